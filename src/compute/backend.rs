@@ -1,0 +1,124 @@
+//! The backend handle: chooses an engine and says why.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::{cpu, reference};
+use crate::error::{Error, Result};
+
+/// Which engine is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BackendChoice {
+    /// A hardware GPU where it is expected to be faster, else the CPU; never a software adapter.
+    #[default]
+    Auto,
+    /// The fast CPU engine.
+    Cpu,
+    /// A GPU through wgpu; a software adapter where there is nothing else.
+    Gpu,
+    /// Plain `f64`, pixel by pixel: the truth, slowly.
+    Reference,
+}
+
+impl std::str::FromStr for BackendChoice {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu),
+            "reference" => Ok(Self::Reference),
+            _ => Err(Error::options("backend", format!("'{s}' is not one of auto, cpu, gpu, reference"))),
+        }
+    }
+}
+
+/// What a [`Backend`] is made from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BackendOptions {
+    /// Which engine. Default [`BackendChoice::Auto`].
+    pub choice: BackendChoice,
+    /// Name (or part of it) or index of the adapter, as `pevatron devices` lists them.
+    pub adapter: Option<String>,
+    /// Most CPU threads. Default: all cores.
+    pub threads: Option<usize>,
+    /// Most memory that an engine may take for its working set, in bytes. Default: three quarters of what is free.
+    pub memory_bytes: Option<u64>,
+}
+
+/// What was chosen, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackendInfo {
+    /// `"reference"`, `"cpu"` or `"gpu"`.
+    pub name: &'static str,
+    /// Adapter and driver of a GPU; instruction set and threads of a CPU.
+    pub adapter: String,
+    /// Why this one, in one line.
+    pub reason: String,
+    /// True where the fit itself is done in double precision.
+    pub double_precision: bool,
+}
+
+/// An engine behind a cheap, clonable handle.
+///
+/// ```
+/// use pevatron::compute::Backend;
+/// assert_eq!(Backend::reference().info().name, "reference");
+/// ```
+#[derive(Clone)]
+pub struct Backend(Arc<dyn Engine>);
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Backend").field(self.info()).finish()
+    }
+}
+
+impl Backend {
+    /// Chooses an engine.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a GPU in a build without the feature `gpu`, [`Error::Device`] where there is no
+    /// adapter, [`Error::Options`] for an adapter that is not there.
+    pub fn new(options: &BackendOptions) -> Result<Self> {
+        match options.choice {
+            BackendChoice::Reference => Ok(Self::reference()),
+            BackendChoice::Cpu => Self::cpu(options, "asked for"),
+            BackendChoice::Gpu => Self::gpu(options),
+            BackendChoice::Auto => Self::auto(options),
+        }
+    }
+
+    /// The plain `f64` engine.
+    pub fn reference() -> Self {
+        Self(Arc::new(reference::ReferenceEngine::new()))
+    }
+
+    /// Wraps an engine; for tests and benches.
+    pub fn from_engine(engine: Arc<dyn Engine>) -> Self {
+        Self(engine)
+    }
+
+    /// What was chosen and why.
+    pub fn info(&self) -> &BackendInfo {
+        self.0.info()
+    }
+
+    /// The engine behind the handle.
+    pub fn engine(&self) -> &dyn Engine {
+        self.0.as_ref()
+    }
+
+    fn cpu(options: &BackendOptions, reason: &str) -> Result<Self> {
+        Ok(Self(Arc::new(cpu::CpuEngine::new(options, reason)?)))
+    }
+
+    fn gpu(_options: &BackendOptions) -> Result<Self> {
+        Err(Error::unsupported("this build has no GPU code").with_help("build with the feature `gpu`"))
+    }
+
+    fn auto(options: &BackendOptions) -> Result<Self> {
+        Self::cpu(options, "this build has no GPU code")
+    }
+}

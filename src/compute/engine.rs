@@ -1,0 +1,62 @@
+//! The boundary that every engine implements: few, large, blocking calls on plain arrays.
+
+use ndarray::{Array3, ArrayView3};
+
+use super::backend::BackendInfo;
+use crate::control::Control;
+use crate::error::Result;
+use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapOutput, TsMapRun};
+
+/// An engine. The same job gives the same bits twice on one engine, whatever the threads or bands.
+pub trait Engine: Send + Sync {
+    /// What the engine is and why it was chosen.
+    fn info(&self) -> &BackendInfo;
+
+    /// Builds lists, planes and resident buffers once, for many runs.
+    ///
+    /// # Errors
+    /// Memory, device, or [`crate::Error::Cancelled`].
+    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>>;
+
+    /// Prepares and runs once.
+    ///
+    /// # Errors
+    /// Those of [`Engine::prepare`] and [`PreparedTsMap::run`].
+    fn ts_map<'a>(&'a self, data: &TsMapData<'a>, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput> {
+        self.prepare(data, control)?.run(run, control)
+    }
+
+    /// Convolves each plane with its kernel.
+    ///
+    /// # Errors
+    /// Shapes, memory, device or cancellation.
+    fn convolve(&self, job: &ConvolveJob<'_>, control: &Control) -> Result<Array3<f64>>;
+
+    /// Applies an energy-dispersion matrix.
+    ///
+    /// # Errors
+    /// Shapes, memory, device or cancellation.
+    fn apply_edisp(&self, job: &EdispJob<'_>, control: &Control) -> Result<Array3<f64>>;
+
+    /// Sums the Cash statistic.
+    ///
+    /// # Errors
+    /// Shapes, memory, device or cancellation.
+    fn cash_sum(&self, job: &CashSumJob<'_>, control: &Control) -> Result<f64>;
+}
+
+/// Data that an engine holds ready.
+pub trait PreparedTsMap: Send + Sync {
+    /// One TS map over the prepared planes.
+    ///
+    /// # Errors
+    /// A run that does not fit the data, memory, device or cancellation.
+    fn run(&self, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput>;
+
+    /// Likelihood profiles: `norms` and the result are `[scan, y, x]`; the result is stat(norm) - stat(0), summed as
+    /// differences bin by bin with Gammapy's truncation of npred, NaN outside the mask.
+    ///
+    /// # Errors
+    /// A run or norms that do not fit the data, memory, device or cancellation.
+    fn profile(&self, run: &TsMapRun<'_>, norms: ArrayView3<'_, f64>, control: &Control) -> Result<Array3<f64>>;
+}

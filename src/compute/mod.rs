@@ -1,0 +1,11 @@
+//! Engines: the kernels on the CPU in `f64`, on the CPU fast, and on GPUs; and the handle that chooses one.
+
+pub mod backend;
+pub mod cpu;
+pub mod engine;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+pub mod reference;
+
+pub use backend::{Backend, BackendChoice, BackendInfo, BackendOptions};
+pub use engine::{Engine, PreparedTsMap};

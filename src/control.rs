@@ -1,0 +1,81 @@
+//! Progress and cancellation of long work, passed down by reference.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+
+/// How far a piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// What is being done, e.g. `"fit"`.
+    pub stage: &'static str,
+    /// Units done so far in this stage (pixels for fits).
+    pub done: u64,
+    /// All units of this stage.
+    pub total: u64,
+}
+
+type Observer = dyn Fn(Progress) + Send + Sync;
+
+/// Observer and cancel token of a run. Cloning shares both.
+///
+/// ```
+/// use pevatron::Control;
+/// let control = Control::new();
+/// assert!(control.check().is_ok());
+/// control.cancel();
+/// assert!(control.check().is_err());
+/// ```
+#[derive(Clone, Default)]
+pub struct Control {
+    cancelled: Arc<AtomicBool>,
+    observer: Option<Arc<Observer>>,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control")
+            .field("cancelled", &self.is_cancelled())
+            .field("observed", &self.observer.is_some())
+            .finish()
+    }
+}
+
+impl Control {
+    /// Neither observed nor cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Calls `observer` now and then, from any thread.
+    pub fn with_observer(mut self, observer: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Asks the work to stop; it ends with [`Error::Cancelled`] at its next check.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// True once [`Control::cancel`] was called on this or a clone.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// [`Error::Cancelled`] if the work is to stop.
+    ///
+    /// # Errors
+    /// When cancelled.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Tells the observer, if there is one.
+    pub fn report(&self, stage: &'static str, done: u64, total: u64) {
+        if let Some(observer) = &self.observer {
+            observer(Progress { stage, done, total });
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Cubes `[plane, y, x]` in the precision that they came in.
+
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+
+use crate::error::{Error, Result};
+
+/// A borrowed cube `[plane, y, x]`, single or double precision: what a file says in `f32` is never widened as a whole.
+#[derive(Debug, Clone, Copy)]
+pub enum CubeView<'a> {
+    /// Single precision.
+    F32(ArrayView3<'a, f32>),
+    /// Double precision.
+    F64(ArrayView3<'a, f64>),
+}
+
+/// One plane `[y, x]` of a [`CubeView`].
+#[derive(Debug, Clone, Copy)]
+pub enum PlaneView<'a> {
+    /// Single precision.
+    F32(ArrayView2<'a, f32>),
+    /// Double precision.
+    F64(ArrayView2<'a, f64>),
+}
+
+/// An owned cube `[plane, y, x]`, single or double precision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cube {
+    /// Single precision.
+    F32(Array3<f32>),
+    /// Double precision.
+    F64(Array3<f64>),
+}
+
+impl Cube {
+    /// Borrows the cube.
+    pub fn view(&self) -> CubeView<'_> {
+        match self {
+            Self::F32(a) => CubeView::F32(a.view()),
+            Self::F64(a) => CubeView::F64(a.view()),
+        }
+    }
+}
+
+impl<'a> CubeView<'a> {
+    /// `(planes, ny, nx)`.
+    pub fn dim(&self) -> (usize, usize, usize) {
+        match self {
+            Self::F32(a) => a.dim(),
+            Self::F64(a) => a.dim(),
+        }
+    }
+
+    /// Value at `[plane, y, x]`.
+    #[inline(always)]
+    pub fn at(&self, plane: usize, y: usize, x: usize) -> f64 {
+        match self {
+            Self::F32(a) => f64::from(a[[plane, y, x]]),
+            Self::F64(a) => a[[plane, y, x]],
+        }
+    }
+
+    /// One plane.
+    pub fn plane(&self, plane: usize) -> PlaneView<'a> {
+        match *self {
+            Self::F32(a) => PlaneView::F32(a.index_axis_move(Axis(0), plane)),
+            Self::F64(a) => PlaneView::F64(a.index_axis_move(Axis(0), plane)),
+        }
+    }
+
+    /// An owned double-precision copy.
+    pub fn to_f64(&self) -> Array3<f64> {
+        match self {
+            Self::F32(a) => a.mapv(f64::from),
+            Self::F64(a) => a.to_owned(),
+        }
+    }
+
+    /// Fails on a NaN, an infinity or a value below `minimum`; `name` says which array.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the first offending `[plane, y, x]`.
+    pub fn check_values(&self, name: &str, minimum: f64) -> Result<()> {
+        let (planes, ny, nx) = self.dim();
+        for p in 0..planes {
+            for y in 0..ny {
+                for x in 0..nx {
+                    let v = self.at(p, y, x);
+                    if !(v.is_finite() && v >= minimum) {
+                        return Err(Error::input(
+                            format!("{name}[{p}, {y}, {x}]"),
+                            format!("found {v}, values must be finite and at least {minimum}"),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlaneView<'_> {
+    /// Value at `[y, x]`.
+    #[inline(always)]
+    pub fn at(&self, y: usize, x: usize) -> f64 {
+        match self {
+            Self::F32(a) => f64::from(a[[y, x]]),
+            Self::F64(a) => a[[y, x]],
+        }
+    }
+
+    /// `(ny, nx)`.
+    pub fn dim(&self) -> (usize, usize) {
+        match self {
+            Self::F32(a) => a.dim(),
+            Self::F64(a) => a.dim(),
+        }
+    }
+}

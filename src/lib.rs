@@ -1,0 +1,39 @@
+//! Test-statistic maps and flux maps of gamma-ray surveys, on GPUs and CPUs.
+//!
+//! Rooms stand in floor order (see `ARCHITECTURE.md`): a room imports only from those above it in this list.
+
+pub mod control;
+pub mod error;
+pub mod math;
+
+pub mod stats;
+pub mod units;
+
+pub mod kernels;
+pub mod time;
+
+pub mod compute;
+pub mod maps;
+
+pub mod irf;
+pub mod models;
+
+pub mod flux;
+
+pub mod datasets;
+
+#[cfg(feature = "yaml")]
+pub mod io;
+#[cfg(feature = "plot")]
+pub mod plot;
+pub mod simulate;
+
+pub mod estimators;
+
+pub mod low_level;
+pub mod prelude;
+
+pub use control::{Control, Progress};
+pub use error::{Error, ErrorKind, Place, Result};
+#[cfg(feature = "gpu")]
+pub use wgpu;
