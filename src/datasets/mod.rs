@@ -1,1 +1,5 @@
-//! Room `datasets`.
+//! Datasets: counts with everything needed to predict them.
+
+mod map;
+
+pub use map::MapDataset;

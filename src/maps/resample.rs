@@ -1,0 +1,1 @@
+//! Maps cut out, padded, cropped, down- and upsampled.
