@@ -1,5 +1,7 @@
 //! Datasets: counts with everything needed to predict them.
 
 mod map;
+mod npred;
 
 pub use map::MapDataset;
+pub use npred::{Evaluation, Evaluator, Exposure};
