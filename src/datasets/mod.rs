@@ -2,6 +2,7 @@
 
 mod map;
 mod npred;
+mod resample;
 
 pub use map::MapDataset;
 pub use npred::{Evaluation, Evaluator, Exposure};
