@@ -66,7 +66,7 @@ impl SkyPosition {
     /// ```
     /// use pevatron::maps::{Frame, SkyPosition};
     /// let crab = SkyPosition::icrs(83.63, 22.01).to_frame(Frame::Galactic);
-    /// assert!((crab.lon_deg - 184.557134).abs() < 1e-6 && (crab.lat_deg + 5.788020).abs() < 1e-6);
+    /// assert!((crab.lon_deg - 184.55974014406843).abs() < 1e-11 && (crab.lat_deg + 5.7891801498861595).abs() < 1e-11);
     /// ```
     pub fn to_frame(self, frame: Frame) -> Self {
         let (lon_deg, lat_deg) = self.frame.convert(frame, self.lon_deg, self.lat_deg);
@@ -103,5 +103,28 @@ impl Distance {
         let north = self.cos_lat * sin_lat - self.sin_lat * cos_lat * cos_dlon;
         let cosine = self.sin_lat * sin_lat + self.cos_lat * cos_lat * cos_dlon;
         east.hypot(north).atan2(cosine).to_degrees()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `SkyCoord(184.5, -5.7, unit="deg", frame="galactic").icrs`, and its separation from (83.63, 22.01) deg ICRS.
+    #[test]
+    fn frames_and_distances_are_astropys() {
+        let a = SkyPosition::galactic(184.5, -5.7).to_frame(Frame::Icrs);
+        assert!((a.lon_deg - 83.67695183888871).abs() < 1e-11 && (a.lat_deg - 22.107942251937654).abs() < 1e-11);
+        let d = SkyPosition::icrs(83.63, 22.01).separation_deg(SkyPosition::galactic(184.5, -5.7));
+        assert!((d - 0.10717381747350369).abs() < 1e-12);
+    }
+
+    #[test]
+    fn distances_are_exact_when_tiny_and_when_opposite() {
+        let p = SkyPosition::icrs(10.0, 40.0);
+        assert_eq!(p.separation_deg(p), 0.0);
+        assert!((p.separation_deg(SkyPosition::icrs(10.0, 40.0 + 1e-9)) - 1e-9).abs() < 1e-14);
+        assert!((p.separation_deg(SkyPosition::icrs(190.0, -40.0)) - 180.0).abs() < 1e-12);
+        assert!((p.separation_deg(SkyPosition::icrs(190.0, 40.0)) - 100.0).abs() < 1e-12);
     }
 }

@@ -68,8 +68,7 @@ impl AllSky {
             }
             Self::Ait => {
                 let z2 = 1.0 - (x / (4.0 * R0_DEG)).powi(2) - (y / (2.0 * R0_DEG)).powi(2);
-                // The comparison is false for NaN, too.
-                if !(z2 >= 0.5 - AIT_BORDER) {
+                if z2 < 0.5 - AIT_BORDER {
                     return None;
                 }
                 let z = z2.sqrt();
