@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn known_integrals() {
-        let cases: [(fn(f64) -> f64, f64, f64, f64); 4] = [
+        type Case = (fn(f64) -> f64, f64, f64, f64);
+        let cases: [Case; 4] = [
             (|x| x.powi(20), -1.0, 1.0, 2.0 / 21.0),
             (|x| (-x * x).exp(), -10.0, 10.0, std::f64::consts::PI.sqrt()),
             (|x| 1.0 / x, 1.0, 1e6, 1e6_f64.ln()),

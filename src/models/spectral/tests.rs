@@ -12,7 +12,6 @@ const EDGES: [f64; 5] = [0.1, 0.7, 5.9, 49.9, 60.0];
 /// Per model Gammapy 2.1's numbers, in TeV, cm-2 and s-1, with `m` the same model there:
 /// `[m(e * np.ones(1)) for e in ENERGIES]`, `m.integral(EDGES[:-1], EDGES[1:])`, `m.energy_flux(EDGES[:-1], EDGES[1:])`.
 #[rustfmt::skip]
-#[expect(clippy::excessive_precision, reason = "numbers as Python prints them")]
 fn gammapy() -> Vec<Case> {
     vec![
         (
