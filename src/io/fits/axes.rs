@@ -132,7 +132,10 @@ fn edges_axis(
     };
     let upper_unit = column_unit(reader, bands, columns[1], name)?;
     if upper_unit != unit {
-        return Err(Error::input_at(place.item(columns[1]), format!("'{upper_unit}' where {} has '{unit}'", columns[0])));
+        return Err(Error::input_at(
+            place.item(columns[1]),
+            format!("'{upper_unit}' where {} has '{unit}'", columns[0]),
+        ));
     }
     if min.len() != max.len() {
         let problem = format!("{} lower and {} upper edges", min.len(), max.len());

@@ -88,16 +88,7 @@ impl MemoryFile {
         // SAFETY: address and size stay where they are until the file is closed (boxed, and the vector is not touched);
         // without a realloc function and in mode 0 the library neither writes nor moves them. The name is not opened.
         unsafe {
-            sys::ffomem(
-                &mut fptr,
-                c"memory".as_ptr(),
-                0,
-                &mut pinned.0,
-                &mut pinned.1,
-                0,
-                None,
-                &mut status,
-            );
+            sys::ffomem(&mut fptr, c"memory".as_ptr(), 0, &mut pinned.0, &mut pinned.1, 0, None, &mut status);
         }
         checked(status, &Place::default())?;
         Ok(Self { fptr, pinned, _bytes: bytes })

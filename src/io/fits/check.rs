@@ -217,7 +217,8 @@ fn read_hdu(bytes: &[u8], start: usize, index: usize) -> Result<Hdu> {
     let keys = Keys { header: &header, place: place.clone() };
 
     // The standard fixes the order of these, and readers rely on it.
-    let card_key = |n: usize| rest.get(n * CARD..n * CARD + 8).map(|k| String::from_utf8_lossy(k).trim_end().to_string());
+    let card_key =
+        |n: usize| rest.get(n * CARD..n * CARD + 8).map(|k| String::from_utf8_lossy(k).trim_end().to_string());
     let expect = |n: usize, key: &str| match card_key(n) {
         Some(found) if found == key => Ok(()),
         found => Err(keys.error(key, format!("'{}' stands where {key} is needed", found.unwrap_or_default()))),
@@ -430,10 +431,7 @@ fn check_heap(keys: &Keys<'_>, hdu: &Hdu, pcount: u64, data: &[u8]) -> Result<()
             let (count, offset) = (big_endian(&entry[..half]), big_endian(&entry[half..]));
             let fits = u64::try_from(count).ok().zip(u64::try_from(offset).ok()).is_some_and(|(count, offset)| {
                 count == 0
-                    || count
-                        .checked_mul(size)
-                        .and_then(|b| b.checked_add(offset))
-                        .is_some_and(|b| b <= end - theap)
+                    || count.checked_mul(size).and_then(|b| b.checked_add(offset)).is_some_and(|b| b <= end - theap)
             });
             if !fits {
                 let problem = format!("row {row}: {count} elements at {offset} lie outside of the heap");

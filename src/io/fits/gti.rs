@@ -40,7 +40,10 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Gti> {
     let (start, stop) = (seconds("START")?, seconds("STOP")?);
     for (row, (a, b)) in start.iter().zip(&stop).enumerate() {
         if !(a.is_finite() && b.is_finite() && a <= b) {
-            return Err(Error::input_at(place.item("STOP"), format!("row {row}: the interval {a} to {b} s is no time")));
+            return Err(Error::input_at(
+                place.item("STOP"),
+                format!("row {row}: the interval {a} to {b} s is no time"),
+            ));
         }
     }
     let default = TimeReference::default();

@@ -66,11 +66,10 @@ pub(super) fn read(header: &Header, place: &Place) -> Result<WcsHeader> {
     let to_deg = |key: &str| -> Result<f64> {
         match header.text(key).map(str::trim).unwrap_or("") {
             "" | "degree" | "degrees" => Ok(1.0),
-            text => text
-                .parse::<Unit>()
-                .and_then(|u| u.factor_to_text("deg"))
-                .map_err(|_| Error::input_at(at(key), format!("'{text}' is no unit of angles"))
-                    .with_help("sky coordinates are in deg")),
+            text => text.parse::<Unit>().and_then(|u| u.factor_to_text("deg")).map_err(|_| {
+                Error::input_at(at(key), format!("'{text}' is no unit of angles"))
+                    .with_help("sky coordinates are in deg")
+            }),
         }
     };
     let scale = [to_deg("CUNIT1")?, to_deg("CUNIT2")?];
