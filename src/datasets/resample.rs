@@ -2,6 +2,7 @@
 
 use super::map::MapDataset;
 use crate::error::Result;
+use crate::maps::{Map, Mask, Weights};
 
 impl MapDataset {
     /// `pad_y`, `pad_x` pixels of zeros (masks: false) on each side of counts, background, exposure and masks.
@@ -9,8 +10,8 @@ impl MapDataset {
     /// # Errors
     /// [`crate::Error::Input`] for region geometries.
     pub fn pad(&self, pad_y: usize, pad_x: usize) -> Result<Self> {
-        let map = |m: &Option<crate::maps::Map>| m.as_ref().map(|m| m.pad(pad_y, pad_x, 0.0)).transpose();
-        let mask = |m: &Option<crate::maps::Mask>| m.as_ref().map(|m| m.pad(pad_y, pad_x)).transpose();
+        let map = |m: &Option<Map>| m.as_ref().map(|m| m.pad(pad_y, pad_x, 0.0)).transpose();
+        let mask = |m: &Option<Mask>| m.as_ref().map(|m| m.pad(pad_y, pad_x, false)).transpose();
         Ok(Self {
             counts: map(&self.counts)?,
             background: map(&self.background)?,
@@ -30,13 +31,12 @@ impl MapDataset {
         if factor == 1 {
             return Ok(self.clone());
         }
-        let sum = |m: &Option<crate::maps::Map>| {
-            m.as_ref().map(|m| m.downsample(factor, true, self.mask_safe.as_ref())).transpose()
-        };
+        let weights = self.mask_safe.as_ref().map_or(Weights::One, Weights::Mask);
+        let sum = |m: &Option<Map>| m.as_ref().map(|m| m.downsample(factor, true, weights)).transpose();
         Ok(Self {
             counts: sum(&self.counts)?,
             background: sum(&self.background)?,
-            exposure: self.exposure.as_ref().map(|m| m.downsample(factor, false, None)).transpose()?,
+            exposure: self.exposure.as_ref().map(|m| m.downsample(factor, false, Weights::One)).transpose()?,
             mask_safe: self.mask_safe.as_ref().map(|m| m.downsample(factor)).transpose()?,
             mask_fit: self.mask_fit.as_ref().map(|m| m.downsample(factor)).transpose()?,
             ..self.clone()

@@ -125,9 +125,9 @@ pub fn survey_field(
             let position = SkyPosition { lon_deg, lat_deg, frame: Frame::Galactic };
             let spectral = PowerLawSpectralModel::new(SPECTRAL_INDEX, amplitude * 1e-13, 1.0);
             let spatial: Arc<dyn SpatialModel> = match shape {
-                Shape::Point => Arc::new(PointSpatialModel::new(position)),
-                Shape::Gaussian => Arc::new(GaussianSpatialModel::new(position, extent_deg)),
-                Shape::Disk => Arc::new(DiskSpatialModel::new(position, extent_deg)),
+                Shape::Point => Arc::new(PointSpatialModel::new(lon_deg, lat_deg, Frame::Galactic)),
+                Shape::Gaussian => Arc::new(GaussianSpatialModel::new(lon_deg, lat_deg, extent_deg, 0.0, 0.0, Frame::Galactic)),
+                Shape::Disk => Arc::new(DiskSpatialModel::new(lon_deg, lat_deg, extent_deg, 0.0, 0.0, 0.01, Frame::Galactic)),
             };
             let model = SkyModel::new(name, Arc::new(spectral), Some(spatial));
             InjectedSource { model, position, extent_deg }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::estimators::EnergyGroups;
 use crate::flux::{FluxMaps, FluxQuantity};
 use crate::kernels::{TsMapOutput, TsMapStatus};
-use crate::maps::{AxisInterp, Geom, Map, MapAxis, WcsGeom};
+use crate::maps::{AxisInterp, Geom, Map, MapAxis, UpsampleOrder, WcsGeom};
 use crate::models::SkyModel;
 
 /// Results of one energy group.
@@ -42,7 +42,7 @@ pub(super) fn assemble(
     let fitted_geom = Arc::new(Geom::Wcs(fitted_image.with_axes(vec![groups.axis.clone()])));
     let mut maps = FluxMaps::new(geom.clone(), model.clone());
 
-    let place = |cube: Array3<f64>, order: u8, from: &Arc<Geom>, to: &Arc<Geom>| -> Result<Map> {
+    let place = |cube: Array3<f64>, order: UpsampleOrder, from: &Arc<Geom>, to: &Arc<Geom>| -> Result<Map> {
         if grid.factor == 1 && grid.pad == (0, 0) {
             return Map::from_cube(to.clone(), Default::default(), cube);
         }
@@ -56,32 +56,32 @@ pub(super) fn assemble(
         let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
         ndarray::stack(ndarray::Axis(0), &views).ok().filter(|s| s.dim().0 == results.len())
     };
-    let mut insert = |quantity: FluxQuantity, order: u8, value: &dyn Fn(&TsMapOutput) -> Option<Array2<f64>>| {
+    let mut insert = |quantity: FluxQuantity, order: UpsampleOrder, value: &dyn Fn(&TsMapOutput) -> Option<Array2<f64>>| {
         match stack(value) {
             Some(cube) => maps.insert(quantity, place(cube, order, &fitted_geom, &geom)?),
             None => Ok(()),
         }
     };
-    insert(FluxQuantity::Norm, 1, &|o| Some(o.norm.clone()))?;
-    insert(FluxQuantity::NormErr, 1, &|o| Some(o.norm_err.clone()))?;
-    insert(FluxQuantity::NormErrn, 1, &|o| o.norm_errn.clone())?;
-    insert(FluxQuantity::NormErrp, 1, &|o| o.norm_errp.clone())?;
-    insert(FluxQuantity::NormUl, 1, &|o| o.norm_ul.clone())?;
-    insert(FluxQuantity::NormSensitivity, 1, &|o| o.norm_sensitivity.clone())?;
-    insert(FluxQuantity::Ts, 1, &|o| Some(o.ts.clone()))?;
-    insert(FluxQuantity::NpredExcess, 1, &|o| Some(&o.norm * &o.npred_reference))?;
-    insert(FluxQuantity::Npred, 1, &|o| Some(&o.npred_null + &(&o.norm * &o.npred_reference)))?;
-    insert(FluxQuantity::StatNull, 1, &|o| Some(o.stat_null.clone()))?;
-    insert(FluxQuantity::Stat, 1, &|o| Some(&o.stat_null - &o.ts))?;
-    insert(FluxQuantity::Niter, 0, &|o| {
+    insert(FluxQuantity::Norm, UpsampleOrder::Linear, &|o| Some(o.norm.clone()))?;
+    insert(FluxQuantity::NormErr, UpsampleOrder::Linear, &|o| Some(o.norm_err.clone()))?;
+    insert(FluxQuantity::NormErrn, UpsampleOrder::Linear, &|o| o.norm_errn.clone())?;
+    insert(FluxQuantity::NormErrp, UpsampleOrder::Linear, &|o| o.norm_errp.clone())?;
+    insert(FluxQuantity::NormUl, UpsampleOrder::Linear, &|o| o.norm_ul.clone())?;
+    insert(FluxQuantity::NormSensitivity, UpsampleOrder::Linear, &|o| o.norm_sensitivity.clone())?;
+    insert(FluxQuantity::Ts, UpsampleOrder::Linear, &|o| Some(o.ts.clone()))?;
+    insert(FluxQuantity::NpredExcess, UpsampleOrder::Linear, &|o| Some(&o.norm * &o.npred_reference))?;
+    insert(FluxQuantity::Npred, UpsampleOrder::Linear, &|o| Some(&o.npred_null + &(&o.norm * &o.npred_reference)))?;
+    insert(FluxQuantity::StatNull, UpsampleOrder::Linear, &|o| Some(o.stat_null.clone()))?;
+    insert(FluxQuantity::Stat, UpsampleOrder::Linear, &|o| Some(&o.stat_null - &o.ts))?;
+    insert(FluxQuantity::Niter, UpsampleOrder::Nearest, &|o| {
         Some(ndarray::Zip::from(&o.niter).and(&o.status).map_collect(|n, s| {
             if s & TsMapStatus::MASKED != 0 { f64::NAN } else { f64::from(*n) }
         }))
     })?;
-    insert(FluxQuantity::Success, 0, &|o| {
+    insert(FluxQuantity::Success, UpsampleOrder::Nearest, &|o| {
         Some(o.status.mapv(|s| if s & TsMapStatus::NOT_CONVERGED != 0 { 0.0 } else { 1.0 }))
     })?;
-    insert(FluxQuantity::Status, 0, &|o| Some(o.status.mapv(f64::from)))?;
+    insert(FluxQuantity::Status, UpsampleOrder::Nearest, &|o| Some(o.status.mapv(f64::from)))?;
 
     if let Some(n) = results.first().and_then(|g| g.profile.as_ref()).map(|p| p.0.dim().0) {
         // A plain counter, as Gammapy has it: the norms differ from pixel to pixel.
@@ -104,8 +104,8 @@ pub(super) fn assemble(
                 stat.index_axis_mut(ndarray::Axis(0), plane).assign(&s.index_axis(ndarray::Axis(0), i));
             }
         }
-        maps.insert(FluxQuantity::StatScan, place(stat, 1, &fitted_scan, &scan_geom)?)?;
-        let values = place(norms, 1, &fitted_scan, &scan_geom)?;
+        maps.insert(FluxQuantity::StatScan, place(stat, UpsampleOrder::Linear, &fitted_scan, &scan_geom)?)?;
+        let values = place(norms, UpsampleOrder::Linear, &fitted_scan, &scan_geom)?;
         maps.insert(FluxQuantity::DndeScanValues, values.scaled(1.0, "cm-2 s-1 TeV-1".parse()?))?;
     }
     Ok(maps)

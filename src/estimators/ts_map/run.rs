@@ -218,7 +218,7 @@ impl TsMapEstimator {
                 fit_mask.zip_mut_with(&p.positions(bins), |all, one| *all |= one);
             }
             let guess = match self.settings().threshold {
-                Some(_) => Some(self.norm_guess(bins, groups, datasets, planes, kernels, control)?),
+                Some(_) => Some(self.norm_guess(bins, datasets, planes, kernels, control)?),
                 None => None,
             };
             let mut run = TsMapRun {
@@ -277,14 +277,13 @@ impl TsMapEstimator {
     fn norm_guess(
         &self,
         bins: &std::ops::Range<usize>,
-        groups: &EnergyGroups,
         datasets: &[MapDataset],
         planes: &[FitPlanes],
         kernels: &[Kernel],
         control: &Control,
     ) -> Result<Array2<f64>> {
         let truth = Backend::reference();
-        let edges = groups.axis.in_unit(&datasets[0].energy_axis()?.edges(), "TeV")?;
+        let edges = datasets[0].energy_axis()?.edges_tev()?;
         let spectral = &self.kernel_model.spectral;
         let reference = spectral.integral(edges[bins.start], edges[bins.end]);
         let per_bin = spectral.integral_bins(&edges);
