@@ -3,6 +3,7 @@
 mod axis;
 mod frame;
 mod geom;
+mod grid;
 mod map;
 mod mask;
 mod region;
