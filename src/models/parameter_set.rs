@@ -26,6 +26,10 @@ impl ParameterSpec {
         Self { frozen: true, ..Self::free(name, value, unit) }
     }
 
+    pub const fn bounded(self, min: f64, max: f64) -> Self {
+        Self { min, max, ..self }
+    }
+
     /// The unit of the specification, which is always a known one (a test of each model goes through here).
     fn known_unit(&self) -> Unit {
         self.unit.parse().unwrap_or_default()
@@ -76,6 +80,14 @@ impl<const N: usize> ParameterSet<N> {
             set.parameters[i] = parameter.clone();
         }
         Ok(set)
+    }
+
+    /// With another value (in the unit of the specification) for parameter `i`, which keeps its own unit.
+    pub fn with_value(mut self, specs: &[ParameterSpec; N], i: usize, value: f64) -> Self {
+        let factor = specs[i].known_unit().factor_to(&self.parameters[i].unit).unwrap_or(1.0);
+        self.parameters[i].value = value * factor;
+        self.values[i] = value;
+        self
     }
 
     pub fn parameters(&self) -> &[Parameter] {
