@@ -100,8 +100,8 @@ impl MapAxis {
             return Err(Error::input(name, format!("{} nodes where at least {needed} are needed", nodes.len())));
         }
         for (i, pair) in nodes.windows(2).enumerate() {
-            // The comparison is false for NaN, too.
-            if !(pair[1] > pair[0]) {
+            // NaN has no order and is refused, too.
+            if pair[1].partial_cmp(&pair[0]) != Some(std::cmp::Ordering::Greater) {
                 return Err(Error::input(name, format!("node {} ({}) does not follow {}", i + 1, pair[1], pair[0])));
             }
         }

@@ -3,6 +3,8 @@
 mod axis;
 mod frame;
 mod geom;
+mod grid;
+mod interp;
 mod map;
 mod mask;
 mod region;
@@ -15,4 +17,5 @@ pub use geom::{CutoutOrigin, Geom, WcsGeom};
 pub use map::{Map, MapData};
 pub use mask::Mask;
 pub use region::RegionGeom;
+pub use resample::{UpsampleOrder, Weights};
 pub use wcs::{Wcs, WcsHeader};
