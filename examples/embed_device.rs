@@ -15,10 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("no adapter, nothing to embed into");
         return Ok(());
     };
-    let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
-        required_limits: adapter.limits(),
-        ..Default::default()
-    }))?;
+    let (device, queue) = pollster::block_on(
+        adapter.request_device(&wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() }),
+    )?;
 
     // The same handles serve both; Pevatron installs no callbacks on a device that is not its own.
     let backend = Backend::from_wgpu(device.clone(), queue.clone())?;

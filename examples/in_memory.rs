@@ -10,11 +10,10 @@ use pevatron::kernels::{CubeView, TsMapData, TsMapInput, TsMapRun, TsMapSettings
 fn main() -> pevatron::Result<()> {
     let (ny, nx) = (48, 64);
     let width = 2.0f64;
-    let mut kernel =
-        Array3::from_shape_fn((1, 13, 13), |(_, v, u)| {
-            let r2 = (v as f64 - 6.0).powi(2) + (u as f64 - 6.0).powi(2);
-            (-0.5 * r2 / (width * width)).exp()
-        });
+    let mut kernel = Array3::from_shape_fn((1, 13, 13), |(_, v, u)| {
+        let r2 = (v as f64 - 6.0).powi(2) + (u as f64 - 6.0).powi(2);
+        (-0.5 * r2 / (width * width)).exp()
+    });
     kernel /= kernel.sum();
 
     // Predicted counts: 0.5 per pixel, and a source of 40 counts at (y, x) = (20, 30); rounded, they serve as counts.

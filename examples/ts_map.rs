@@ -8,9 +8,11 @@ fn main() -> pevatron::Result<()> {
         eprintln!("usage: ts_map DATASET FLUX.fits [KERNEL_WIDTH]");
         return Ok(());
     };
-    let mut estimator = TsMapEstimator::new()
-        .sum_over_energy_groups(false)
-        .selection_optional(Selection { errn_errp: true, ul: true, ..Selection::default() });
+    let mut estimator = TsMapEstimator::new().sum_over_energy_groups(false).selection_optional(Selection {
+        errn_errp: true,
+        ul: true,
+        ..Selection::default()
+    });
     if let Some(width) = arguments.next() {
         estimator = estimator.kernel_width(width.parse()?);
     }

@@ -93,8 +93,7 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
         rows.push(recover(maps, source, &datasets[0])?);
     }
     point.maps.write(&files[2], SedType::Likelihood, &options)?;
-    let markers: Vec<Marker> =
-        field.sources.iter().map(|s| Marker::new(s.position).label(&s.model.name)).collect();
+    let markers: Vec<Marker> = field.sources.iter().map(|s| Marker::new(s.position).label(&s.model.name)).collect();
     super::plot::write_flux_picture(&point.maps, "sqrt_ts", None, 1200, &markers, &files[3], args.overwrite)?;
 
     let seconds = start.elapsed().as_secs_f64();

@@ -94,8 +94,8 @@ pub fn write_flux_picture(
             }
         }
     }
-    let map = found
-        .ok_or_else(|| Error::options("quantity", format!("'{quantity}' is not one of {}", names.join(", "))))?;
+    let map =
+        found.ok_or_else(|| Error::options("quantity", format!("'{quantity}' is not one of {}", names.join(", "))))?;
     let geom = map.wcs_geom()?.to_image();
     let edges = map.geom().axis("energy")?.edges_tev()?;
     let groups = chosen(energy, edges.len() - 1)?;
@@ -123,7 +123,11 @@ fn write_map_picture(map: &Map, name: &str, args: &PlotArgs, markers: &[Marker])
         None if name == "exposure" => map.plane_f64(map.planes() / 2),
         None => (0..map.planes()).fold(Array2::zeros((geom.ny(), geom.nx())), |sum, p| sum + map.plane_f64(p)),
     };
-    write_figure(map_figure(&image, &geom, name, map.unit().to_string(), args.width, markers)?, &args.output, args.overwrite)
+    write_figure(
+        map_figure(&image, &geom, name, map.unit().to_string(), args.width, markers)?,
+        &args.output,
+        args.overwrite,
+    )
 }
 
 fn map_figure(
