@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pevatron::datasets::MapDataset;
+use pevatron::io::{Provenance, WriteOptions};
 use pevatron::maps::{AxisInterp, Geom, Map, NodeType};
 use pevatron::time::Gti;
 use pevatron::units::Unit;
@@ -166,4 +167,62 @@ fn datasets_of_all_instruments() {
             println!("{name}: {problem}");
         }
     }
+}
+
+fn run_roundtrip(arguments: &[std::ffi::OsString]) {
+    let Some(python) = python("gammapy") else {
+        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_roundtrip.py");
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    println!("{} files opened with Gammapy: {text}", arguments.len() / 3);
+}
+
+fn assert_same_dataset(a: &MapDataset, b: &MapDataset, place: &str) {
+    assert_eq!(a.name, b.name, "{place}");
+    assert_eq!(a.meta, b.meta, "{place}");
+    assert!(a.counts == b.counts, "{place}: counts");
+    assert!(a.exposure == b.exposure, "{place}: exposure");
+    assert!(a.psf == b.psf, "{place}: psf");
+    assert!(a.edisp == b.edisp, "{place}: edisp");
+    assert!(a.mask_safe == b.mask_safe && a.mask_fit == b.mask_fit, "{place}: masks");
+    assert_eq!(a.gti, b.gti, "{place}");
+}
+
+#[test]
+fn datasets_round_trip_through_us_and_gammapy() {
+    let Some(shared) = shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments: Vec<std::ffi::OsString> = Vec::new();
+    let options = WriteOptions {
+        provenance: Provenance::default()
+            .with_option("command", "rewrite with a rather long description that does not fit into a card of 80")
+            .with_input(shared.join("data/README.md")),
+        ..WriteOptions::default()
+    };
+    for (name, ending) in [
+        ("fermi-3fhl-gc", "fits"),
+        ("fermi-gc-cutout", "fits.gz"),
+        ("hess-crab-cutout", "fits"),
+        ("hess-crab-23523", "fits.gz"),
+        ("cta-gc-cutout", "fits"),
+    ] {
+        let original = shared.join(format!("data/{name}.fits.gz"));
+        let rewritten = folder.path().join(format!("{name}.{ending}"));
+        let dataset = MapDataset::read(&original).unwrap();
+        dataset.write(&rewritten, &options).unwrap();
+        assert_same_dataset(&dataset, &MapDataset::read(&rewritten).unwrap(), name);
+        arguments.extend(["dataset".into(), original.clone().into(), rewritten.into()]);
+        for hdu in ["COUNTS", "BACKGROUND"] {
+            let map = Map::read(&original, Some(hdu)).unwrap();
+            let rewritten = folder.path().join(format!("{name}-{hdu}.{ending}"));
+            map.write(&rewritten, if hdu == "COUNTS" { "PRIMARY" } else { hdu }, &options).unwrap();
+            assert!(map == Map::read(&rewritten, None).unwrap(), "{name} {hdu}");
+            arguments.extend([format!("map:{hdu}").into(), original.clone().into(), rewritten.into()]);
+        }
+    }
+    run_roundtrip(&arguments);
 }

@@ -204,8 +204,8 @@ pub(super) fn write_table(out: &mut MemoryWriter, name: &str, axes: &[MapAxis]) 
         }
         stride *= n;
     }
-    let mut columns = vec![("CHANNEL".to_string(), String::new(), ColumnData::Int(&channel))];
-    columns.extend(values.iter().map(|(c, u, v)| (c.clone(), u.clone(), ColumnData::Double(v, 1))));
+    let mut columns = vec![("CHANNEL", "", ColumnData::Int(&channel))];
+    columns.extend(values.iter().map(|(c, u, v)| (c.as_str(), u.as_str(), ColumnData::Double(v, 1))));
     out.table(rows, &columns);
     out.text("EXTNAME", name, "extension name");
     write_keywords(out, axes);

@@ -3,17 +3,17 @@
 //! All calls into it are here. Files are opened from bytes that [`super::check`] has walked, and the two must agree
 //! on where the data of an HDU start before anything is read.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
 
 use fitsio_sys as sys;
 
 use crate::error::{Error, Place, Result};
 
-use super::check::{Hdu, HduKind};
+use super::check::{BLOCK, Hdu, HduKind};
 
 unsafe extern "C" {
-    fn malloc(size: usize) -> *mut c_void;
+    fn calloc(count: usize, size: usize) -> *mut c_void;
     fn realloc(p: *mut c_void, size: usize) -> *mut c_void;
     fn free(p: *mut c_void);
 }
@@ -50,25 +50,22 @@ fn checked(status: c_int, place: &Place) -> Result<()> {
 pub(super) trait Pixel: Copy + Default {
     /// The library's code of the type.
     const CODE: c_int;
-    /// BITPIX of an image of it.
-    const BITPIX: c_int;
 }
 
 macro_rules! pixels {
-    ($($t:ty, $code:expr, $bitpix:literal;)*) => {
+    ($($t:ty, $code:expr;)*) => {
         $(impl Pixel for $t {
             const CODE: c_int = $code as c_int;
-            const BITPIX: c_int = $bitpix;
         })*
     };
 }
 pixels! {
-    u8, sys::TBYTE, 8;
-    i16, sys::TSHORT, 16;
-    i32, sys::TINT, 32;
-    i64, sys::TLONGLONG, 64;
-    f32, sys::TFLOAT, -32;
-    f64, sys::TDOUBLE, -64;
+    u8, sys::TBYTE;
+    i16, sys::TSHORT;
+    i32, sys::TINT;
+    i64, sys::TLONGLONG;
+    f32, sys::TFLOAT;
+    f64, sys::TDOUBLE;
 }
 
 /// A file in memory, open for reading.
@@ -227,23 +224,24 @@ impl std::ops::Deref for Finished {
 
 impl Drop for Finished {
     fn drop(&mut self) {
-        // SAFETY: allocated by malloc/realloc, freed once.
+        // SAFETY: allocated by calloc/realloc, freed once.
         unsafe { free(self.start) };
     }
 }
 
 /// A column to write.
+#[derive(Clone, Copy)]
 pub(super) enum ColumnData<'a> {
     /// `K`
     Int(&'a [i64]),
-    /// `I`
-    Short(&'a [i16]),
     /// `E`, with so many values per row.
     Single(&'a [f32], usize),
     /// `D`, with so many values per row.
     Double(&'a [f64], usize),
     /// `nB`, one row.
     Bytes(&'a [u8]),
+    /// `nA`, one row of printable ASCII.
+    Text(&'a str),
 }
 
 /// Text for the C library: printable ASCII, everything else becomes `?`.
@@ -255,18 +253,20 @@ fn c_text(text: &str) -> CString {
 impl MemoryWriter {
     /// An empty file that expects about `bytes`.
     pub(super) fn new(bytes: usize) -> Result<Self> {
-        let size = bytes.max(4 * 2880);
+        // The library takes the first allocation for a file that exists and looks for HDUs in it: one empty block. What
+        // it asks for later is beyond the end of the file and may hold anything.
+        let size = BLOCK;
         // SAFETY: plain allocation, checked below.
-        let start = unsafe { malloc(size) };
+        let start = unsafe { calloc(1, size) };
         if start.is_null() {
             return Err(Error::Memory { what: "writing a file".into(), needed_bytes: size as u64, available_bytes: 0 });
         }
         let mut pinned = Box::new((start, size));
         let mut fptr: *mut sys::fitsfile = ptr::null_mut();
         let mut status = 0;
-        // SAFETY: address and size are boxed and outlive the file; the memory is malloc's, so realloc may move it.
+        // SAFETY: address and size are boxed and outlive the file; the memory is calloc's, so realloc may move it.
         unsafe {
-            sys::ffimem(&mut fptr, &mut pinned.0, &mut pinned.1, (size / 4).max(1 << 20), Some(realloc), &mut status);
+            sys::ffimem(&mut fptr, &mut pinned.0, &mut pinned.1, bytes.max(1 << 16), Some(realloc), &mut status);
         }
         if status != 0 {
             // SAFETY: allocated above, not handed on.
@@ -311,18 +311,18 @@ impl MemoryWriter {
     }
 
     /// A table HDU with its columns: name, unit, values.
-    pub(super) fn table(&mut self, rows: usize, columns: &[(String, String, ColumnData<'_>)]) {
+    pub(super) fn table(&mut self, rows: usize, columns: &[(&str, &str, ColumnData<'_>)]) {
         self.seal();
-        let names: Vec<CString> = columns.iter().map(|c| c_text(&c.0)).collect();
-        let units: Vec<CString> = columns.iter().map(|c| c_text(&c.1)).collect();
+        let names: Vec<CString> = columns.iter().map(|c| c_text(c.0)).collect();
+        let units: Vec<CString> = columns.iter().map(|c| c_text(c.1)).collect();
         let formats: Vec<CString> = columns
             .iter()
             .map(|c| match &c.2 {
                 ColumnData::Int(_) => "K".to_string(),
-                ColumnData::Short(_) => "I".to_string(),
                 ColumnData::Single(_, n) => format!("{n}E"),
                 ColumnData::Double(_, n) => format!("{n}D"),
                 ColumnData::Bytes(b) => format!("{}B", b.len()),
+                ColumnData::Text(t) => format!("{}A", t.len()),
             })
             .map(|f| c_text(&f))
             .collect();
@@ -346,10 +346,15 @@ impl MemoryWriter {
             let column = n as c_int + 1;
             match data {
                 ColumnData::Int(v) => self.put(column, v),
-                ColumnData::Short(v) => self.put(column, v),
                 ColumnData::Single(v, _) => self.put(column, v),
                 ColumnData::Double(v, _) => self.put(column, v),
                 ColumnData::Bytes(v) => self.put(column, v),
+                ColumnData::Text(text) => {
+                    let text = c_text(text);
+                    let mut list = [text.as_ptr().cast_mut()];
+                    // SAFETY: one NUL-terminated string that the library only reads.
+                    unsafe { sys::ffpcls(self.fptr, column, 1, 1, 1, list.as_mut_ptr(), &mut self.status) };
+                }
             }
         }
     }
@@ -440,17 +445,7 @@ impl MemoryWriter {
 impl Drop for MemoryWriter {
     fn drop(&mut self) {
         self.close();
-        // SAFETY: malloc's memory or null after `finish`.
+        // SAFETY: calloc's memory or null after `finish`.
         unsafe { free(self.pinned.0) };
     }
-}
-
-/// Version of the library, as it tells it.
-pub(super) fn library_version() -> String {
-    let mut version = 0f32;
-    // SAFETY: writes one float.
-    unsafe { sys::ffvers(&mut version) };
-    let text = format!("{version:.2}");
-    debug_assert!(CStr::from_bytes_until_nul(b"\0").is_ok());
-    text
 }

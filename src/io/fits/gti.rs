@@ -70,10 +70,7 @@ pub(super) fn write(out: &mut MemoryWriter, gti: &Gti) {
     let (start, stop): (Vec<f64>, Vec<f64>) = gti.intervals.iter().copied().unzip();
     out.table(
         start.len(),
-        &[
-            ("START".into(), "s".into(), ColumnData::Double(&start, 1)),
-            ("STOP".into(), "s".into(), ColumnData::Double(&stop, 1)),
-        ],
+        &[("START", "s", ColumnData::Double(&start, 1)), ("STOP", "s", ColumnData::Double(&stop, 1))],
     );
     out.text("EXTNAME", "GTI", "extension name");
     out.int("MJDREFI", gti.reference.mjdrefi, "[d] reference, integer part");

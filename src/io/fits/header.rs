@@ -39,15 +39,15 @@ impl Header {
                 "HISTORY" => header.history.push(rest.trim_end().to_string()),
                 "COMMENT" | "" => {}
                 "CONTINUE" => {
-                    if let (true, Some((_, Value::Text(so_far)))) = (continues, header.cards.last_mut()) {
-                        if let Value::Text(more) = parse_value(rest) {
-                            if so_far.ends_with('&') {
-                                so_far.pop();
-                            }
-                            so_far.push_str(&more);
-                            continues = more.ends_with('&');
-                            continue;
+                    if let (true, Some((_, Value::Text(so_far))), Value::Text(more)) =
+                        (continues, header.cards.last_mut(), parse_value(rest))
+                    {
+                        if so_far.ends_with('&') {
+                            so_far.pop();
                         }
+                        so_far.push_str(&more);
+                        continues = more.ends_with('&');
+                        continue;
                     }
                     continues = false;
                 }
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(h.text("OBJECT"), Some("O'Neill & Sons"));
         assert_eq!(h.text("LONG"), Some("first second"));
         assert_eq!(h.int("ESO FOO"), Some(3));
-        assert_eq!(h.history(), [" one"]);
+        assert_eq!(h.history(), ["one"]);
         assert_eq!(h.get("EMPTY"), Some(&Value::None));
     }
 }
