@@ -1,6 +1,7 @@
 //! Shared by the integration tests: where golden data lies, how it is read, and synthetic maps.
 #![allow(dead_code, reason = "each test target uses its part")]
 
+pub mod fits_file;
 pub mod npz;
 
 use std::path::PathBuf;
