@@ -7,7 +7,6 @@ use crate::error::{Place, Result};
 
 /// Kinds of files that are read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum FileKind {
     /// A dataset, as Gammapy's `MapDataset.write` makes it.
     MapDataset,
