@@ -377,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn latpole_0_turns_the_map_over_as_in_astropy() {
+        let with = |lonpole: Option<f64>, latpole: f64, lat0: f64| {
+            let mut h = header("CAR", (0.0, lat0));
+            (h.lonpole, h.latpole, h.cdelt.0) = (lonpole, Some(latpole), -1.0);
+            Wcs::new(h).map(|wcs| wcs.pix_to_world(1.0, 2.0))
+        };
+        assert_eq!(with(None, 0.0, 0.0).unwrap(), Some((1.0, -2.0)));
+        assert_eq!(with(Some(180.0), 0.0, 0.0).unwrap(), Some((359.0, 2.0)));
+        assert_eq!(with(None, 90.0, 0.0).unwrap(), Some((359.0, 2.0)));
+        assert!(with(Some(0.0), 0.0, -29.0).is_err() && with(Some(180.0), 0.0, 29.0).is_err());
+        let (lon, lat) = with(None, 0.0, 29.0).unwrap().unwrap();
+        assert!((lon - 1.12160991).abs() < 1e-8 && (lat - 26.99525482).abs() < 1e-8);
+    }
+
+    #[test]
     fn scales_come_from_cdelt_and_pc() {
         let mut h = header("TAN", (0.0, 0.0));
         h.cdelt = (-0.1, 0.3);
