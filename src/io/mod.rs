@@ -1,1 +1,3 @@
 //! Room `io`.
+
+mod yaml;
