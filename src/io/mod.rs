@@ -3,7 +3,11 @@
 mod atomic;
 #[cfg(feature = "fits-system")]
 pub mod fits;
+#[cfg(feature = "fits-system")]
+mod kind;
 
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{Problem, Provenance, ReadOptions, Severity, WriteOptions};
+#[cfg(feature = "fits-system")]
+pub use kind::{FileKind, file_kind};

@@ -4,4 +4,4 @@ mod fake;
 mod survey_field;
 
 pub use fake::fake_counts;
-pub use survey_field::{InjectedSource, SurveyField, SPECTRAL_INDEX, survey_field};
+pub use survey_field::{InjectedSource, SPECTRAL_INDEX, SurveyField, survey_field};

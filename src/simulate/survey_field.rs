@@ -81,9 +81,8 @@ pub fn survey_field(
     let image = WcsGeom::create(center, nx, ny, (binsz_deg, binsz_deg), "CAR", Vec::new())?;
 
     // Offset of a pixel from the middle of the survey, -1 … 1 in both directions.
-    let offset = |y: usize, x: usize| {
-        ((x as f64 + 0.5) / nx as f64 * 2.0 - 1.0, (y as f64 + 0.5) / ny as f64 * 2.0 - 1.0)
-    };
+    let offset =
+        |y: usize, x: usize| ((x as f64 + 0.5) / nx as f64 * 2.0 - 1.0, (y as f64 + 0.5) / ny as f64 * 2.0 - 1.0);
     let acceptance = |y: usize, x: usize| {
         let (u, v) = offset(y, x);
         (1.0 + 0.25 * (5.0 * u).sin() * (2.0 * v).cos()) * (-0.5 * v * v).exp()
@@ -126,15 +125,21 @@ pub fn survey_field(
             let spectral = PowerLawSpectralModel::new(SPECTRAL_INDEX, amplitude * 1e-13, 1.0);
             let spatial: Arc<dyn SpatialModel> = match shape {
                 Shape::Point => Arc::new(PointSpatialModel::new(lon_deg, lat_deg, Frame::Galactic)),
-                Shape::Gaussian => Arc::new(GaussianSpatialModel::new(lon_deg, lat_deg, extent_deg, 0.0, 0.0, Frame::Galactic)),
-                Shape::Disk => Arc::new(DiskSpatialModel::new(lon_deg, lat_deg, extent_deg, 0.0, 0.0, 0.01, Frame::Galactic)),
+                Shape::Gaussian => {
+                    Arc::new(GaussianSpatialModel::new(lon_deg, lat_deg, extent_deg, 0.0, 0.0, Frame::Galactic))
+                }
+                Shape::Disk => {
+                    Arc::new(DiskSpatialModel::new(lon_deg, lat_deg, extent_deg, 0.0, 0.0, 0.01, Frame::Galactic))
+                }
             };
             let model = SkyModel::new(name, Arc::new(spectral), Some(spatial));
             InjectedSource { model, position, extent_deg }
         })
-        .filter(|s| image.sky_to_pix(s.position).is_some_and(|(x, y)| {
-            x > -0.5 && y > -0.5 && x < nx as f64 - 0.5 && y < ny as f64 - 0.5
-        }))
+        .filter(|s| {
+            image
+                .sky_to_pix(s.position)
+                .is_some_and(|(x, y)| x > -0.5 && y > -0.5 && x < nx as f64 - 0.5 && y < ny as f64 - 0.5)
+        })
         .collect();
     dataset.models = Models { components: sources.iter().map(|s| Model::Sky(s.model.clone())).collect() };
     let npred = dataset.npred(backend, control)?;

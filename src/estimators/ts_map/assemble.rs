@@ -56,7 +56,9 @@ pub(super) fn assemble(
         let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
         ndarray::stack(ndarray::Axis(0), &views).ok().filter(|s| s.dim().0 == results.len())
     };
-    let mut insert = |quantity: FluxQuantity, order: UpsampleOrder, value: &dyn Fn(&TsMapOutput) -> Option<Array2<f64>>| {
+    let mut insert = |quantity: FluxQuantity,
+                      order: UpsampleOrder,
+                      value: &dyn Fn(&TsMapOutput) -> Option<Array2<f64>>| {
         match stack(value) {
             Some(cube) => maps.insert(quantity, place(cube, order, &fitted_geom, &geom)?),
             None => Ok(()),
@@ -74,9 +76,11 @@ pub(super) fn assemble(
     insert(FluxQuantity::StatNull, UpsampleOrder::Linear, &|o| Some(o.stat_null.clone()))?;
     insert(FluxQuantity::Stat, UpsampleOrder::Linear, &|o| Some(&o.stat_null - &o.ts))?;
     insert(FluxQuantity::Niter, UpsampleOrder::Nearest, &|o| {
-        Some(ndarray::Zip::from(&o.niter).and(&o.status).map_collect(|n, s| {
-            if s & TsMapStatus::MASKED != 0 { f64::NAN } else { f64::from(*n) }
-        }))
+        Some(
+            ndarray::Zip::from(&o.niter)
+                .and(&o.status)
+                .map_collect(|n, s| if s & TsMapStatus::MASKED != 0 { f64::NAN } else { f64::from(*n) }),
+        )
     })?;
     insert(FluxQuantity::Success, UpsampleOrder::Nearest, &|o| {
         Some(o.status.mapv(|s| if s & TsMapStatus::NOT_CONVERGED != 0 { 0.0 } else { 1.0 }))
@@ -91,8 +95,7 @@ pub(super) fn assemble(
         let scan_geom = Arc::new(Geom::Wcs(image.with_axes(axes.clone())));
         let fitted_scan = Arc::new(Geom::Wcs(fitted_image.with_axes(axes)));
         let (_, ny, nx) = results[0].profile.as_ref().map_or((0, 0, 0), |p| p.0.dim());
-        let dnde: Vec<f64> =
-            groups.axis.center_tev()?.iter().map(|e| model.spectral.evaluate(*e)).collect();
+        let dnde: Vec<f64> = groups.axis.center_tev()?.iter().map(|e| model.spectral.evaluate(*e)).collect();
         // Memory order: scan slowest, then energy.
         let mut norms = Array3::zeros((n * results.len(), ny, nx));
         let mut stat = norms.clone();

@@ -80,7 +80,11 @@ pub(super) fn fit_planes(
     let mask = fit_mask(dataset, npred.cube(), shape)?;
     Ok(FitPlanes {
         counts: masked(counts.cube(), &mask, true),
-        background: masked(npred.cube(), &mask, dataset.background.as_ref().is_none_or(is_single) && dataset.models.components.is_empty()),
+        background: masked(
+            npred.cube(),
+            &mask,
+            dataset.background.as_ref().is_none_or(is_single) && dataset.models.components.is_empty(),
+        ),
         exposure: masked(CubeView::F64(exposure.view()), &mask, !backend.info().double_precision),
         mask,
     })
@@ -99,9 +103,10 @@ fn fit_mask(dataset: &MapDataset, npred: CubeView<'_>, shape: (usize, usize, usi
     let mut mask = match dataset.mask()? {
         Some(mask) => {
             let found = mask.data().shape().to_vec();
-            mask.data().clone().into_shape_with_order(shape).map_err(|_| {
-                Error::input("mask", format!("shape {found:?} where the counts have {shape:?}"))
-            })?
+            mask.data()
+                .clone()
+                .into_shape_with_order(shape)
+                .map_err(|_| Error::input("mask", format!("shape {found:?} where the counts have {shape:?}")))?
         }
         None => Array3::from_elem(shape, true),
     };

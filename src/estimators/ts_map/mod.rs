@@ -8,5 +8,5 @@ mod options;
 mod run;
 mod scan;
 
-pub use run::TsMapReport;
 pub use options::{NormScan, Selection, TsMapEstimator};
+pub use run::TsMapReport;

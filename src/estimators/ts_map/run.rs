@@ -66,7 +66,10 @@ impl TsMapEstimator {
         let fitted: &[MapDataset] = if grid.pad == (0, 0) && grid.factor == 1 {
             datasets
         } else {
-            resampled = datasets.iter().map(|d| d.pad(grid.pad.0, grid.pad.1)?.downsample(grid.factor)).collect::<Result<_>>()?;
+            resampled = datasets
+                .iter()
+                .map(|d| d.pad(grid.pad.0, grid.pad.1)?.downsample(grid.factor))
+                .collect::<Result<_>>()?;
             &resampled
         };
         control.report("prepare", 1, 4);
@@ -87,8 +90,11 @@ impl TsMapEstimator {
         let results = self.fit_groups(&groups, fitted, &planes, &kernels, backend, control)?;
         let pixels = results.iter().map(|r| r.output.norm.iter().filter(|v| !v.is_nan()).count() as u64).sum();
         if pixels == 0 {
-            return Err(Error::input("dataset", "no pixel can be fitted: no bin is both unmasked and has predicted counts")
-                .with_help("check the masks, the background and the exposure with `pevatron info`"));
+            return Err(Error::input(
+                "dataset",
+                "no pixel can be fitted: no bin is both unmasked and has predicted counts",
+            )
+            .with_help("check the masks, the background and the exposure with `pevatron info`"));
         }
         let status_counts = status_counts(&results);
         let fitted_image = fitted[0].geom()?.to_image();
@@ -164,7 +170,8 @@ impl TsMapEstimator {
             .with_help("cut the dataset to even sides, e.g. with `pevatron cutout`"))
         };
         let y = pad_for(image.ny(), half.0)?;
-        let x = if y >= half.1 && (image.nx() + 2 * y).is_multiple_of(factor) { y } else { pad_for(image.nx(), half.1)? };
+        let x =
+            if y >= half.1 && (image.nx() + 2 * y).is_multiple_of(factor) { y } else { pad_for(image.nx(), half.1)? };
         Ok(Grid { pad: (y, x), factor })
     }
 
@@ -235,11 +242,8 @@ impl TsMapEstimator {
                     self.fit(prepared.as_ref(), &run, control)?
                 }
                 None => {
-                    let summed = planes
-                        .iter()
-                        .zip(kernels)
-                        .map(|(p, k)| p.summed(bins, k))
-                        .collect::<Result<Vec<_>>>()?;
+                    let summed =
+                        planes.iter().zip(kernels).map(|(p, k)| p.summed(bins, k)).collect::<Result<Vec<_>>>()?;
                     let inputs = summed
                         .iter()
                         .map(|(p, _)| TsMapInput {
@@ -351,12 +355,19 @@ fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
     let axis = first.energy_axis()?;
     for dataset in datasets {
         if !dataset.require_counts()?.wcs_geom()?.same_image(&image) {
-            return Err(Error::input("counts", format!("the pixels of '{}' are not those of '{}'", dataset.name, first.name))
-                .with_help("a joint fit needs datasets of one sky geometry"));
+            return Err(Error::input(
+                "counts",
+                format!("the pixels of '{}' are not those of '{}'", dataset.name, first.name),
+            )
+            .with_help("a joint fit needs datasets of one sky geometry"));
         }
-        let same = dataset.energy_axis()?.edges_tev()?.iter().zip(axis.edges_tev()?).all(|(a, b)| (a / b - 1.0).abs() < 1e-6);
+        let same =
+            dataset.energy_axis()?.edges_tev()?.iter().zip(axis.edges_tev()?).all(|(a, b)| (a / b - 1.0).abs() < 1e-6);
         if dataset.energy_axis()?.nbin() != axis.nbin() || !same {
-            return Err(Error::input("energy", format!("the bins of '{}' are not those of '{}'", dataset.name, first.name)));
+            return Err(Error::input(
+                "energy",
+                format!("the bins of '{}' are not those of '{}'", dataset.name, first.name),
+            ));
         }
         dataset.require_exposure()?;
         if dataset.background.is_none() && dataset.models.sky_models(&dataset.name).next().is_none() {
