@@ -5,5 +5,5 @@ mod position;
 mod psf;
 
 pub use edisp::{EDisp, EDispKernelMap, EDispMap, diagonal_response, gauss_response};
-pub use position::{nearest_unmasked_position, nearest_valid_position};
+pub use position::{nearest_positive_pixel, nearest_unmasked_position, nearest_valid_position};
 pub use psf::{PsfKernel, PsfMap, PsfProfile, kernel_geom};

@@ -20,20 +20,35 @@ fn positive_image(map: &Map) -> Array2<bool> {
     image
 }
 
-/// The centre of the true pixel of `mask` nearest to `position`.
+/// Separations in degrees that differ by no more than this are equal: the four pixels around the centre of an even
+/// map are as near as each other but for the rounding of the projection.
+const EQUAL_DEG: f64 = 1e-10;
+
+/// The centre of the true pixel of `mask` nearest to `position`; of equally near ones the first in memory.
 ///
 /// # Errors
 /// [`Error::Input`] where no pixel is true.
 pub fn nearest_unmasked_position(geom: &WcsGeom, mask: &Array2<bool>, position: SkyPosition) -> Result<SkyPosition> {
     let separation = geom.separation_deg(position);
-    let nearest = separation
-        .indexed_iter()
-        .filter(|(index, s)| mask[*index] && s.is_finite())
-        .min_by(|a, b| a.1.total_cmp(b.1))
-        .map(|((y, x), _)| (y, x));
+    let mut nearest: Option<((usize, usize), f64)> = None;
+    for (index, s) in separation.indexed_iter() {
+        if mask[index] && s.is_finite() && nearest.is_none_or(|(_, best)| *s < best - EQUAL_DEG) {
+            nearest = Some((index, *s));
+        }
+    }
     nearest
+        .map(|(index, _)| index)
         .and_then(|(y, x)| geom.pix_to_sky(x as f64, y as f64))
         .ok_or_else(|| Error::input("response", "it is 0 everywhere, so it is valid nowhere"))
+}
+
+/// The centre of the pixel nearest to `position` where any plane of `map` is above 0 (Gammapy's
+/// `get_nearest_valid_exposure_position`).
+///
+/// # Errors
+/// [`Error::Input`] where the map is 0 everywhere, or has no pixels.
+pub fn nearest_positive_pixel(map: &Map, position: SkyPosition) -> Result<SkyPosition> {
+    nearest_unmasked_position(map.wcs_geom()?, &positive_image(map), position)
 }
 
 /// `position`, or the centre of the nearest pixel where any plane of `map` is above 0 if the pixel that holds

@@ -14,17 +14,13 @@ pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
         return Ok(arguments);
     };
     let command = Cli::command();
-    let Some((at, sub)) = arguments
-        .iter()
-        .enumerate()
-        .skip(1)
-        .find_map(|(i, a)| command.find_subcommand(a).map(|sub| (i, sub.clone())))
+    let Some((at, sub)) =
+        arguments.iter().enumerate().skip(1).find_map(|(i, a)| command.find_subcommand(a).map(|sub| (i, sub.clone())))
     else {
         return Ok(arguments);
     };
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        Error::input_at(Place::file(&path), format!("the configuration cannot be read: {e}"))
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Error::input_at(Place::file(&path), format!("the configuration cannot be read: {e}")))?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         Error::input_at(Place::file(&path), e.to_string().trim().replace('\n', "\n  "))
     })?;
@@ -56,9 +52,10 @@ pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
         }
     }
     let rest = &arguments[at + 1..];
-    let flags_only = sub.clone().ignore_errors(true).try_get_matches_from(
-        std::iter::once(sub.get_name().to_string()).chain(rest.iter().cloned()),
-    );
+    let flags_only = sub
+        .clone()
+        .ignore_errors(true)
+        .try_get_matches_from(std::iter::once(sub.get_name().to_string()).chain(rest.iter().cloned()));
     let has_positional = sub.get_positionals().next().is_some_and(|p| {
         flags_only.is_ok_and(|m| {
             m.value_source(p.get_id().as_str()).is_some_and(|s| s == clap::parser::ValueSource::CommandLine)

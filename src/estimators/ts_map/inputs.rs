@@ -144,7 +144,7 @@ impl FitPlanes {
     /// summed pixel is the plain mean of the kernels of its unmasked energies (Gammapy's rule). Pixels with the same
     /// set of unmasked energies share a kernel, so each such set becomes a plane of its own, 0 elsewhere; the joint
     /// fit of these planes is then the fit of the summed image.
-    pub fn summed(&self, bins: &std::ops::Range<usize>, kernel: &Kernel) -> Result<(SummedPlanes, Array3<f64>)> {
+    pub fn summed(&self, bins: &std::ops::Range<usize>, kernel: &Kernel) -> (SummedPlanes, Array3<f64>) {
         let (_, ny, nx) = self.mask.dim();
         let (_, ky, kx) = kernel.data.dim();
         let mut patterns: Vec<Vec<bool>> = Vec::new();
@@ -191,7 +191,7 @@ impl FitPlanes {
                 target /= unmasked.len() as f64;
             }
         }
-        Ok((planes, kernels))
+        (planes, kernels)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{Evaluator, Exposure, MapDataset};
 use crate::error::{Error, Result};
-use crate::irf::{kernel_geom, nearest_valid_position};
+use crate::irf::{kernel_geom, nearest_positive_pixel};
 use crate::models::SkyModel;
 use crate::units::Angle;
 
@@ -44,7 +44,7 @@ pub(super) fn estimate_kernel(
         None => image,
     };
     let center = geom.center()?;
-    let nearest = nearest_valid_position(exposure, center).map_err(|_| {
+    let nearest = nearest_positive_pixel(exposure, center).map_err(|_| {
         Error::input("exposure", format!("it is 0 everywhere in dataset '{}', a kernel is impossible", dataset.name))
     })?;
     let factor = exposure.unit().factor_to_text("cm2 s")?;

@@ -1,6 +1,7 @@
 //! One run: kernels, planes, fits group by group, assembly.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use ndarray::{Array2, Array3, Axis, s};
 
@@ -13,10 +14,10 @@ use crate::compute::{Backend, PreparedTsMap};
 use crate::control::Control;
 use crate::datasets::MapDataset;
 use crate::error::{Error, Result};
-use crate::estimators::EnergyGroups;
+use crate::estimators::{EnergyEdges, EnergyGroups};
 use crate::flux::FluxMaps;
 use crate::kernels::{ConvolveJob, CubeView, TsMapData, TsMapInput, TsMapRun, TsMapSettings};
-use crate::units::Angle;
+use crate::units::{Angle, Energy};
 
 /// Flux maps and what is worth knowing about how they came about.
 #[derive(Debug, Clone)]
@@ -58,6 +59,7 @@ impl TsMapEstimator {
         let image = check_datasets(datasets)?;
         let mut warnings = Vec::new();
         let groups = self.energy_edges.groups(datasets[0].energy_axis()?)?;
+        let bins = bins_of_datasets(&groups, datasets)?;
 
         control.report("prepare", 0, 4);
         let width = self.width(datasets, control)?;
@@ -87,7 +89,7 @@ impl TsMapEstimator {
         if kernels.iter().any(|k| k.data.dim().1 > 2 * image.ny() && k.data.dim().2 > 2 * image.nx()) {
             warnings.push("the kernel is more than twice as wide as the map; a smaller kernel_width is faster".into());
         }
-        let results = self.fit_groups(&groups, fitted, &planes, &kernels, backend, control)?;
+        let results = self.fit_groups(&bins, fitted, &planes, &kernels, backend, control)?;
         let pixels = results.iter().map(|r| r.output.norm.iter().filter(|v| !v.is_nan()).count() as u64).sum();
         if pixels == 0 {
             return Err(Error::input(
@@ -194,7 +196,7 @@ impl TsMapEstimator {
 
     fn fit_groups(
         &self,
-        groups: &EnergyGroups,
+        bins: &[Vec<Range<usize>>],
         datasets: &[MapDataset],
         planes: &[FitPlanes],
         kernels: &[Kernel],
@@ -203,7 +205,7 @@ impl TsMapEstimator {
     ) -> Result<Vec<GroupResult>> {
         let engine = backend.engine();
         let shape = (planes[0].mask.dim().1, planes[0].mask.dim().2);
-        let mut results = Vec::with_capacity(groups.bins.len());
+        let mut results = Vec::with_capacity(bins[0].len());
         let joint = if self.sum_over_energy_groups {
             None
         } else {
@@ -218,14 +220,15 @@ impl TsMapEstimator {
             Some(TsMapData::new(inputs)?)
         };
         let prepared = joint.as_ref().map(|data| engine.prepare(data, control)).transpose()?;
-        for bins in &groups.bins {
+        for group in 0..bins[0].len() {
             control.check()?;
+            let bins: Vec<&Range<usize>> = bins.iter().map(|b| &b[group]).collect();
             let mut fit_mask = Array2::from_elem(shape, false);
-            for p in planes {
+            for (p, bins) in planes.iter().zip(&bins) {
                 fit_mask.zip_mut_with(&p.positions(bins), |all, one| *all |= one);
             }
             let guess = match self.settings().threshold {
-                Some(_) => Some(self.norm_guess(bins, datasets, planes, kernels, control)?),
+                Some(_) => Some(self.norm_guess(&bins, datasets, planes, kernels, control)?),
                 None => None,
             };
             let mut run = TsMapRun {
@@ -237,13 +240,19 @@ impl TsMapEstimator {
             };
             let result = match &prepared {
                 Some(prepared) => {
-                    run.planes = planes.iter().map(|_| bins.clone()).collect();
-                    run.kernels = kernels.iter().map(|k| k.data.slice(s![bins.clone(), .., ..])).collect();
+                    run.planes = bins.iter().map(|b| (*b).clone()).collect();
+                    run.kernels =
+                        kernels.iter().zip(&bins).map(|(k, b)| k.data.slice(s![(*b).clone(), .., ..])).collect();
                     self.fit(prepared.as_ref(), &run, control)?
                 }
                 None => {
+<<<<<<< HEAD
                     let summed =
                         planes.iter().zip(kernels).map(|(p, k)| p.summed(bins, k)).collect::<Result<Vec<_>>>()?;
+=======
+                    let summed: Vec<_> =
+                        planes.iter().zip(kernels).zip(&bins).map(|((p, k), b)| p.summed(b, k)).collect();
+>>>>>>> main
                     let inputs = summed
                         .iter()
                         .map(|(p, _)| TsMapInput {
@@ -280,21 +289,21 @@ impl TsMapEstimator {
     /// kernel over the sum of its squares, relative to the reference flux of the group; the mean over datasets.
     fn norm_guess(
         &self,
-        bins: &std::ops::Range<usize>,
+        bins: &[&Range<usize>],
         datasets: &[MapDataset],
         planes: &[FitPlanes],
         kernels: &[Kernel],
         control: &Control,
     ) -> Result<Array2<f64>> {
         let truth = Backend::reference();
-        let edges = datasets[0].energy_axis()?.edges_tev()?;
         let spectral = &self.kernel_model.spectral;
-        let reference = spectral.integral(edges[bins.start], edges[bins.end]);
-        let per_bin = spectral.integral_bins(&edges);
         let mut guesses: Vec<Array2<f64>> = Vec::new();
-        for (p, kernel) in planes.iter().zip(kernels) {
+        for (((p, kernel), bins), dataset) in planes.iter().zip(kernels).zip(bins).zip(datasets) {
+            let edges = dataset.energy_axis()?.edges_tev()?;
+            let reference = spectral.integral(edges[bins.start], edges[bins.end]);
+            let per_bin = spectral.integral_bins(&edges);
             let (_, ny, nx) = p.mask.dim();
-            let slice = kernel.data.slice(s![bins.clone(), .., ..]);
+            let slice = kernel.data.slice(s![(*bins).clone(), .., ..]);
             let squares: f64 = slice.iter().map(|v| v * v).sum();
             let mut flux = Array3::zeros((bins.len(), ny, nx));
             let (counts, background, exposure) = (p.counts.view(), p.background.view(), p.exposure.view());
@@ -346,13 +355,23 @@ impl TsMapEstimator {
     }
 }
 
+/// The bins of each group in each dataset: energy axes may differ, each dataset takes its own bins nearest to the
+/// groups' edges.
+fn bins_of_datasets(groups: &EnergyGroups, datasets: &[MapDataset]) -> Result<Vec<Vec<Range<usize>>>> {
+    let edges = EnergyEdges::Edges(groups.axis.edges_tev()?.into_iter().map(Energy::tev).collect());
+    let mut all = vec![groups.bins.clone()];
+    for dataset in &datasets[1..] {
+        all.push(edges.groups(dataset.energy_axis()?)?.bins);
+    }
+    Ok(all)
+}
+
 /// The common image of the datasets.
 fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
     let Some(first) = datasets.first() else {
         return Err(Error::input("datasets", "there is none, at least one is needed"));
     };
     let image = first.require_counts()?.wcs_geom()?.to_image();
-    let axis = first.energy_axis()?;
     for dataset in datasets {
         if !dataset.require_counts()?.wcs_geom()?.same_image(&image) {
             return Err(Error::input(
@@ -360,6 +379,7 @@ fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
                 format!("the pixels of '{}' are not those of '{}'", dataset.name, first.name),
             )
             .with_help("a joint fit needs datasets of one sky geometry"));
+<<<<<<< HEAD
         }
         let same =
             dataset.energy_axis()?.edges_tev()?.iter().zip(axis.edges_tev()?).all(|(a, b)| (a / b - 1.0).abs() < 1e-6);
@@ -368,6 +388,8 @@ fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
                 "energy",
                 format!("the bins of '{}' are not those of '{}'", dataset.name, first.name),
             ));
+=======
+>>>>>>> main
         }
         dataset.require_exposure()?;
         if dataset.background.is_none() && dataset.models.sky_models(&dataset.name).next().is_none() {

@@ -52,7 +52,8 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
     let options = write_options(args.overwrite, &[]);
     field.dataset.write(&files[0], &options)?;
     let models = Models { components: field.sources.iter().map(|s| Model::Sky(s.model.clone())).collect() };
-    pevatron::io::write_atomic(&files[1], args.overwrite, models.to_yaml()?.as_bytes())?;
+    let yaml = models.to_yaml()?;
+    pevatron::io::write_atomic(&files[1], args.overwrite, |out| out.write_all(yaml.as_bytes()))?;
     let simulated = start.elapsed().as_secs_f64();
 
     // One map per kind of source, each with the kernel of that kind; the point-source map is the one that is written.
@@ -92,8 +93,7 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
         rows.push(recover(maps, source, &datasets[0])?);
     }
     point.maps.write(&files[2], SedType::Likelihood, &options)?;
-    let markers: Vec<Marker> =
-        field.sources.iter().map(|s| Marker::new(s.position, Some(s.model.name.clone()))).collect();
+    let markers: Vec<Marker> = field.sources.iter().map(|s| Marker::new(s.position).label(&s.model.name)).collect();
     super::plot::write_flux_picture(&point.maps, "sqrt_ts", None, 1200, &markers, &files[3], args.overwrite)?;
 
     let seconds = start.elapsed().as_secs_f64();

@@ -31,10 +31,9 @@ pub fn backend(engine: &EngineArgs, common: &CommonArgs) -> Result<Backend> {
 /// How outputs of this command are written: what made them stands in them.
 pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut provenance = Provenance::new();
-    provenance.option("command", format!("pevatron {}", arguments.join(" ")));
+    let mut provenance = Provenance::default().with_option("command", format!("pevatron {}", arguments.join(" ")));
     for input in inputs {
-        provenance.input(input);
+        provenance = provenance.with_input(input);
     }
     WriteOptions { overwrite, provenance }
 }

@@ -82,7 +82,10 @@ pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     if args.common.verbose > 0 {
-        eprintln!("kernel width: {} deg; null hypothesis: {}", result.kernel_width_deg, result.maps.meta.entries["null_models"]);
+        eprintln!(
+            "kernel width: {} deg; null hypothesis: {}",
+            result.kernel_width_deg, result.maps.meta.entries["null_models"]
+        );
         eprintln!("status: {:?}", result.status_counts);
     }
     if args.common.verbose > 1 {
