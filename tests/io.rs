@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pevatron::datasets::MapDataset;
-use pevatron::io::WriteOptions;
+use pevatron::io::{Provenance, WriteOptions};
 use pevatron::maps::{AxisInterp, Geom, Map, NodeType};
 use pevatron::time::Gti;
 use pevatron::units::Unit;
@@ -197,11 +197,12 @@ fn datasets_round_trip_through_us_and_gammapy() {
     let Some(shared) = shared() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut arguments: Vec<std::ffi::OsString> = Vec::new();
-    let mut options = WriteOptions::default();
-    options
-        .provenance
-        .option("command", "rewrite with a rather long description that does not fit into a card of 80 characters")
-        .input(shared.join("data/README.md"));
+    let options = WriteOptions {
+        provenance: Provenance::default()
+            .with_option("command", "rewrite with a rather long description that does not fit into a card of 80")
+            .with_input(shared.join("data/README.md")),
+        ..WriteOptions::default()
+    };
     for (name, ending) in [
         ("fermi-3fhl-gc", "fits"),
         ("fermi-gc-cutout", "fits.gz"),

@@ -80,16 +80,12 @@ impl Drop for Part {
 ///
 /// # Errors
 /// As [`check_output`]; [`Error::Io`] with the system's reason (no space, no permission) where writing fails.
-pub fn write_atomic(path: impl AsRef<Path>, overwrite: bool, bytes: &[u8]) -> Result<()> {
-    write_with(path.as_ref(), overwrite, |file| file.write_all(bytes))
-}
-
-/// [`write_atomic`] for output that is made while it is written.
-pub(super) fn write_with(
-    path: &Path,
+pub fn write_atomic(
+    path: impl AsRef<Path>,
     overwrite: bool,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
+    let path = path.as_ref();
     check_output(path, overwrite)?;
     let io = |error| Error::io(path, error);
     let existing = fs::metadata(path).ok();
@@ -142,13 +138,13 @@ mod tests {
     fn whole_or_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
-        write_atomic(&path, false, b"one").unwrap();
-        let error = write_atomic(&path, false, b"two").unwrap_err();
+        write_atomic(&path, false, |out| out.write_all(b"one")).unwrap();
+        let error = write_atomic(&path, false, |out| out.write_all(b"two")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Options);
         assert_eq!(fs::read(&path).unwrap(), b"one");
-        write_atomic(&path, true, b"two").unwrap();
+        write_atomic(&path, true, |out| out.write_all(b"two")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        let error = write_with(&path, true, |out| {
+        let error = write_atomic(&path, true, |out| {
             out.write_all(b"half")?;
             Err(std::io::Error::other("disk full"))
         });

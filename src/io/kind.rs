@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! What a file is, by its content.
 
 use std::path::Path;
@@ -36,11 +35,12 @@ pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
         return Err(Error::input_at(Place::file(path), "the file is empty"));
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
+    let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
     let has_key = |key: &str| text.lines().any(|l| l.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-    Ok(if has_key("components") {
-        FileKind::Models
-    } else if has_key("datasets") {
+    Ok(if has_key("datasets") {
         FileKind::Other("a YAML list of datasets".into())
+    } else if yaml || has_key("components") {
+        FileKind::Models
     } else if text.starts_with("# %ECSV") {
         FileKind::Other("an ECSV table".into())
     } else {
@@ -54,6 +54,9 @@ fn fits_kind(hdus: &[Hdu]) -> FileKind {
     let image = |name: &str| hdus.iter().any(|h| h.name == name && (h.has_image() || h.column("DATA").is_some()));
     if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
         return FileKind::FluxMaps;
+    }
+    if has("COUNTS_OFF") || has("ACCEPTANCE") {
+        return other("an on-off dataset");
     }
     if image("COUNTS") && (has("EXPOSURE") || has("BACKGROUND") || has("MASK_SAFE")) || image("EXPOSURE") && has("PSF")
     {
@@ -83,53 +86,3 @@ fn fits_kind(hdus: &[Hdu]) -> FileKind {
     }
     other("a FITS file without maps")
 }
-=======
-//! What a file is.
-
-use std::path::Path;
-
-use super::fits::{HduKind, ReadOptions, check_bytes, read_bytes};
-use crate::error::{Place, Result};
-
-/// Kinds of files that are read here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileKind {
-    /// A dataset, as Gammapy's `MapDataset.write` makes it.
-    MapDataset,
-    /// Flux maps.
-    FluxMaps,
-    /// A single map.
-    Map,
-    /// Models in YAML.
-    Models,
-    /// Something else, described.
-    Other(String),
-}
-
-/// Looks into a file: by its ending for YAML, by its HDUs for FITS.
-///
-/// # Errors
-/// [`crate::Error::Input`] where it is missing or damaged.
-pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
-    let path = path.as_ref();
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml")) {
-        return Ok(FileKind::Models);
-    }
-    let bytes = read_bytes(path, &ReadOptions::default())?;
-    let hdus = check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?;
-    let has = |name: &str| hdus.iter().any(|h| h.name == name);
-    Ok(if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
-        FileKind::FluxMaps
-    } else if has("COUNTS_OFF") || has("ACCEPTANCE") {
-        FileKind::Other("an on-off dataset".into())
-    } else if has("COUNTS") || (has("EXPOSURE") && has("BACKGROUND")) {
-        FileKind::MapDataset
-    } else if hdus.iter().any(|h| h.has_image()) {
-        FileKind::Map
-    } else {
-        let tables = hdus.iter().filter(|h| h.kind == HduKind::Table).count();
-        FileKind::Other(format!("a FITS file of {tables} tables and no image"))
-    })
-}
->>>>>>> main

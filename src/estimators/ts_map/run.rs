@@ -246,13 +246,8 @@ impl TsMapEstimator {
                     self.fit(prepared.as_ref(), &run, control)?
                 }
                 None => {
-<<<<<<< HEAD
-                    let summed =
-                        planes.iter().zip(kernels).map(|(p, k)| p.summed(bins, k)).collect::<Result<Vec<_>>>()?;
-=======
                     let summed: Vec<_> =
                         planes.iter().zip(kernels).zip(&bins).map(|((p, k), b)| p.summed(b, k)).collect();
->>>>>>> main
                     let inputs = summed
                         .iter()
                         .map(|(p, _)| TsMapInput {
@@ -379,17 +374,6 @@ fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
                 format!("the pixels of '{}' are not those of '{}'", dataset.name, first.name),
             )
             .with_help("a joint fit needs datasets of one sky geometry"));
-<<<<<<< HEAD
-        }
-        let same =
-            dataset.energy_axis()?.edges_tev()?.iter().zip(axis.edges_tev()?).all(|(a, b)| (a / b - 1.0).abs() < 1e-6);
-        if dataset.energy_axis()?.nbin() != axis.nbin() || !same {
-            return Err(Error::input(
-                "energy",
-                format!("the bins of '{}' are not those of '{}'", dataset.name, first.name),
-            ));
-=======
->>>>>>> main
         }
         dataset.require_exposure()?;
         if dataset.background.is_none() && dataset.models.sky_models(&dataset.name).next().is_none() {

@@ -289,7 +289,7 @@ fn write(path: &Path, content: &Content, options: &WriteOptions) -> Result<()> {
     }
     let Some(model) = beside else { return save(out, path, options.overwrite) };
     let existed = model.path.exists();
-    write_atomic(&model.path, options.overwrite, model.yaml.as_bytes())?;
+    write_atomic(&model.path, options.overwrite, |file| file.write_all(model.yaml.as_bytes()))?;
     save(out, path, options.overwrite).inspect_err(|_| {
         if !existed {
             // The model alone is of no use.

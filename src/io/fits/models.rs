@@ -27,6 +27,7 @@ impl Models {
     /// [`Error::Options`] where the file exists and is not to be replaced or its folder is missing; [`Error::Io`] where
     /// writing fails.
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
-        write_atomic(path, options.overwrite, self.to_yaml()?.as_bytes())
+        let yaml = self.to_yaml()?;
+        write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes()))
     }
 }

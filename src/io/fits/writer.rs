@@ -10,7 +10,7 @@ use super::cfitsio::{ColumnData, MemoryWriter};
 use super::{axes, gti, wcs_header};
 use crate::datasets::MapDataset;
 use crate::error::{Error, Place, Result};
-use crate::io::atomic::{check_output, write_with};
+use crate::io::atomic::{check_output, write_atomic};
 use crate::irf::EDisp;
 use crate::maps::{Frame, Geom, Map, MapAxis, MapData, Mask, RegionGeom, WcsHeader};
 
@@ -44,14 +44,14 @@ impl Provenance {
         Self::default()
     }
 
-    /// Adds an option.
-    pub fn option(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Self {
+    /// The same, with an option.
+    pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
         self
     }
 
-    /// Adds an input file; its size is looked up (0 where it cannot be).
-    pub fn input(&mut self, path: impl AsRef<Path>) -> &mut Self {
+    /// The same, with an input file; its size is looked up (0 where it cannot be).
+    pub fn with_input(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let size = std::fs::metadata(path).map_or(0, |m| m.len());
         self.inputs.push((path.display().to_string(), size));
@@ -340,7 +340,7 @@ fn region_table(
 pub(super) fn save(out: MemoryWriter, path: &Path, overwrite: bool) -> Result<()> {
     let bytes = out.finish().map_err(|e| e.at(&Place::file(path)))?;
     let gzip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    write_with(path, overwrite, |file| {
+    write_atomic(path, overwrite, |file| {
         if gzip {
             let mut encoder = GzEncoder::new(file, Compression::new(GZIP_LEVEL));
             encoder.write_all(&bytes)?;
