@@ -152,10 +152,7 @@ fn with_axis(geom: &Geom, position: usize, axis: Option<MapAxis>) -> Geom {
             axes.remove(position);
         }
     }
-    match geom {
-        Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
-        Geom::Region(g) => Geom::Region(g.with_axes(axes)),
-    }
+    geom.with_axes(axes)
 }
 
 impl Map {
@@ -371,11 +368,7 @@ impl Map {
         }
         let axes: Vec<MapAxis> =
             if keep_axes { self.geom().axes().iter().map(MapAxis::squash).collect() } else { Vec::new() };
-        let geom = match self.geom().as_ref() {
-            Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
-            Geom::Region(g) => Geom::Region(g.with_axes(axes)),
-        };
-        Self::from_cube(Arc::new(geom), self.unit().clone(), out)
+        Self::from_cube(Arc::new(self.geom().with_axes(axes)), self.unit().clone(), out)
     }
 
     fn summed(
