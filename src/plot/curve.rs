@@ -557,9 +557,9 @@ mod tests {
         let text =
             svg(Chart::new().x("Energy", "TeV").y("dN/dE", "cm-2 s-1 TeV-1").log_x().log_y().series(Series::points(
                 "data",
-                &[ChartPoint::new(0.1, 1e-10).y_error(1e-11, 1e-11), ChartPoint::upper_limit(50.0, 1e-14)],
+                &[ChartPoint::new(0.1, 1e-10).y_error(1e-11, 1e-11), ChartPoint::upper_limit(50.0, 2e-13)],
             )));
-        for wanted in ["Energy [TeV]", "dN/dE [10⁻¹⁴ cm⁻² s⁻¹ TeV⁻¹]", ">0.1<", ">10<", ">data<", ">10000<"]
+        for wanted in ["Energy [TeV]", "dN/dE [10⁻¹³ cm⁻² s⁻¹ TeV⁻¹]", ">0.1<", ">10<", ">data<", ">1000<"]
         {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }

@@ -65,6 +65,7 @@ impl Scale {
         let size = lo.abs().max(hi.abs());
         if hi - lo <= size * 1e-9 || hi - lo < 1e-300 {
             (lo, hi) = match (stretch, size == 0.0 || size < 1e-290) {
+                (Stretch::Log, true) => (0.1, 1.0),
                 (_, true) => (0.0, 1.0),
                 (Stretch::Log, _) => (lo / 3.0, hi * 3.0),
                 _ => (lo - 0.5 * size, hi + 0.5 * size),
@@ -130,7 +131,7 @@ impl Scale {
             return if narrow && !self.is_plain() { power } else { 0 };
         }
         let size = self.lo.abs().max(self.hi.abs());
-        let power = (size * (1.0 + 1e-9)).log10().floor() as i32;
+        let power = (size * 0.999).log10().floor() as i32;
         if (-2..=4).contains(&power) { 0 } else { power }
     }
 
@@ -390,7 +391,7 @@ mod tests {
         assert_eq!(labels(Scale::new(Stretch::Log, 1e-13, 1e-10), 400.0, 60.0), ["1", "10", "100", "1000"]);
         assert_eq!(
             labels(Scale::new(Stretch::Significance, -5.0, 60.0), 500.0, 25.0),
-            ["−5", "−3", "0", "3", "5", "10", "20", "50"]
+            ["−5", "−3", "0", "3", "5", "10", "20", "30", "50"]
         );
     }
 
