@@ -226,6 +226,40 @@ impl MapImage {
         self
     }
 
+    /// This map cut into strips of equal width that stand below each other, longitude running on from one to the next:
+    /// for surveys of the Galactic plane, which are much wider than high. The last strip overlaps the one before where
+    /// the columns do not divide evenly.
+    ///
+    /// ```
+    /// # use ndarray::Array2;
+    /// # use pevatron::maps::{Frame, SkyPosition, WcsGeom};
+    /// # use pevatron::plot::MapImage;
+    /// # fn main() -> pevatron::Result<()> {
+    /// let center = SkyPosition { lon_deg: 0.0, lat_deg: 0.0, frame: Frame::Galactic };
+    /// let geom = WcsGeom::create(center, 600, 30, (0.2, 0.2), "CAR", vec![])?;
+    /// let survey = MapImage::new(&Array2::zeros((30, 600)), &geom)?.significance().title("Survey");
+    /// assert!(survey.clone().folded(3).draw()?.height_px() > survey.draw()?.height_px());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn folded(mut self, strips: usize) -> Figure {
+        let (_, nx) = self.values.dim();
+        let strips = strips.clamp(1, nx);
+        let width = nx.div_ceil(strips);
+        if self.range.is_none() {
+            self.range = self.value_range();
+        }
+        let figure = Figure::new().width_exact(self.width_px).title(std::mem::take(&mut self.title)).columns(1);
+        (0..strips).fold(figure.shared_range(true), |figure, i| {
+            let x0 = (i * width).min(nx - width);
+            figure.panel(Self {
+                values: Arc::new(self.values.slice(s![.., x0..x0 + width]).to_owned()),
+                mapping: Arc::new(Window { whole: Arc::clone(&self.mapping), x0, y0: 0 }),
+                ..self.clone()
+            })
+        })
+    }
+
     /// The picture of this map alone.
     ///
     /// # Errors

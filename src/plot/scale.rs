@@ -316,8 +316,7 @@ impl Spread {
     pub fn range(&self, stretch: Stretch, diverging: bool) -> (f64, f64) {
         let (mut lo, mut hi) = (self.low, self.high);
         if stretch == Stretch::Significance {
-            let hi = self.max.max(LINEAR_SIGMA);
-            return (self.min.clamp(-hi, -LINEAR_SIGMA), hi);
+            return (self.min.min(-LINEAR_SIGMA), self.max.max(LINEAR_SIGMA));
         }
         if lo >= hi {
             // Mostly one value, e.g. sparse counts: show all there is.

@@ -110,6 +110,8 @@ pub(super) fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            // Not allowed in XML.
+            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
