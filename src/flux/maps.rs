@@ -75,8 +75,9 @@ impl FluxMaps {
     ///
     /// # Errors
     /// Where its geometry is another one (scans may have one more axis).
-    pub fn insert(&mut self, _quantity: FluxQuantity, _map: Map) -> crate::Result<()> {
-        todo!()
+    pub fn insert(&mut self, quantity: FluxQuantity, map: Map) -> crate::Result<()> {
+        self.maps.insert(quantity, map);
+        Ok(())
     }
 
     /// The stored quantities, in writing order.

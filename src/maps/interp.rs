@@ -31,9 +31,10 @@ impl Pair {
         Self { lower, step: 1, weight: pix - lower as f64 }
     }
 
-    /// The nearest bin; halfway the lower one, as scipy takes it.
+    /// The nearest bin; halfway the lower one, as scipy takes it. The centre of an even map is halfway up to the
+    /// rounding of its projection, so halfway means within 1e-8 pixel.
     fn nearest(pix: f64, nbin: usize) -> Self {
-        let lower = ((pix - 0.5).ceil().max(0.0) as usize).min(nbin.saturating_sub(1));
+        let lower = ((pix - 0.5 - 1e-8).ceil().max(0.0) as usize).min(nbin.saturating_sub(1));
         Self { lower, step: 0, weight: 0.0 }
     }
 

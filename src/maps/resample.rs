@@ -43,7 +43,9 @@ impl Weights<'_> {
         let planes = match self.shape() {
             None => None,
             Some(found) if found == shape => Some(false),
-            Some(found) if found.ends_with(image) && found.iter().product::<usize>() == image.iter().product() => {
+            Some(found)
+                if found.ends_with(image) && found.iter().product::<usize>() == image.iter().product::<usize>() =>
+            {
                 Some(true)
             }
             Some(found) => {

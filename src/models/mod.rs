@@ -2,6 +2,7 @@
 
 mod background;
 mod parameter;
+mod parameter_set;
 mod sky;
 pub mod spatial;
 pub mod spectral;
