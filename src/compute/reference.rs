@@ -205,8 +205,8 @@ impl<'d, 'r> Windows<'d, 'r> {
         }
     }
 
-    /// The fit of one pixel.
-    #[expect(dead_code, reason = "the CPU engine's way out for awkward pixels")]
+    /// The fit of one pixel: the way out of other engines for awkward pixels.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only the GPU engine needs it"))]
     pub(super) fn fit(&self, y: usize, x: usize, run: &TsMapRun<'_>, window: &mut Window) -> WindowFit {
         self.collect(y, x, window);
         fit_window(window, run.norm_guess.map(|guess| guess[[y, x]]), &run.settings)
