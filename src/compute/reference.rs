@@ -197,7 +197,7 @@ impl<'d, 'r> Windows<'d, 'r> {
         }
     }
 
-    /// The fit of one pixel.
+    /// The fit of one pixel: the way out of other engines for awkward pixels.
     pub(super) fn fit(&self, y: usize, x: usize, run: &TsMapRun<'_>, window: &mut Window) -> WindowFit {
         self.collect(y, x, window);
         fit_window(window, run.norm_guess.map(|guess| guess[[y, x]]), &run.settings)
