@@ -198,5 +198,8 @@ fn parts_keep_values_and_precision() {
     assert_eq!(mask.upsample(3).unwrap().count(), 9 * mask.count());
     assert_eq!(mask.or(&mask.not()).unwrap().count(), 144);
     assert_eq!(Mask::from_map(&mask.to_map()), mask);
+    let count = ndarray::Array2::from_shape_fn((4, 6), |(y, x)| (0..6).filter(|p| mask.cube()[[*p, y, x]]).count());
+    assert_eq!(mask.any_plane(), count.mapv(|n| n > 0));
+    assert_eq!(mask.all_planes(), count.mapv(|n| n == 6));
     assert_eq!(mask.slice_axis("energy", 2..3).unwrap().cube()[[0, 0, 0]], mask.cube()[[4, 0, 0]]);
 }

@@ -1,10 +1,11 @@
-//! Files: FITS maps, datasets and flux maps, written beside their target and renamed.
+//! Files: FITS maps, datasets and flux maps, model YAML; written beside their target and renamed.
 
 mod atomic;
 #[cfg(feature = "fits-system")]
 pub mod fits;
 #[cfg(feature = "fits-system")]
 mod kind;
+mod yaml;
 
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]

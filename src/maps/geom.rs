@@ -46,6 +46,14 @@ impl Geom {
         self.axes().iter().rev().map(MapAxis::nbin).chain([ny, nx]).collect()
     }
 
+    /// The same place on the sky with other axes.
+    pub fn with_axes(&self, axes: Vec<MapAxis>) -> Self {
+        match self {
+            Self::Wcs(g) => Self::Wcs(g.with_axes(axes)),
+            Self::Region(g) => Self::Region(g.with_axes(axes)),
+        }
+    }
+
     /// The WCS geometry.
     ///
     /// # Errors
@@ -232,6 +240,14 @@ impl WcsGeom {
     /// True where a position lies in a pixel of the map.
     pub fn contains(&self, position: SkyPosition) -> bool {
         self.pixel_of(position).is_some()
+    }
+
+    /// Where the first pixel of this map lies in another one on the same grid: `(y, x)` in whole pixels, negative ones
+    /// included; `None` where the grids differ. A cutout has this offset in its parent, also after padding.
+    pub fn offset_in(&self, other: &Self) -> Option<(isize, isize)> {
+        let (a, b) = (self.wcs.header().crpix, other.wcs.header().crpix);
+        let (x, y) = ((b.0 - a.0).round(), (b.1 - a.1).round());
+        self.wcs.shifted(x, y).is_close(&other.wcs).then_some((y as isize, x as isize))
     }
 
     /// The part of the map around `center` with `width_deg` (x, y), trimmed at the borders, as Gammapy's
@@ -552,6 +568,10 @@ mod tests {
         assert!(geom.crop(4, 0).is_err() && geom.slice(0..0, 0..3).is_err() && geom.slice(0..9, 0..3).is_err());
         assert!(geom.same_image(&geom.pad(2, 3).crop(2, 3).unwrap()));
         assert!(!geom.same_image(&geom.pad(2, 3)));
+        assert_eq!(geom.offset_in(&geom.pad(2, 3)), Some((2, 3)));
+        assert_eq!(geom.pad(2, 3).offset_in(&geom), Some((-2, -3)));
+        assert_eq!(geom.slice(3..5, 1..9).unwrap().pad(4, 0).offset_in(&geom), Some((-1, 1)));
+        assert_eq!(geom.upsample(2).offset_in(&geom), None);
     }
 
     #[test]

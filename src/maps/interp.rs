@@ -4,6 +4,8 @@
 //! outermost two pixels, values that are not finite taken as 0 (unless no value of the map is finite), dimensions of one
 //! bin ignored. All sums are in double precision.
 
+use std::cell::OnceCell;
+
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -55,7 +57,7 @@ impl Map {
     /// As [`Map::interp_planes_at`], at a pixel coordinate.
     pub fn interp_planes_at_pixel(&self, x: f64, y: f64) -> Vec<f64> {
         let (ny, nx) = self.image_shape();
-        self.planes_with(Pair::linear(x, nx), Pair::linear(y, ny))
+        self.planes_with(Pair::linear(x, nx), Pair::linear(y, ny), &OnceCell::new())
     }
 
     /// Per plane: the value of the pixel that holds a sky position, the nearest one beyond the borders; NaN as 0.
@@ -65,7 +67,7 @@ impl Map {
     pub fn nearest_planes_at(&self, position: SkyPosition) -> Result<Vec<f64>> {
         let (x, y) = self.pixel_at(position)?;
         let (ny, nx) = self.image_shape();
-        Ok(self.planes_with(Pair::nearest(x, nx), Pair::nearest(y, ny)))
+        Ok(self.planes_with(Pair::nearest(x, nx), Pair::nearest(y, ny), &OnceCell::new()))
     }
 
     /// Interpolation at a sky position and a coordinate on each axis, given in the axes' order and units; linear in
@@ -98,20 +100,24 @@ impl Map {
                 .collect();
             stride *= nbin;
         }
-        terms.into_iter().map(|(index, w)| w * self.finite_at(index)).sum()
+        let blank = OnceCell::new();
+        terms.into_iter().map(|(index, w)| w * self.finite_at(index, &blank)).sum()
     }
 
     /// All planes at the pixel centres of another image, `[plane, y, x]`, as Gammapy's `interp_to_geom` for a geometry
     /// with the same axes; NaN where a pixel has no place on the sky or that place none in this map's projection.
     pub fn interp_planes_to(&self, target: &WcsGeom) -> Array3<f64> {
         let planes = self.planes();
+        let (ny, nx) = self.image_shape();
+        let blank = self.blank();
         let mut out = Array3::from_elem((target.ny(), target.nx(), planes), f64::NAN);
         if let Some(values) = out.as_slice_mut().filter(|v| !v.is_empty()) {
             values.par_chunks_mut(target.nx() * planes).enumerate().for_each(|(y, row)| {
                 for (x, out) in row.chunks_mut(planes).enumerate() {
                     let place = target.pix_to_sky(x as f64, y as f64);
-                    if let Some(Ok(found)) = place.map(|p| self.interp_planes_at(p)) {
-                        out.copy_from_slice(&found);
+                    if let Some(Ok((u, v))) = place.map(|p| self.pixel_at(p)) {
+                        let known = OnceCell::from(blank);
+                        out.copy_from_slice(&self.planes_with(Pair::linear(u, nx), Pair::linear(v, ny), &known));
                     }
                 }
             });
@@ -137,7 +143,7 @@ impl Map {
         }
     }
 
-    fn planes_with(&self, x: Pair, y: Pair) -> Vec<f64> {
+    fn planes_with(&self, x: Pair, y: Pair, blank: &OnceCell<f64>) -> Vec<f64> {
         let (ny, nx) = self.image_shape();
         let mut terms = Vec::with_capacity(4);
         for (row, wy) in y.terms() {
@@ -147,16 +153,23 @@ impl Map {
                 }
             }
         }
-        let value = |plane: usize| terms.iter().map(|(index, w)| w * self.finite_at(plane * nx * ny + index)).sum();
+        let value = |plane: usize| {
+            let offset = plane * nx * ny;
+            terms.iter().map(|(index, w)| w * self.finite_at(offset + index, blank)).sum()
+        };
         (0..self.planes()).map(value).collect()
     }
 
-    /// The value at a memory index, 0 where it is not finite; NaN if nothing in the map is finite.
-    fn finite_at(&self, index: usize) -> f64 {
+    /// The value at a memory index, [`Map::blank`] where it is not finite. That is looked up at most once.
+    fn finite_at(&self, index: usize, blank: &OnceCell<f64>) -> f64 {
         match self.data().at(index) {
             Some(v) if v.is_finite() => v,
-            _ if self.data().iter().any(f64::is_finite) => 0.0,
-            _ => f64::NAN,
+            _ => *blank.get_or_init(|| self.blank()),
         }
+    }
+
+    /// What stands for values that are not finite: 0, or NaN if nothing in the map is finite.
+    fn blank(&self) -> f64 {
+        if self.data().iter().any(f64::is_finite) { 0.0 } else { f64::NAN }
     }
 }

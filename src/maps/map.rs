@@ -135,6 +135,11 @@ impl Map {
         &self.data
     }
 
+    /// The values, without a copy.
+    pub fn into_data(self) -> MapData {
+        self.data
+    }
+
     /// Number of planes: the product of the axes' bins.
     pub fn planes(&self) -> usize {
         self.geom.axes().iter().map(super::axis::MapAxis::nbin).product()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayD, ArrayView3};
+use ndarray::{Array2, ArrayD, ArrayView3, Axis};
 
 use super::geom::Geom;
 use super::map::{Map, MapData};
@@ -49,8 +49,7 @@ impl Mask {
 
     /// A map of 1 where the mask is true, else 0.
     pub fn to_map(&self) -> Map {
-        let shape = self.data.raw_dim();
-        let data = ArrayD::from_shape_fn(shape, |i| f32::from(u8::from(self.data[i])));
+        let data = self.data.mapv(|v| f32::from(u8::from(v)));
         Map::unchecked(self.geom.clone(), Unit::default(), MapData::F32(data))
     }
 
@@ -110,12 +109,22 @@ impl Mask {
 
     /// `[y, x]`: true where any plane is.
     pub fn any_plane(&self) -> Array2<bool> {
-        let shape = self.data.shape();
-        let (ny, nx) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+        let cube = self.cube();
+        let (planes, ny, nx) = cube.dim();
         let mut out = Array2::from_elem((ny, nx), false);
-        for (i, v) in self.data.iter().enumerate() {
-            let pixel = i % (ny * nx);
-            out[[pixel / nx, pixel % nx]] |= *v;
+        for plane in 0..planes {
+            out.zip_mut_with(&cube.index_axis(Axis(0), plane), |a, b| *a |= *b);
+        }
+        out
+    }
+
+    /// `[y, x]`: true where all planes are.
+    pub fn all_planes(&self) -> Array2<bool> {
+        let cube = self.cube();
+        let (planes, ny, nx) = cube.dim();
+        let mut out = Array2::from_elem((ny, nx), true);
+        for plane in 0..planes {
+            out.zip_mut_with(&cube.index_axis(Axis(0), plane), |a, b| *a &= *b);
         }
         out
     }

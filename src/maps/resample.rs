@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayD, ArrayViewD, Axis, Slice};
+use ndarray::{Array3, ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 use rayon::prelude::*;
 
 use super::axis::MapAxis;
@@ -115,16 +115,27 @@ fn axis_part<T: Clone>(data: &ArrayD<T>, dimension: usize, bins: &Range<usize>) 
     standard(data.slice_axis(Axis(dimension), Slice::from(bins.clone())))
 }
 
-fn repeated<T: Clone>(data: &ArrayD<T>, factor: usize) -> ArrayD<T> {
+fn repeated<T: Copy + Send + Sync>(data: &ArrayD<T>, factor: usize) -> ArrayD<T> {
     let n = data.ndim();
+    let nx = data.shape()[n - 1];
     let mut shape = data.shape().to_vec();
     shape[n - 2] *= factor;
     shape[n - 1] *= factor;
-    ArrayD::from_shape_fn(shape, |index| {
-        let mut source = index.clone();
-        source[n - 2] /= factor;
-        source[n - 1] /= factor;
-        data[source].clone()
+    // Rows of all planes in one: row r of the result repeats row r / factor. Maps and masks are in memory order.
+    let source = data.as_slice().unwrap_or_default();
+    let mut values = Vec::with_capacity(source.len() * factor * factor);
+    for row in source.chunks(nx) {
+        for _ in 0..factor {
+            values.extend(row.iter().flat_map(|v| std::iter::repeat_n(*v, factor)));
+        }
+    }
+    let shape = IxDyn(&shape);
+    ArrayD::from_shape_vec(shape.clone(), values).unwrap_or_else(|_| {
+        ArrayD::from_shape_fn(shape, |mut index| {
+            index[n - 2] /= factor;
+            index[n - 1] /= factor;
+            data[index]
+        })
     })
 }
 
@@ -154,10 +165,7 @@ fn with_axis(geom: &Geom, position: usize, axis: Option<MapAxis>) -> Geom {
             axes.remove(position);
         }
     }
-    match geom {
-        Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
-        Geom::Region(g) => Geom::Region(g.with_axes(axes)),
-    }
+    geom.with_axes(axes)
 }
 
 impl Map {
@@ -365,19 +373,10 @@ impl Map {
     /// Where the weights have another shape.
     pub fn sum_over_axes(&self, keep_axes: bool, weights: Weights<'_>) -> Result<Self> {
         let weights = weights.for_shape(self.data().shape())?;
-        let cube = self.cube();
-        let (planes, ny, nx) = cube.dim();
-        let mut out = Array3::zeros((1, ny, nx));
-        for plane in 0..planes {
-            add_plane(&mut out, 0, cube, plane, &weights);
-        }
+        let out = plane_sums(self.cube(), &[(0..self.planes()).collect()], &weights);
         let axes: Vec<MapAxis> =
             if keep_axes { self.geom().axes().iter().map(MapAxis::squash).collect() } else { Vec::new() };
-        let geom = match self.geom().as_ref() {
-            Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
-            Geom::Region(g) => Geom::Region(g.with_axes(axes)),
-        };
-        Self::from_cube(Arc::new(geom), self.unit().clone(), out)
+        Self::from_cube(Arc::new(self.geom().with_axes(axes)), self.unit().clone(), out)
     }
 
     fn summed(
@@ -388,33 +387,41 @@ impl Map {
         weights: Weights<'_>,
     ) -> Result<Self> {
         let weights = weights.for_shape(self.data().shape())?;
-        let cube = self.cube();
-        let (planes, ny, nx) = cube.dim();
         let axes = self.geom().axes();
         // Planes are numbered with the first axis fastest.
         let below: usize = axes[..position].iter().map(MapAxis::nbin).product();
         let nbin = axes[position].nbin();
-        let mut out = Array3::zeros((planes / nbin * groups.len(), ny, nx));
-        for plane in 0..planes {
+        let mut sources = vec![Vec::new(); self.planes() / nbin * groups.len()];
+        for plane in 0..self.planes() {
             let (low, bin, high) = (plane % below, plane / below % nbin, plane / below / nbin);
             if let Some(group) = groups.iter().position(|g| g.contains(&bin)) {
-                add_plane(&mut out, low + below * (group + groups.len() * high), cube, plane, &weights);
+                sources[low + below * (group + groups.len() * high)].push(plane);
             }
         }
+        let out = plane_sums(self.cube(), &sources, &weights);
         let geom = Arc::new(with_axis(self.geom(), position, Some(new_axis)));
         Self::from_cube(geom, self.unit().clone(), out)
     }
 }
 
-/// Adds the weighted values of a plane that are not NaN to a plane of `out`.
-fn add_plane(out: &mut Array3<f64>, to: usize, cube: CubeView<'_>, plane: usize, weights: &PlaneWeights<Weights<'_>>) {
-    let (_, _, nx) = cube.dim();
-    for ((y, x), sum) in out.index_axis_mut(Axis(0), to).indexed_iter_mut() {
-        let product = cube.at(plane, y, x) * weights.at(plane, y * nx + x);
-        if !product.is_nan() {
-            *sum += product;
-        }
+/// For each list of planes the sum of the weighted values that are not NaN.
+fn plane_sums(cube: CubeView<'_>, sources: &[Vec<usize>], weights: &PlaneWeights<Weights<'_>>) -> Array3<f64> {
+    let (_, ny, nx) = cube.dim();
+    let mut out = Array3::zeros((sources.len(), ny, nx));
+    if let Some(values) = out.as_slice_mut() {
+        values.par_chunks_mut(nx).enumerate().for_each(|(row, sums)| {
+            let y = row % ny;
+            for &plane in &sources[row / ny] {
+                for (x, sum) in sums.iter_mut().enumerate() {
+                    let product = cube.at(plane, y, x) * weights.at(plane, y * nx + x);
+                    if !product.is_nan() {
+                        *sum += product;
+                    }
+                }
+            }
+        });
     }
+    out
 }
 
 /// The coarse pixels that a fine pixel is made of along one dimension, with weights.
@@ -478,19 +485,20 @@ impl Mask {
     /// For region masks, and sides that are not divisible.
     pub fn downsample(&self, factor: usize) -> Result<Self> {
         let geom = self.geom().as_wcs()?.downsample(factor)?;
-        let n = self.data().ndim();
-        let mut shape = self.data().shape().to_vec();
-        shape[n - 2] = geom.ny();
-        shape[n - 1] = geom.nx();
-        let mut out = ArrayD::from_elem(shape, false);
-        for (index, v) in self.data().indexed_iter() {
-            if *v {
-                let mut target = index.clone();
-                target[n - 2] /= factor;
-                target[n - 1] /= factor;
-                out[target] = true;
+        let mask = self.cube();
+        let (planes, ny, nx) = mask.dim();
+        let mut out = Array3::from_elem((planes, geom.ny(), geom.nx()), false);
+        for plane in 0..planes {
+            for y in 0..ny {
+                for x in 0..nx {
+                    out[[plane, y / factor, x / factor]] |= mask[[plane, y, x]];
+                }
             }
         }
+        let mut shape = self.data().shape().to_vec();
+        let n = shape.len();
+        (shape[n - 2], shape[n - 1]) = (geom.ny(), geom.nx());
+        let out = out.into_dyn().into_shape_with_order(shape).map_err(|e| Error::input("mask", e.to_string()))?;
         Self::with_image(geom, out)
     }
 

@@ -64,6 +64,15 @@ impl MapDataset {
         read(&mut reader)
     }
 
+    /// Reads a dataset from the bytes of an uncompressed FITS file; messages call it `memory`.
+    ///
+    /// # Errors
+    /// As [`MapDataset::read`].
+    pub fn from_fits_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let name = Path::new("memory");
+        read(&mut FitsReader::from_bytes(name, bytes).map_err(|e| e.at(&Place::file(name)))?)
+    }
+
     /// What a user should know of this dataset, the worst first.
     pub fn check(&self) -> Vec<Problem> {
         problems(self)

@@ -102,20 +102,12 @@ impl FluxMaps {
             sed,
             maps: self.to_sed(sed)?,
             model_name: None,
-            model: Some(ModelSource { yaml: to_yaml(&models)?, path: model_path(path) }),
+            model: Some(ModelSource { yaml: models.to_yaml()?, path: model_path(path) }),
             gti: self.gti.clone(),
             meta: self.meta.clone(),
         };
         write(path, &content, options)
     }
-}
-
-fn from_yaml(_text: &str, _loader: &dyn Fn(&str) -> Result<Map>) -> Result<Models> {
-    Err(Error::unsupported("model YAML"))
-}
-
-fn to_yaml(_models: &Models) -> Result<String> {
-    Err(Error::unsupported("model YAML"))
 }
 
 /// The YAML of a reference model and the file it stands in.
@@ -135,9 +127,13 @@ struct Content {
 }
 
 fn parse_model(yaml: &str, path: &Path) -> Result<SkyModel> {
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let models =
-        from_yaml(yaml, &|file: &str| Map::read(folder.join(file), None)).map_err(|e| e.at(&Place::file(path)))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let load = |file: &str| {
+        // Beside the file, or as it is named.
+        let beside = folder.join(file);
+        Map::read(if beside.exists() { &beside } else { Path::new(file) }, None)
+    };
+    let models = Models::from_yaml(yaml, &load).map_err(|e| e.at(&Place::file(path)))?;
     models
         .components
         .into_iter()

@@ -12,6 +12,7 @@ mod flux;
 mod gti;
 mod header;
 mod map;
+mod models;
 mod reader;
 mod wcs_header;
 mod writer;

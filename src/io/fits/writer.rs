@@ -39,17 +39,22 @@ impl Default for Provenance {
 }
 
 impl Provenance {
-    /// The same, with an input file; its size is looked up (0 where it cannot be).
-    pub fn with_input(mut self, path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref();
-        let size = std::fs::metadata(path).map_or(0, |m| m.len());
-        self.inputs.push((path.display().to_string(), size));
-        self
+    /// This program in this version, without options and inputs.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The same, with an option.
     pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same, with an input file; its size is looked up (0 where it cannot be).
+    pub fn with_input(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let size = std::fs::metadata(path).map_or(0, |m| m.len());
+        self.inputs.push((path.display().to_string(), size));
         self
     }
 }

@@ -97,11 +97,7 @@ impl Wcs {
         if !pc_determinant.is_finite() || pc_determinant == 0.0 {
             return Err(Error::input("PC", format!("the matrix {pc:?} has no inverse")));
         }
-        let matrix = [[cdelt.0 * pc[0][0], cdelt.0 * pc[0][1]], [cdelt.1 * pc[1][0], cdelt.1 * pc[1][1]]];
-        let inverse = [
-            [pc[1][1] / pc_determinant / cdelt.0, -pc[0][1] / pc_determinant / cdelt.1],
-            [-pc[1][0] / pc_determinant / cdelt.0, pc[0][0] / pc_determinant / cdelt.1],
-        ];
+        let (matrix, inverse) = linear_part(&header);
         // astropy reads GLS as SFL with the fiducial point at native latitude CRVAL2 (PV1_0 = 1, PV1_2 = CRVAL2).
         let (theta0, y0_deg) =
             if header.projection == "GLS" { (crval.1, crval.1) } else { (projection.theta0_deg(), 0.0) };
@@ -138,8 +134,7 @@ impl Wcs {
         let header = &mut scaled.header;
         header.crpix = ((header.crpix.0 - 0.5) / factor + 0.5, (header.crpix.1 - 0.5) / factor + 0.5);
         header.cdelt = (header.cdelt.0 * factor, header.cdelt.1 * factor);
-        scaled.matrix = scaled.matrix.map(|row| row.map(|v| v * factor));
-        scaled.inverse = scaled.inverse.map(|row| row.map(|v| v / factor));
+        (scaled.matrix, scaled.inverse) = linear_part(header);
         scaled
     }
 
@@ -215,6 +210,18 @@ impl Wcs {
     }
 }
 
+/// CDELT times PC, and the inverse.
+fn linear_part(header: &WcsHeader) -> ([[f64; 2]; 2], [[f64; 2]; 2]) {
+    let WcsHeader { cdelt, pc, .. } = header;
+    let determinant = pc[0][0] * pc[1][1] - pc[0][1] * pc[1][0];
+    let matrix = [[cdelt.0 * pc[0][0], cdelt.0 * pc[0][1]], [cdelt.1 * pc[1][0], cdelt.1 * pc[1][1]]];
+    let inverse = [
+        [pc[1][1] / determinant / cdelt.0, -pc[0][1] / determinant / cdelt.1],
+        [-pc[1][0] / determinant / cdelt.0, pc[0][0] / determinant / cdelt.1],
+    ];
+    (matrix, inverse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +230,7 @@ mod tests {
     /// Projection, CRPIX, CRVAL, CDELT, PC, LONPOLE, LATPOLE, 0-based pixel, position.
     type Row = (&'static str, Pair, Pair, Pair, [[f64; 2]; 2], Option<f64>, Option<f64>, Pair, Pair);
 
-    /// From astropy 8.0.2 (wcslib 8.4), `WCS(naxis=2)` with `ctype`, `crpix`, `crval`, `cdelt`, `pc`, `lonpole`,
+    /// From astropy 8.0.2 (wcslib 8.6), `WCS(naxis=2)` with `ctype`, `crpix`, `crval`, `cdelt`, `pc`, `lonpole`,
     /// `latpole` set at random, and `wcs_pix2world(x, y, 0)`.
     #[rustfmt::skip]
     const ASTROPY: &[Row] = &[
@@ -367,6 +374,21 @@ mod tests {
             let found = Wcs::new(header(code, crval)).unwrap().pole_deg();
             assert!((found.0 - pole.0).abs() < 1e-12 && (found.1 - pole.1).abs() < 1e-12, "{code} {crval:?} {found:?}");
         }
+    }
+
+    #[test]
+    fn latpole_0_turns_the_map_over_as_in_astropy() {
+        let with = |lonpole: Option<f64>, latpole: f64, lat0: f64| {
+            let mut h = header("CAR", (0.0, lat0));
+            (h.lonpole, h.latpole, h.cdelt.0) = (lonpole, Some(latpole), -1.0);
+            Wcs::new(h).map(|wcs| wcs.pix_to_world(1.0, 2.0))
+        };
+        assert_eq!(with(None, 0.0, 0.0).unwrap(), Some((1.0, -2.0)));
+        assert_eq!(with(Some(180.0), 0.0, 0.0).unwrap(), Some((359.0, 2.0)));
+        assert_eq!(with(None, 90.0, 0.0).unwrap(), Some((359.0, 2.0)));
+        assert!(with(Some(0.0), 0.0, -29.0).is_err() && with(Some(180.0), 0.0, 29.0).is_err());
+        let (lon, lat) = with(None, 0.0, 29.0).unwrap().unwrap();
+        assert!((lon - 1.12160991).abs() < 1e-8 && (lat - 26.99525482).abs() < 1e-8);
     }
 
     #[test]

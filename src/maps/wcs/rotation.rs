@@ -125,8 +125,9 @@ fn pole_latitude(lat0: f64, theta0: f64, phi_pole: f64, latpole: f64) -> Result<
         }
     };
     let (a, b) = (half_turn(middle + half_gap), half_turn(middle - half_gap));
-    // Equally near ones (LATPOLE = 0) must not be told apart by rounding.
-    let (near, far) = if (latpole - a).abs() < (latpole - b).abs() - TOLERANCE { (a, b) } else { (b, a) };
+    // Of equally near ones the second, as wcslib takes it. With LATPOLE = 0 the two lie symmetrically and rounding tells
+    // them apart, there and here; five times of six both choose the same.
+    let (near, far) = if (latpole - a).abs() < (latpole - b).abs() { (a, b) } else { (b, a) };
     let solution = if near.abs() < 90.0 + TOLERANCE { near } else { far };
     if solution.abs() >= 90.0 + TOLERANCE {
         return Err(impossible());

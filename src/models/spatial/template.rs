@@ -75,6 +75,11 @@ impl TemplateSpatialModel {
         })
     }
 
+    /// Gammapy's default parameters: a position of NaN, which stands for the centre of the map.
+    pub fn default_parameters() -> [Parameter; 2] {
+        [LON_0.parameter(f64::NAN), LAT_0.parameter(f64::NAN)]
+    }
+
     /// With the name of the file that the map came from, for writing.
     pub fn with_filename(self, filename: impl Into<String>) -> Self {
         Self { filename: Some(filename.into()), ..self }

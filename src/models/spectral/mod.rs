@@ -11,6 +11,7 @@ use super::parameter::Parameter;
 use crate::error::Result;
 
 mod broken_power_law;
+mod compound;
 mod constant;
 mod exp_cutoff_3fgl;
 mod exp_cutoff_power_law;
@@ -27,6 +28,7 @@ mod super_exp_cutoff_4fgl_dr3;
 mod template;
 
 pub use broken_power_law::BrokenPowerLawSpectralModel;
+pub use compound::{CompoundOperator, CompoundSpectralModel};
 pub use constant::ConstantSpectralModel;
 pub use exp_cutoff_3fgl::ExpCutoffPowerLaw3FGLSpectralModel;
 pub use exp_cutoff_power_law::{ExpCutoffPowerLawNormSpectralModel, ExpCutoffPowerLawSpectralModel};
@@ -95,6 +97,11 @@ pub trait SpectralModel: Debug + Send + Sync {
 
     /// The table of a [`TemplateSpectralModel`], `None` for other models.
     fn as_template(&self) -> Option<&TemplateSpectralModel> {
+        None
+    }
+
+    /// The parts of a [`CompoundSpectralModel`], `None` for other models.
+    fn as_compound(&self) -> Option<&CompoundSpectralModel> {
         None
     }
 }

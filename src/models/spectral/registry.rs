@@ -27,9 +27,10 @@ macro_rules! registry {
                 _ => {
                     let known: Vec<&str> = SPECTRAL_TAGS.iter().map(|t| t.0).collect();
                     Err(Error::input(tag, "is not a spectral model that can be used here").with_help(format!(
-                        "known are {}, {}",
+                        "known are {}, {}, {}",
                         known.join(", "),
-                        TemplateSpectralModel::TAG
+                        TemplateSpectralModel::TAG,
+                        CompoundSpectralModel::TAG
                     )))
                 }
             }

@@ -224,6 +224,33 @@ fn wrong_parameters_are_named() {
 }
 
 #[test]
+fn compounds_join_two_spectra() {
+    let pl: Arc<dyn SpectralModel> = Arc::new(PowerLawSpectralModel::new(2.3, 3e-12, 1.5));
+    let norm: Arc<dyn SpectralModel> = Arc::new(PowerLawNormSpectralModel::new(0.3, 1.2, 2.0));
+    // >>> (PowerLawSpectralModel(index=2.3, ...) * PowerLawNormSpectralModel(tilt=0.3, ...)).integral(...)
+    let model = CompoundSpectralModel::new(pl.clone(), norm, CompoundOperator::Mul);
+    let scale = 3e-12 * 1.2 * 1.5f64.powf(2.3) * 2f64.powf(0.3);
+    assert_close("mul", &[model.evaluate(3.0)], &[scale * 3f64.powf(-2.6)], 1e-12);
+    let flux: Vec<f64> = EDGES.windows(2).map(|w| scale * integrate::power_law(2.6, 1.0, w[0], w[1])).collect();
+    assert_close("mul", &model.integral_bins(&EDGES), &flux, 1e-12);
+    let mut parameters = model.parameters().to_vec();
+    assert_eq!(parameters.len(), 6);
+    parameters[4].value = 2.4;
+    assert_close(
+        "norm",
+        &[model.with_parameters(&parameters).unwrap().evaluate(1.0)],
+        &[2.0 * model.evaluate(1.0)],
+        1e-12,
+    );
+    assert!(model.with_parameters(&parameters[1..]).is_err() && !model.is_norm());
+    for (name, expected) in [("add", 2.0), ("sub", 0.0)] {
+        let sum = CompoundSpectralModel::new(pl.clone(), pl.clone(), name.parse().unwrap());
+        assert!((sum.evaluate(1.0) - expected * pl.evaluate(1.0)).abs() < 1e-24);
+    }
+    assert!("pow".parse::<CompoundOperator>().is_err());
+}
+
+#[test]
 fn zero_amplitudes_give_zeros() {
     let zero: [Box<dyn SpectralModel>; 5] = [
         Box::new(PowerLawSpectralModel::new(2.0, 0.0, 1.0)),
