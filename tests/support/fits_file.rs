@@ -36,26 +36,23 @@ impl Hdu {
     }
 
     /// Puts a card in place of the one with its keyword, or at the end. `value` as it stands, text with its quotes.
-    pub fn set(&mut self, key: &str, value: &str) -> &mut Self {
+    pub fn set(&mut self, key: &str, value: &str) {
         let card = format!("{:<80}", format!("{key:<8}= {value:>20}"));
         match self.cards.iter().position(|c| c[..8].trim_end() == key) {
             Some(i) => self.cards[i] = card,
             None => self.cards.push(card),
         }
-        self
     }
 
     /// Takes a card away.
-    pub fn unset(&mut self, key: &str) -> &mut Self {
+    pub fn unset(&mut self, key: &str) {
         self.cards.retain(|c| c[..8].trim_end() != key);
-        self
     }
 
     /// Sets one value of a single-precision image.
-    pub fn set_f32(&mut self, index: usize, value: f32) -> &mut Self {
+    pub fn set_f32(&mut self, index: usize, value: f32) {
         assert_eq!(self.value("BITPIX").unwrap(), "-32");
         self.data[4 * index..4 * index + 4].copy_from_slice(&value.to_be_bytes());
-        self
     }
 
     fn data_bytes(&self) -> usize {
@@ -111,19 +108,17 @@ impl FitsFile {
     }
 
     /// Takes an HDU away, and its bands.
-    pub fn remove(&mut self, name: &str) -> &mut Self {
+    pub fn remove(&mut self, name: &str) {
         let bands = format!("{name}_BANDS");
         self.hdus.retain(|h| h.value("EXTNAME").is_none_or(|n| n != name && n != bands));
-        self
     }
 
     /// Puts the HDU of another file, and its bands, in place of ours.
-    pub fn replace(&mut self, name: &str, other: &FitsFile) -> &mut Self {
+    pub fn replace(&mut self, name: &str, other: &FitsFile) {
         for name in [name.to_string(), format!("{name}_BANDS")] {
             let at = self.position(&name);
             self.hdus[at] = other.hdus[other.position(&name)].clone();
         }
-        self
     }
 
     pub fn bytes(&self) -> Vec<u8> {
