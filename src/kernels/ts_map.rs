@@ -14,8 +14,12 @@
 //! ts      = stat(0) - stat(norm), summed as differences bin by bin
 //! ```
 
+pub mod window;
+
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use std::ops::Range;
+
+pub use window::{Window, WindowFit, fit_window};
 
 use super::cube::CubeView;
 use crate::error::{Error, Result};
@@ -288,6 +292,30 @@ impl TsMapOutput {
             norm_sensitivity: settings.sensitivity.then(nan),
             niter: Array2::zeros(shape),
             status: Array2::from_elem(shape, TsMapStatus::MASKED),
+        }
+    }
+
+    /// Stores one pixel's fit.
+    pub fn set(&mut self, y: usize, x: usize, fit: &WindowFit) {
+        let at = [y, x];
+        self.norm[at] = fit.norm;
+        self.norm_err[at] = fit.norm_err;
+        self.ts[at] = fit.ts;
+        self.stat_null[at] = fit.stat_null;
+        self.npred_null[at] = fit.npred_null;
+        self.npred_reference[at] = fit.npred_reference;
+        self.niter[at] = fit.niter;
+        self.status[at] = fit.status;
+        let optional = [
+            (&mut self.norm_errn, fit.errn),
+            (&mut self.norm_errp, fit.errp),
+            (&mut self.norm_ul, fit.ul),
+            (&mut self.norm_sensitivity, fit.sensitivity),
+        ];
+        for (map, value) in optional {
+            if let Some(map) = map {
+                map[at] = value;
+            }
         }
     }
 }

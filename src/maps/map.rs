@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayD, ArrayView3, Axis, Ix3};
 
-use super::frame::SkyPosition;
 use super::geom::{Geom, WcsGeom};
 use crate::error::{Error, Result};
 use crate::kernels::{Cube, CubeView};
@@ -25,6 +24,14 @@ impl MapData {
         match self {
             Self::F32(a) => a.shape(),
             Self::F64(a) => a.shape(),
+        }
+    }
+
+    /// Value at an index in memory order.
+    pub(super) fn at(&self, index: usize) -> Option<f64> {
+        match self {
+            Self::F32(a) => a.as_slice()?.get(index).map(|v| f64::from(*v)),
+            Self::F64(a) => a.as_slice()?.get(index).copied(),
         }
     }
 
@@ -70,7 +77,19 @@ impl Map {
                 format!("data of shape {:?} where the geometry has {:?}", data.shape(), geom.data_shape()),
             ));
         }
+        // Views and loops over planes rely on memory order.
+        let data = match data {
+            MapData::F32(a) if !a.is_standard_layout() => MapData::F32(a.as_standard_layout().into_owned()),
+            MapData::F64(a) if !a.is_standard_layout() => MapData::F64(a.as_standard_layout().into_owned()),
+            data => data,
+        };
         Ok(Self { geom, unit, data })
+    }
+
+    /// From data that is known to be in standard layout and of the geometry's shape.
+    pub(super) fn unchecked(geom: Arc<Geom>, unit: Unit, data: MapData) -> Self {
+        debug_assert_eq!(data.shape(), geom.data_shape());
+        Self { geom, unit, data }
     }
 
     /// From a double-precision cube `[plane, y, x]` for a geometry of any axes (planes in memory order).
@@ -125,7 +144,7 @@ impl Map {
     pub fn cube(&self) -> CubeView<'_> {
         let shape = self.geom.data_shape();
         let dim = Ix3(self.planes(), shape[shape.len() - 2], shape[shape.len() - 1]);
-        // Maps are made from owned arrays in standard layout; the fallback only covers hand-made strides.
+        // Map::new sees to it that maps hold arrays in standard layout.
         fn view<T>(a: &ArrayD<T>, dim: Ix3) -> ArrayView3<'_, T> {
             match a.as_slice().map(|s| ArrayView3::from_shape(dim, s)) {
                 Some(Ok(v)) => v,
@@ -178,23 +197,6 @@ impl Map {
         let unit: Unit = unit.parse()?;
         let factor = self.unit.factor_to(&unit)?;
         Ok(if factor == 1.0 { Self { unit, ..self.clone() } } else { self.scaled(factor, unit) })
-    }
-
-    /// Per plane: bilinear interpolation at a sky position, extrapolated beyond the outermost pixel centres as
-    /// Gammapy's `interp_by_coord` does, NaN taken as 0. A region map gives its value everywhere.
-    ///
-    /// # Errors
-    /// Where the position cannot be projected.
-    pub fn interp_planes_at(&self, _position: SkyPosition) -> Result<Vec<f64>> {
-        todo!()
-    }
-
-    /// Per plane: the value of the pixel that holds a sky position, the nearest one beyond the borders.
-    ///
-    /// # Errors
-    /// Where the position cannot be projected.
-    pub fn nearest_planes_at(&self, _position: SkyPosition) -> Result<Vec<f64>> {
-        todo!()
     }
 
     /// The planes of a cube in `Cube` form (an owned copy in the map's precision).

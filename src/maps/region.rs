@@ -31,4 +31,9 @@ impl RegionGeom {
     pub fn axes(&self) -> &[MapAxis] {
         &self.axes
     }
+
+    /// The same region with other axes.
+    pub fn with_axes(&self, axes: Vec<MapAxis>) -> Self {
+        Self { axes, ..self.clone() }
+    }
 }
