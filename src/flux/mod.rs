@@ -8,6 +8,7 @@ mod maps;
 mod properties;
 mod quantity;
 mod reference;
+mod select;
 
 pub use maps::{FluxMaps, FluxMeta};
 pub use quantity::{FluxQuantity, SedType};
