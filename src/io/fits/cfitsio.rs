@@ -120,6 +120,8 @@ impl MemoryFile {
         }
         let mut status = 0;
         let mut blank = blank;
+        // Must not be null where undefined values are looked for.
+        let mut any_undefined = 0;
         let null = blank.as_mut().map_or(ptr::null_mut(), |b| ptr::from_mut(b).cast::<c_void>());
         // SAFETY: `out` has room for `n` values of the type that CODE names; `null` is one such value or null.
         unsafe {
@@ -130,7 +132,7 @@ impl MemoryFile {
                 n as sys::LONGLONG,
                 null,
                 out.as_mut_ptr().cast(),
-                ptr::null_mut(),
+                &mut any_undefined,
                 &mut status,
             );
         }
@@ -150,7 +152,7 @@ impl MemoryFile {
         if n == 0 {
             return Ok(out);
         }
-        let mut status = 0;
+        let (mut status, mut any_undefined) = (0, 0);
         // SAFETY: `out` has room for `n` values of the type that CODE names; the check made sure that rows × repeat
         // elements are in the file.
         unsafe {
@@ -163,7 +165,7 @@ impl MemoryFile {
                 n as sys::LONGLONG,
                 ptr::null_mut(),
                 out.as_mut_ptr().cast(),
-                ptr::null_mut(),
+                &mut any_undefined,
                 &mut status,
             );
         }
