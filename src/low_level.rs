@@ -1,4 +1,6 @@
 //! Engines and kernels for tests, benches and curious readers: public, but outside the promise of stable versions.
 
+#[cfg(feature = "gpu")]
+pub use crate::compute::gpu::{GpuEngine, params as shader_params, pipelines as shaders};
 pub use crate::compute::{Engine, PreparedTsMap};
 pub use crate::kernels;

@@ -114,10 +114,36 @@ impl Backend {
         Ok(Self(Arc::new(cpu::CpuEngine::new(options, reason)?)))
     }
 
+    /// Works on the caller's wgpu device, whose callbacks and features stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Device`] naming a limit that is too low.
+    #[cfg(feature = "gpu")]
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        Ok(Self(Arc::new(super::gpu::GpuEngine::from_wgpu(device, queue)?)))
+    }
+
+    #[cfg(feature = "gpu")]
+    fn gpu(options: &BackendOptions) -> Result<Self> {
+        Ok(Self(Arc::new(super::gpu::GpuEngine::new(options, true)?)))
+    }
+
+    #[cfg(not(feature = "gpu"))]
     fn gpu(_options: &BackendOptions) -> Result<Self> {
         Err(Error::unsupported("this build has no GPU code").with_help("build with the feature `gpu`"))
     }
 
+    #[cfg(feature = "gpu")]
+    fn auto(options: &BackendOptions) -> Result<Self> {
+        match super::gpu::GpuEngine::new(options, false) {
+            Ok(engine) => Ok(Self(Arc::new(engine))),
+            // An adapter that was asked for by name is not replaced by something else.
+            Err(error) if options.adapter.is_some() => Err(error),
+            Err(error) => Self::cpu(options, &format!("no GPU is used: {error}")),
+        }
+    }
+
+    #[cfg(not(feature = "gpu"))]
     fn auto(options: &BackendOptions) -> Result<Self> {
         Self::cpu(options, "this build has no GPU code")
     }

@@ -1,6 +1,7 @@
 //! Engines: the kernels on the CPU in `f64`, on the CPU fast, and on GPUs; and the handle that chooses one.
 
 pub mod backend;
+pub mod bands;
 pub mod cpu;
 pub mod engine;
 #[cfg(feature = "gpu")]

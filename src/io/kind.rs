@@ -7,7 +7,6 @@ use crate::error::{Error, Place, Result};
 
 /// Kinds of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum FileKind {
     /// A dataset: [`crate::datasets::MapDataset::read`].
     MapDataset,

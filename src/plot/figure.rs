@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::image::fit;
+use super::image::{FLAT_ASPECT, fit};
 use super::picture::Picture;
 use super::svg::{Anchor, Canvas, Rect, Text};
 use crate::error::{Error, Result};
@@ -33,6 +33,8 @@ pub(super) trait Panel: Debug + Send + Sync {
     }
     /// Sets the ends of the colour bar.
     fn set_value_range(&mut self, _lo: f64, _hi: f64) {}
+    /// Leaves the colour bar off.
+    fn hide_bar(&mut self) {}
 }
 
 /// Panels in rows and columns under a common title.
@@ -110,11 +112,15 @@ impl Figure {
         self
     }
 
+    /// Whether all panels are maps much wider than high, with the colour bar below.
+    fn is_flat(&self) -> bool {
+        self.panels.iter().all(|p| p.aspect().is_some_and(|a| a < FLAT_ASPECT))
+    }
+
     fn column_count(&self) -> usize {
-        let flat = self.panels.iter().all(|p| p.aspect().is_some_and(|a| a < 0.3));
         let automatic = match self.panels.len() {
             0 | 1 => 1,
-            _ if flat => 1,
+            _ if self.is_flat() => 1,
             2..=4 => 2,
             _ => 3,
         };
@@ -139,6 +145,10 @@ impl Figure {
             }
         }
         let columns = self.column_count();
+        if self.shared_range && columns == 1 && self.is_flat() {
+            // One bar below all of them says the same.
+            self.panels.iter_mut().rev().skip(1).for_each(|p| p.hide_bar());
+        }
         // Texts of 18 px suit one panel of 1200 px; narrower panels get smaller ones, though less than in proportion.
         let font_px = 18.0 * self.width_px / Self::WIDTH_PX / (columns as f64).powf(0.3);
         let border = BORDER * font_px;
@@ -146,33 +156,29 @@ impl Figure {
         let cell = (self.width_px - 2.0 * border - gap * (columns as f64 - 1.0)) / columns as f64;
         let height_of = |p: &dyn Panel, width: f64| p.aspect().unwrap_or(FREE_ASPECT) * width;
 
-        let mut width = 0.75 * cell;
-        let mut margins = Margins::default();
+        let height_at = |width: f64| self.panels.iter().map(|p| height_of(p.as_ref(), width)).fold(0.0, f64::max);
+        let tallest = TALLEST * self.width_px;
+        let fitting = |width: f64| if height_at(width) > tallest { width * tallest / height_at(width) } else { width };
+
+        // Labels depend on the size of the plots, and that on the room for the labels: the second round settles it.
+        let mut width = fitting(0.75 * cell);
+        let mut sides = vec![(0.0f64, 0.0f64); columns];
+        let mut bottoms = vec![0.0; self.panels.len()];
         for _ in 0..2 {
-            let tallest = TALLEST * self.width_px;
-            let highest = self.panels.iter().map(|p| height_of(p.as_ref(), width)).fold(0.0, f64::max);
-            if highest > tallest {
-                width *= tallest / highest;
+            sides.fill((0.0, 0.0));
+            for (i, panel) in self.panels.iter().enumerate() {
+                let m = panel.margins(width, height_of(panel.as_ref(), width), font_px);
+                let side = &mut sides[i % columns];
+                *side = (side.0.max(m.left.ceil()), side.1.max(m.right.ceil()));
+                bottoms[i] = m.bottom;
             }
-            margins = self.panels.iter().map(|p| p.margins(width, height_of(p.as_ref(), width), font_px)).fold(
-                Margins::default(),
-                |a, b| Margins {
-                    left: a.left.max(b.left),
-                    right: a.right.max(b.right),
-                    bottom: a.bottom.max(b.bottom),
-                },
-            );
-            width = (cell - margins.left - margins.right).max(0.2 * cell);
+            let taken: f64 = sides.iter().map(|(left, right)| left + right).sum();
+            let free = columns as f64 * cell - taken;
+            width = fitting((free / columns as f64).max(0.2 * cell)).floor().max(1.0);
         }
-        let highest = self.panels.iter().map(|p| height_of(p.as_ref(), width)).fold(0.0, f64::max);
-        width = (width * (TALLEST * self.width_px / highest).min(1.0)).floor().max(1.0);
-        let (left, right) = (margins.left.ceil(), margins.right.ceil());
-        let cell = left + width + right;
-        let total_width = if columns == 1 && highest <= TALLEST * self.width_px {
-            self.width_px
-        } else {
-            (columns as f64 * cell + (columns as f64 - 1.0) * gap + 2.0 * border).min(self.width_px)
-        };
+        let used: f64 = sides.iter().map(|(left, right)| left + width + right).sum();
+        let total_width = (used + gap * (columns as f64 - 1.0) + 2.0 * border).min(self.width_px);
+        let total_width = if self.width_px - total_width < 2.0 * columns as f64 { self.width_px } else { total_width };
 
         let mut canvas = Canvas::default();
         let mut y = border;
@@ -182,12 +188,16 @@ impl Figure {
             canvas.text(Text::new(&self.title, 0.5 * total_width, baseline, size, Anchor::Middle));
             y += TITLE_ROOM * FIGURE_TITLE * font_px;
         }
-        for row in self.panels.chunks(columns) {
+        for (r, row) in self.panels.chunks(columns).enumerate() {
             let titled = row.iter().any(|p| !p.title().is_empty());
             let top = (y + if titled { TITLE_ROOM * PANEL_TITLE * font_px } else { 0.3 * font_px }).round();
-            let mut height = 1.0f64;
+            let mut below = top;
+            let mut cell_x = border;
             for (i, panel) in row.iter().enumerate() {
-                let x = (border + i as f64 * (cell + gap) + left).round();
+                let (left, right) = sides[i];
+                let cell = left + width + right;
+                let x = (cell_x + left).round();
+                cell_x += cell + gap;
                 let plot = Rect { x, y: top, w: width, h: height_of(panel.as_ref(), width).round().max(1.0) };
                 if !panel.title().is_empty() {
                     let size = fit(panel.title(), PANEL_TITLE * font_px, cell);
@@ -199,12 +209,12 @@ impl Figure {
                     canvas.text(Text::new(panel.title(), middle, baseline, size, Anchor::Middle));
                 }
                 panel.draw(&mut canvas, plot, font_px)?;
-                height = height.max(plot.h);
+                below = below.max(plot.bottom() + bottoms[r * columns + i]);
             }
-            y = top + height + margins.bottom + if row.len() < self.panels.len() { 0.4 * font_px } else { 0.0 };
+            y = below + 0.3 * font_px;
         }
         let titles = [self.title.as_str(), self.panels[0].title(), self.panels[0].label()];
         let title = titles.into_iter().find(|t| !t.is_empty()).unwrap_or_default().to_string();
-        Ok(Picture::new(canvas.into_body(), title, total_width, y + 0.3 * font_px))
+        Ok(Picture::new(canvas.into_body(), title, total_width, y))
     }
 }

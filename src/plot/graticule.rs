@@ -1,6 +1,8 @@
 //! Lines of equal longitude and latitude over an image of the sky, and where they meet its frame.
 
 use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::label;
 use super::scale::decimals_of;
@@ -40,6 +42,47 @@ impl SkyMapping for WcsGeom {
     fn scales_deg(&self) -> (f64, f64) {
         self.pixel_scales_deg()
     }
+}
+
+/// A part of an image whose first pixel is `(x0, y0)` of the whole.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub whole: Arc<dyn SkyMapping>,
+    pub x0: usize,
+    pub y0: usize,
+}
+
+impl SkyMapping for Window {
+    fn sky(&self, x: f64, y: f64) -> Option<(f64, f64)> {
+        self.whole.sky(x + self.x0 as f64, y + self.y0 as f64)
+    }
+
+    fn pixel(&self, lon_deg: f64, lat_deg: f64) -> Option<(f64, f64)> {
+        self.whole.pixel(lon_deg, lat_deg).map(|(x, y)| (x - self.x0 as f64, y - self.y0 as f64))
+    }
+
+    fn frame(&self) -> Frame {
+        self.whole.frame()
+    }
+
+    fn scales_deg(&self) -> (f64, f64) {
+        self.whole.scales_deg()
+    }
+}
+
+/// Rows and columns `(y, x)` that hold any sky: images of the whole sky often have empty borders.
+pub(super) fn sky_window(mapping: &dyn SkyMapping, nx: usize, ny: usize) -> (Range<usize>, Range<usize>) {
+    let (right, top) = (nx as f64 - 0.5, ny as f64 - 0.5);
+    let corners = [(-0.5, -0.5), (right, -0.5), (-0.5, top), (right, top)];
+    if corners.iter().all(|(x, y)| mapping.sky(*x, *y).is_some()) {
+        return (0..ny, 0..nx);
+    }
+    let on_sky = |x: usize, y: usize| mapping.sky(x as f64, y as f64).is_some();
+    let row = |y: &usize| (0..nx).any(|x| on_sky(x, *y));
+    let column = |x: &usize| (0..ny).any(|y| on_sky(*x, y));
+    let rows = (0..ny).find(row).zip((0..ny).rev().find(row)).map(|(a, b)| a..b + 1);
+    let columns = (0..nx).find(column).zip((0..nx).rev().find(column)).map(|(a, b)| a..b + 1);
+    (rows.unwrap_or(0..ny), columns.unwrap_or(0..nx))
 }
 
 /// Steps from one degree on; below it is 1, 2, 5 × 10ⁿ.
@@ -196,8 +239,11 @@ impl View<'_> {
         let lat_change = |a: (f64, f64), b: (f64, f64)| b.1 - a.1;
         let row = if full { 0.0 } else { 0.5 };
         let lon_span = span(&|s| (self.edge_x(s), self.edge_y(row)), &lon_change);
-        let lat_span = span(&|s| (self.edge_x(if full { 0.0 } else { 0.5 }), self.edge_y(s)), &lat_change);
-        let lon_least = lon_span * self.font_px * 4.6 / self.width_px;
+        let lat_span_at = |column: f64| span(&|s| (self.edge_x(column), self.edge_y(s)), &lat_change);
+        // Near a pole the left edge sees little of the latitudes.
+        let lat_span = lat_span_at(0.5).max(if full { lat_span_at(0.0) } else { 0.0 });
+        let label_room = if full { 4.6 } else { 3.4 };
+        let lon_least = lon_span * self.font_px * label_room / self.width_px;
         let lat_least = lat_span * self.font_px * 3.4 / self.height_px;
         let mut lon_step = step_at_least(lon_least.max(1e-9));
         let mut lat_step = step_at_least(lat_least.max(1e-9));
@@ -205,7 +251,7 @@ impl View<'_> {
         while lon_span / lon_step < 1.5 && next_finer(lon_step) > 0.6 * lon_least {
             lon_step = next_finer(lon_step);
         }
-        while lat_span / lat_step < 1.5 && next_finer(lat_step) > 0.5 * lat_least {
+        while lat_span / lat_step < 1.5 && next_finer(lat_step) > 0.4 * lat_least {
             lat_step = next_finer(lat_step);
         }
         // Square meshes where that leaves enough parallels.
@@ -300,19 +346,20 @@ impl View<'_> {
             let (x, y) = edge(share);
             self.mapping.sky(x, y)
         };
-        let samples: Vec<Option<(f64, f64)>> =
-            (0..=EDGE_POINTS).map(|i| sky_at(i as f64 / EDGE_POINTS as f64)).collect();
+        // A little more than the edge: rounding must not lose a line through a corner.
+        let slack = 1e-6;
+        let share_of = |i: usize| (1.0 + 2.0 * slack) * i as f64 / EDGE_POINTS as f64 - slack;
+        let samples: Vec<Option<(f64, f64)>> = (0..=EDGE_POINTS).map(|i| sky_at(share_of(i))).collect();
         let mut found = Vec::new();
         for level in levels {
             for (i, pair) in samples.windows(2).enumerate() {
                 let [Some(a), Some(b)] = pair else { continue };
                 let (da, db) = (distance(*a, *level), distance(*b, *level));
-                // A whole turn changes the sign too, but far away from zero. The end counts with the last interval.
-                let last = i + 1 == EDGE_POINTS && db == 0.0;
-                if da.abs().max(db.abs()) > 90.0 || !((da <= 0.0) != (db <= 0.0) || last) {
+                // A whole turn changes the sign too, but far away from zero.
+                if da.abs().max(db.abs()) > 90.0 || (da <= 0.0) == (db <= 0.0) {
                     continue;
                 }
-                let (mut lo, mut hi) = (i as f64 / EDGE_POINTS as f64, (i + 1) as f64 / EDGE_POINTS as f64);
+                let (mut lo, mut hi) = (share_of(i), share_of(i + 1));
                 for _ in 0..40 {
                     let mid = 0.5 * (lo + hi);
                     match sky_at(mid) {
@@ -320,7 +367,7 @@ impl View<'_> {
                         _ => hi = mid,
                     }
                 }
-                let (x, y) = edge(0.5 * (lo + hi));
+                let (x, y) = edge((0.5 * (lo + hi)).clamp(0.0, 1.0));
                 found.push(GridLabel { x, y, text: level.to_string() });
             }
         }
@@ -361,7 +408,7 @@ impl View<'_> {
     }
 
     /// Labels for images with corners outside the sky: parallels at the outline's left, meridians along the parallel
-    /// nearest to the centre.
+    /// below the centre.
     fn label_inside(
         &self,
         graticule: &mut Graticule,
@@ -371,7 +418,10 @@ impl View<'_> {
         lats: &[f64],
         lat_step: f64,
     ) {
-        let row = (centre.1 / lat_step).round() * lat_step;
+        // One parallel lower: the equator of galactic maps is where the sources are.
+        let middle = (centre.1 / lat_step).round() * lat_step;
+        let lower = self.mapping.pixel(centre.0, middle - lat_step).filter(|p| self.holds(*p));
+        let row = if lower.is_some() { middle - lat_step } else { middle };
         for lon in lons {
             if let Some((x, y)) = self.mapping.pixel(*lon, row).filter(|p| self.holds(*p)) {
                 // Too near to the border: the label would stick out.

@@ -72,59 +72,76 @@ impl Marker {
     }
 }
 
-/// Draws the markers that lie in `plot`; `at` gives drawing coordinates of pixel coordinates.
-pub(super) fn draw_markers(
-    canvas: &mut Canvas,
-    markers: &[Marker],
-    mapping: &dyn SkyMapping,
-    at: impl Fn((f64, f64)) -> (f64, f64),
-    plot: Rect,
-    font_px: f64,
-) {
+/// What markers are drawn on.
+pub(super) struct Ground<'a> {
+    pub mapping: &'a dyn SkyMapping,
+    pub plot: Rect,
+    /// Drawing coordinates of pixel coordinates.
+    pub at: &'a dyn Fn((f64, f64)) -> (f64, f64),
+    /// Whether a part of the drawing lies on the sky.
+    pub on_sky: &'a dyn Fn(&Rect) -> bool,
+    /// Whether the map is dark there.
+    pub dark: &'a dyn Fn(&Rect) -> bool,
+}
+
+/// Draws the markers that lie on the map.
+pub(super) fn draw_markers(canvas: &mut Canvas, markers: &[Marker], ground: &Ground, font_px: f64) {
     let size = font_px * 0.42;
-    let text_px = font_px * 0.82;
-    let inside = |m: &&Marker| mapping.place(m.position).map(&at).filter(|(x, y)| plot.holds_point(*x, *y));
-    let placed: Vec<(&Marker, (f64, f64))> = markers.iter().filter_map(|m| inside(&m).map(|p| (m, p))).collect();
-    let mut taken: Vec<Rect> =
-        placed.iter().map(|(_, (x, y))| Rect { x: x - size, y: y - size, w: 2.0 * size, h: 2.0 * size }).collect();
-    for (marker, (x, y)) in &placed {
-        let data = match marker.radius_deg {
-            Some(radius) => {
-                let ring: Vec<(f64, f64)> = marker.ring(mapping, radius).into_iter().map(&at).collect();
-                path_data(&ring, true)
-            }
-            None => sign(marker.shape, *x, *y, size),
-        };
-        let width = font_px / 18.0;
-        for (colour, stroke, opacity) in [(ink::WHITE, 3.4, 0.8), (ink::DARK, 1.5, 1.0)] {
-            let stroke = num(stroke * width);
-            canvas.path(&data, &format!(r#"fill="none" stroke="{colour}" stroke-width="{stroke}" stroke-opacity="{opacity}" stroke-linecap="round""#));
+    let text_px = font_px * 0.85;
+    let around = |x: f64, y: f64, r: f64| Rect { x: x - r, y: y - r, w: 2.0 * r, h: 2.0 * r };
+    let mut placed = Vec::new();
+    for marker in markers {
+        let Some((x, y)) = ground.mapping.place(marker.position).map(ground.at) else { continue };
+        if !ground.plot.holds_point(x, y) {
+            continue;
         }
+        let ring: Vec<(f64, f64)> = marker
+            .radius_deg
+            .map_or_else(Vec::new, |r| marker.ring(ground.mapping, r))
+            .into_iter()
+            .map(ground.at)
+            .collect();
+        let reach = ring.iter().map(|p| (p.0 - x).hypot(p.1 - y)).fold(0.0, f64::max);
+        let data = if ring.is_empty() { sign(marker.shape, x, y, size) } else { path_data(&ring, true) };
+        let (fill, halo) = if (ground.dark)(&around(x, y, size)) && ring.is_empty() {
+            (ink::WHITE, ink::BLACK)
+        } else {
+            (ink::BLACK, ink::WHITE)
+        };
+        for (colour, stroke, opacity) in [(halo, 3.6, 0.8), (fill, 1.6, 1.0)] {
+            let stroke = num(stroke * font_px / 18.0);
+            canvas.path(
+                &data,
+                &format!(
+                    r#"fill="none" stroke="{colour}" stroke-width="{stroke}" stroke-opacity="{opacity}" stroke-linecap="round""#
+                ),
+            );
+        }
+        placed.push((marker, x, y, reach.max(size)));
     }
-    for (marker, (x, y)) in &placed {
+    // Rings are large; only signs keep names away.
+    let mut taken: Vec<Rect> = placed.iter().filter(|p| p.3 <= size).map(|(_, x, y, r)| around(*x, *y, *r)).collect();
+    for (marker, x, y, reach) in &placed {
         if marker.label.is_empty() {
             continue;
         }
         let width = font::text_width_px(&marker.label, text_px);
-        let gap = size + 0.25 * font_px;
-        // Corner of the text's box against the marker: right first, then around it.
-        let spots = [
-            (gap, -0.5 * text_px),
-            (gap * 0.75, -gap * 0.75 - text_px),
-            (gap * 0.75, gap * 0.75),
-            (-gap - width, -0.5 * text_px),
-            (-gap * 0.75 - width, -gap * 0.75 - text_px),
-            (-gap * 0.75 - width, gap * 0.75),
-            (-0.5 * width, -gap - text_px),
-            (-0.5 * width, gap),
-        ];
-        let spot = spots
+        let gap = reach + 0.25 * font_px;
+        let slant = 0.72 * gap;
+        // Corner of the text's box against the marker.
+        let right = (gap, -0.5 * text_px);
+        let left = (-gap - width, -0.5 * text_px);
+        let (above, below) = ((-0.5 * width, -gap - text_px), (-0.5 * width, gap));
+        let corners =
+            [(slant, -slant - text_px), (slant, slant), (-slant - width, -slant - text_px), (-slant - width, slant)];
+        let sides = if marker.radius_deg.is_some() { [above, below, right, left] } else { [right, left, above, below] };
+        let spot = [sides[0], corners[0], corners[1], sides[1], corners[2], corners[3], sides[2], sides[3]]
             .iter()
             .map(|(dx, dy)| Rect { x: x + dx, y: y + dy, w: width, h: text_px })
-            .find(|r| plot.holds(r) && !taken.iter().any(|t| t.overlaps(r)));
+            .find(|r| ground.plot.holds(r) && (ground.on_sky)(r) && !taken.iter().any(|t| t.overlaps(r)));
         if let Some(r) = spot {
-            let baseline = r.y + 0.85 * text_px;
-            canvas.text(Text::new(&marker.label, r.x, baseline, text_px, Anchor::Start).halo(ink::WHITE));
+            let text = Text::new(&marker.label, r.x, r.y + 0.85 * text_px, text_px, Anchor::Start);
+            canvas.text(text.haloed((ground.dark)(&r)));
             taken.push(r);
         }
     }

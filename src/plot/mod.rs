@@ -2,6 +2,7 @@
 
 mod colour;
 mod contour;
+mod curve;
 mod figure;
 mod font;
 mod graticule;
@@ -14,8 +15,9 @@ mod scale;
 mod svg;
 
 pub use colour::ColourMap;
+pub use curve::{Chart, ChartPoint, Series};
 pub use figure::Figure;
-pub use image::{MapImage, NanStyle};
+pub use image::{MapImage, NanStyle, Thinning};
 pub use label::unit_label;
 pub use marker::{Marker, MarkerShape};
 pub use picture::Picture;

@@ -31,6 +31,8 @@ pub struct Picture {
 
 impl Picture {
     pub(super) fn new(body: String, title: String, width_px: f64, height_px: f64) -> Self {
+        // Neither XML nor the texts of a PNG can hold control characters.
+        let title = title.replace(char::is_control, " ");
         Self { body, title, width_px: width_px.ceil().max(1.0) as u32, height_px: height_px.ceil().max(1.0) as u32 }
     }
 

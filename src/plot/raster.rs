@@ -27,6 +27,20 @@ pub(super) fn colour_of(table: &[Rgb], scale: &Scale, value: f64) -> Rgb {
     table[index.min(last)]
 }
 
+/// The value farthest from zero in each of fewer, larger pixels: at most `nx` × `ny`.
+pub(super) fn reduce_to_peaks(values: &Array2<f64>, nx: usize, ny: usize) -> Array2<f64> {
+    let (rows, columns) = values.dim();
+    let (nx, ny) = (nx.clamp(1, columns), ny.clamp(1, rows));
+    let mut peaks = Array2::from_elem((ny, nx), f64::NAN);
+    for ((y, x), value) in values.indexed_iter() {
+        let peak = &mut peaks[[y * ny / rows, x * nx / columns]];
+        if peak.is_nan() || value.abs() > peak.abs() {
+            *peak = *value;
+        }
+    }
+    peaks
+}
+
 /// Mean over fewer, larger pixels (of the finite values, by area), at most `nx` × `ny`.
 pub(super) fn reduce(values: &Array2<f64>, nx: usize, ny: usize) -> Array2<f64> {
     let (rows, columns) = values.dim();
@@ -106,6 +120,7 @@ mod tests {
         assert_eq!(half, ndarray::array![[1.0, 3.0, 5.0]]);
         let two = reduce(&values, 2, 2);
         assert!((two[[0, 0]] - 5.0 / 3.0).abs() < 1e-12 && (two[[0, 1]] - 13.0 / 3.0).abs() < 1e-12);
+        assert_eq!(reduce_to_peaks(&ndarray::array![[1.0, -3.0, f64::NAN, 2.0]], 2, 1), ndarray::array![[-3.0, 2.0]]);
         assert!(reduce(&Array2::from_elem((4, 4), f64::NAN), 2, 2).iter().all(|v| v.is_nan()));
     }
 }

@@ -65,6 +65,7 @@ impl Scale {
         let size = lo.abs().max(hi.abs());
         if hi - lo <= size * 1e-9 || hi - lo < 1e-300 {
             (lo, hi) = match (stretch, size == 0.0 || size < 1e-290) {
+                (Stretch::Log, true) => (0.1, 1.0),
                 (_, true) => (0.0, 1.0),
                 (Stretch::Log, _) => (lo / 3.0, hi * 3.0),
                 _ => (lo - 0.5 * size, hi + 0.5 * size),
@@ -124,11 +125,19 @@ impl Scale {
     /// Power of ten to take out of the labels: 0 where they are short without.
     pub fn label_power(&self) -> i32 {
         if self.is_logarithmic() {
-            return 0;
+            // Up to four decades are read more easily as 1 to 10000 times a power.
+            let narrow = self.hi / self.lo <= 1.001e4;
+            let power = (self.lo.log10() + 1e-9).floor() as i32;
+            return if narrow && !self.is_plain() { power } else { 0 };
         }
         let size = self.lo.abs().max(self.hi.abs());
-        let power = (size * (1.0 + 1e-9)).log10().floor() as i32;
+        let power = (size * 0.999).log10().floor() as i32;
         if (-2..=4).contains(&power) { 0 } else { power }
+    }
+
+    /// Whether a logarithmic axis can do without powers of ten.
+    fn is_plain(&self) -> bool {
+        self.lo >= 0.99e-3 && self.hi <= 1.01e4
     }
 
     fn is_logarithmic(&self) -> bool {
@@ -173,7 +182,8 @@ impl Scale {
             r if r >= 2.4 && b - a < 2.6 => &[3],
             _ => &[],
         };
-        let plain = a >= -3.01 && b <= 4.01;
+        let power = self.label_power();
+        let plain = power != 0 || self.is_plain();
         let mut ticks = Vec::new();
         for decade in first..=last {
             for m in 1..10 {
@@ -184,7 +194,7 @@ impl Scale {
                 let labelled = if m == 1 { decade.rem_euclid(per_label) == 0 } else { between.contains(&m) };
                 let label = match (labelled, plain) {
                     (false, _) => String::new(),
-                    (true, true) => label::short(value),
+                    (true, true) => label::short(value / 10f64.powi(power)),
                     (true, false) => label::scientific(value),
                 };
                 ticks.push(Tick { value, label });
@@ -199,13 +209,14 @@ impl Scale {
         let top = size.log10().floor() as i32;
         let mut candidates = vec![0.0];
         let mut both = |v: f64| candidates.extend([v, -v]);
-        if self.stretch == Stretch::Significance {
+        let significance = self.stretch == Stretch::Significance;
+        if significance {
             for v in [5.0, 3.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 30.0, 2.0, 1.0] {
                 both(v);
             }
         }
         for decade in (top - 5..=top).rev() {
-            for m in [1.0, 5.0, 2.0, 3.0, 8.0] {
+            for m in if significance { [].as_slice() } else { [1.0, 5.0, 2.0, 3.0].as_slice() } {
                 both(m * 10f64.powi(decade));
             }
         }
@@ -305,8 +316,7 @@ impl Spread {
     pub fn range(&self, stretch: Stretch, diverging: bool) -> (f64, f64) {
         let (mut lo, mut hi) = (self.low, self.high);
         if stretch == Stretch::Significance {
-            let hi = self.max.max(LINEAR_SIGMA);
-            return (self.min.clamp(-hi, -LINEAR_SIGMA), hi);
+            return (self.min.min(-LINEAR_SIGMA), self.max.max(LINEAR_SIGMA));
         }
         if lo >= hi {
             // Mostly one value, e.g. sparse counts: show all there is.
@@ -314,7 +324,7 @@ impl Spread {
         }
         if stretch == Stretch::Log {
             let lo = if lo > 0.0 { lo } else { self.min_positive };
-            return if lo.is_finite() { (lo, hi.max(lo)) } else { (lo.min(hi), hi) };
+            return if lo.is_finite() { (lo, hi.max(lo)) } else { (self.low, hi) };
         }
         if diverging {
             let size = lo.abs().max(hi.abs());
@@ -377,10 +387,10 @@ mod tests {
             (flux.label_power(), labels(flux, 300.0, 80.0)),
             (-12, ["0", "1", "2", "3"].map(String::from).to_vec())
         );
-        assert_eq!(labels(Scale::new(Stretch::Log, 1e-13, 1e-10), 400.0, 60.0), ["10⁻¹³", "10⁻¹²", "10⁻¹¹", "10⁻¹⁰"]);
+        assert_eq!(labels(Scale::new(Stretch::Log, 1e-13, 1e-10), 400.0, 60.0), ["1", "10", "100", "1000"]);
         assert_eq!(
             labels(Scale::new(Stretch::Significance, -5.0, 60.0), 500.0, 25.0),
-            ["−5", "−3", "0", "3", "5", "10", "20", "50"]
+            ["−5", "−3", "0", "3", "5", "10", "20", "30", "50"]
         );
     }
 

@@ -10,6 +10,8 @@ pub(super) mod ink {
     pub const DARK: &str = "#1a1a1a";
     /// Titles of axes and secondary texts.
     pub const GREY: &str = "#444444";
+    /// Signs and names on a map.
+    pub const BLACK: &str = "#000000";
     /// Ground.
     pub const WHITE: &str = "#ffffff";
 }
@@ -52,8 +54,9 @@ impl<'a> Text<'a> {
         self
     }
 
-    pub fn halo(mut self, colour: &'a str) -> Self {
-        self.halo = Some(colour);
+    /// Dark letters in a white halo, or on a dark ground the other way round.
+    pub fn haloed(mut self, on_dark: bool) -> Self {
+        (self.fill, self.halo) = if on_dark { (ink::WHITE, Some(ink::BLACK)) } else { (ink::BLACK, Some(ink::WHITE)) };
         self
     }
 }
@@ -107,6 +110,8 @@ pub(super) fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            // Not allowed in XML.
+            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -179,9 +184,9 @@ impl Canvas {
         let (x, y) = (num(t.x), num(t.y));
         let turn = if t.upright { format!(r#" transform="rotate(-90 {x} {y})""#) } else { String::new() };
         let halo = t.halo.map_or_else(String::new, |colour| {
-            let width = num(t.size_px * 0.22);
+            let width = num(t.size_px * 0.2);
             format!(
-                r#" stroke="{colour}" stroke-width="{width}" stroke-opacity="0.85" stroke-linejoin="round" paint-order="stroke""#
+                r#" stroke="{colour}" stroke-width="{width}" stroke-opacity="0.75" stroke-linejoin="round" paint-order="stroke""#
             )
         });
         let (size, fill) = (num(t.size_px), t.fill);

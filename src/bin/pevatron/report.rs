@@ -20,7 +20,7 @@ pub fn fail(error: &Error) -> ExitCode {
 
 /// Memory that is free now.
 pub fn free_memory_bytes() -> Option<u64> {
-    let mut system = sysinfo::System::new();
+    let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
     Some(system.available_memory()).filter(|b| *b > 0)
 }

@@ -1,1 +1,18 @@
 //! The GPU engine: WGSL through wgpu.
+//!
+//! Shaders are in `shaders/`, one job each; [`pipelines`] names them and their parts. Single precision throughout, with
+//! two-float sums where it matters; what single precision cannot reach is left to the `f64` twin on the host, pixel by
+//! pixel. Sums over the window that do not depend on the norm (`npred_null`, `stat_null`) are `f64` sums on the host.
+
+pub mod device;
+mod dispatch;
+mod engine;
+pub mod params;
+pub mod pipelines;
+mod planes;
+mod ts_map;
+mod ts_map_host;
+mod ts_map_run;
+
+pub use device::{Adapter, adapters};
+pub use engine::GpuEngine;

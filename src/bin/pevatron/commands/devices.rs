@@ -16,7 +16,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
                 json!({
                     "index": a.index, "name": a.name, "backend": a.backend, "driver": a.driver,
                     "device_type": a.device_type, "software": a.software, "timestamps": a.timestamps,
-                    "max_storage_binding_bytes": a.max_storage_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
+                    "max_storage_binding_bytes": a.max_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
                 })
             })
             .collect();
@@ -35,7 +35,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
             a.device_type,
             a.driver,
             if a.software { ", software: only on request" } else { "" },
-            a.max_storage_binding_bytes >> 20,
+            a.max_binding_bytes >> 20,
             a.max_buffer_bytes >> 20,
             if a.timestamps { "yes" } else { "no" },
         ));

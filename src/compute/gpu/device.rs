@@ -1,0 +1,286 @@
+//! Adapters and devices: the only place, beside the readback, where wgpu is asynchronous.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::compute::backend::BackendOptions;
+use crate::error::{Error, Result};
+
+/// Bytes that a storage binding may have at most, whatever the adapter says: offsets stay in 31 bits.
+const MAX_BINDING_BYTES: u64 = (1 << 31) - 4;
+
+/// A GPU, or a program that plays one, as `pevatron devices` lists it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Adapter {
+    /// Number to choose it by.
+    pub index: usize,
+    /// Name, as the driver says it.
+    pub name: String,
+    /// Graphics interface: `"vulkan"`, `"metal"`, `"dx12"`.
+    pub backend: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// `"discrete"`, `"integrated"`, `"virtual"`, `"cpu"` or `"other"`.
+    pub device_type: &'static str,
+    /// True for programs that play a GPU (llvmpipe, SwiftShader, WARP).
+    pub software: bool,
+    /// True where the device can time its own work.
+    pub timestamps: bool,
+    /// Most bytes of one storage binding.
+    pub max_binding_bytes: u64,
+    /// Most bytes of one buffer.
+    pub max_buffer_bytes: u64,
+    /// Most bytes of workgroup memory.
+    pub max_workgroup_bytes: u32,
+}
+
+impl Adapter {
+    fn new(index: usize, adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        Self {
+            index,
+            backend: info.backend.to_string(),
+            driver: driver_text(&info),
+            device_type: match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => "discrete",
+                wgpu::DeviceType::IntegratedGpu => "integrated",
+                wgpu::DeviceType::VirtualGpu => "virtual",
+                wgpu::DeviceType::Cpu => "cpu",
+                wgpu::DeviceType::Other => "other",
+            },
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            name: info.name,
+        }
+    }
+
+    /// The better, the smaller: discrete, integrated, the rest, software.
+    fn rank(&self) -> u32 {
+        match self.device_type {
+            "discrete" => 0,
+            "integrated" => 1,
+            _ if self.software => 3,
+            _ => 2,
+        }
+    }
+}
+
+fn driver_text(info: &wgpu::AdapterInfo) -> String {
+    format!("{} {}", info.driver, info.driver_info).trim().to_string()
+}
+
+/// All adapters of this machine, in wgpu's order. `WGPU_BACKEND` restricts them, as in other programs with wgpu.
+pub fn adapters() -> Vec<Adapter> {
+    listed().iter().enumerate().map(|(index, adapter)| Adapter::new(index, adapter)).collect()
+}
+
+fn listed() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY);
+    pollster::block_on(instance.enumerate_adapters(backends))
+}
+
+/// A device with what the engine needs to know of it.
+pub(super) struct GpuDevice {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    /// Adapter and driver in one line.
+    pub(super) name: String,
+    /// Most bytes of one storage binding or buffer.
+    pub(super) binding_bytes: u64,
+    /// Why the device was lost, once it is; only devices of our own tell.
+    lost: Arc<OnceLock<String>>,
+    pub(super) pipelines: Mutex<HashMap<&'static str, Arc<wgpu::ComputePipeline>>>,
+    /// Work units per second that each kernel reached last.
+    pub(super) rates: Mutex<HashMap<&'static str, f64>>,
+}
+
+impl std::fmt::Debug for GpuDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GpuDevice").field("name", &self.name).field("binding_bytes", &self.binding_bytes).finish()
+    }
+}
+
+/// A lock whose holder panicked holds caches only: go on with it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl GpuDevice {
+    /// Opens the adapter that `options` name, or the best there is. `software`: may it be a software adapter?
+    ///
+    /// Also returns why this one, in one line.
+    pub(super) fn open(options: &BackendOptions, software: bool) -> Result<(Self, String)> {
+        let listed = listed();
+        let known: Vec<Adapter> = listed.iter().enumerate().map(|(i, a)| Adapter::new(i, a)).collect();
+        let (chosen, reason) = choose(&known, options.adapter.as_deref(), software)?;
+        let adapter = &listed[chosen.index];
+        let described = format!("{} ({}, {})", chosen.name, chosen.backend, chosen.driver);
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("pevatron"), required_limits: adapter.limits(), ..Default::default() };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| Error::Device { adapter: described.clone(), problem: format!("cannot be opened: {e}") })?;
+        let mut opened = Self::wrap(device, queue)?;
+        // Errors are caught by scopes; one that escapes must not end the program.
+        opened.device.on_uncaptured_error(Arc::new(|_| {}));
+        let lost = Arc::clone(&opened.lost);
+        opened.device.set_device_lost_callback(move |reason, message| {
+            // Only the first reason counts; a second one is a consequence.
+            let _ = lost.set(format!("the device was lost ({reason:?}): {message}"));
+        });
+        opened.name = described;
+        Ok((opened, reason))
+    }
+
+    /// Wraps a device: reads its limits and leaves its callbacks alone.
+    pub(super) fn wrap(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let info = device.adapter_info();
+        let limits = device.limits();
+        let name = format!("{} ({}, {})", info.name, info.backend, driver_text(&info));
+        let needed: [(&str, u64, u64); 6] = [
+            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage.into(), 7),
+            ("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup.into(), 256),
+            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x.into(), 256),
+            ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size.into(), 16_352),
+            ("max_storage_buffer_binding_size", limits.max_storage_buffer_binding_size, 1 << 20),
+            ("max_uniform_buffer_binding_size", limits.max_uniform_buffer_binding_size, 256),
+        ];
+        if let Some((limit, found, wanted)) = needed.iter().find(|(_, found, wanted)| found < wanted) {
+            return Err(Error::Device { adapter: name, problem: format!("{limit} is {found}, {wanted} is needed") });
+        }
+        let binding_bytes =
+            limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_BINDING_BYTES) & !3;
+        Ok(Self {
+            device,
+            queue,
+            name,
+            binding_bytes,
+            lost: Arc::default(),
+            pipelines: Mutex::default(),
+            rates: Mutex::default(),
+        })
+    }
+
+    /// An [`Error::Device`] of this device; says so where the device is lost, whatever else went wrong.
+    pub(super) fn error(&self, problem: impl Into<String>) -> Error {
+        // A loss is told while polling; its own failure would add nothing.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        let problem = self.lost.get().cloned().unwrap_or_else(|| problem.into());
+        Error::Device { adapter: self.name.clone(), problem }
+    }
+
+    /// Fails where the device is known to be lost.
+    pub(super) fn check_lost(&self) -> Result<()> {
+        match self.lost.get() {
+            Some(problem) => Err(Error::Device { adapter: self.name.clone(), problem: problem.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `work` and turns every wgpu error in it into ours; `what` names it, with sizes, for messages.
+    pub(super) fn scoped<T>(&self, what: &str, bytes: u64, work: impl FnOnce() -> T) -> Result<T> {
+        self.check_lost()?;
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let value = work();
+        let problems = [
+            pollster::block_on(validation.pop()),
+            pollster::block_on(internal.pop()),
+            pollster::block_on(memory.pop()),
+        ];
+        match problems.into_iter().flatten().next() {
+            None => Ok(value),
+            Some(wgpu::Error::OutOfMemory { .. }) => {
+                self.check_lost()?;
+                Err(Error::Memory { what: format!("{what} on {}", self.name), needed_bytes: bytes, available_bytes: 0 })
+            }
+            Some(other) => Err(self.error(format!("{what}: {other}"))),
+        }
+    }
+
+    /// Waits until all work up to `index` is done.
+    pub(super) fn wait(&self, index: wgpu::SubmissionIndex) -> Result<()> {
+        self.device
+            .poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None })
+            .map_err(|e| self.error(format!("waiting failed: {e}")))?;
+        self.check_lost()
+    }
+}
+
+/// The adapter to take, and why.
+fn choose(known: &[Adapter], wanted: Option<&str>, software: bool) -> Result<(Adapter, String)> {
+    if known.is_empty() {
+        return Err(Error::Device {
+            adapter: "no GPU".into(),
+            problem: "no adapter was found; a driver for Vulkan, Metal or DirectX 12 is needed".into(),
+        });
+    }
+    let names = || known.iter().map(|a| format!("{}: {}", a.index, a.name)).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = wanted {
+        let by_index = wanted.parse::<usize>().ok();
+        let lower = wanted.to_lowercase();
+        let found = known
+            .iter()
+            .filter(|a| by_index == Some(a.index) || a.name.to_lowercase().contains(&lower))
+            .min_by_key(|a| (by_index != Some(a.index), a.rank()));
+        return match found {
+            Some(adapter) => Ok((adapter.clone(), format!("adapter '{wanted}' was asked for"))),
+            None => Err(Error::options("adapter", format!("'{wanted}' is not there")).with_help(names())),
+        };
+    }
+    match known.iter().filter(|a| software || !a.software).min_by_key(|a| a.rank()) {
+        Some(adapter) if adapter.software => Ok((adapter.clone(), "no hardware GPU, a software adapter".into())),
+        Some(adapter) => {
+            Ok((adapter.clone(), format!("the best of {} adapters ({})", known.len(), adapter.device_type)))
+        }
+        None => Err(Error::Device {
+            adapter: names(),
+            problem: "only software adapters, which are slower than the CPU".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(index: usize, name: &str, device_type: &'static str) -> Adapter {
+        Adapter {
+            index,
+            name: name.into(),
+            backend: "vulkan".into(),
+            driver: String::new(),
+            device_type,
+            software: device_type == "cpu",
+            timestamps: false,
+            max_binding_bytes: 1,
+            max_buffer_bytes: 1,
+            max_workgroup_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn hardware_comes_first_and_software_only_when_allowed() {
+        let all = [adapter(0, "llvmpipe", "cpu"), adapter(1, "Arc", "integrated"), adapter(2, "H200", "discrete")];
+        assert_eq!(choose(&all, None, true).unwrap().0.index, 2);
+        assert_eq!(choose(&all[..2], None, true).unwrap().0.index, 1);
+        assert_eq!(choose(&all[..1], None, true).unwrap().0.index, 0);
+        assert!(choose(&all[..1], None, false).is_err());
+        assert!(choose(&[], None, true).is_err());
+    }
+
+    #[test]
+    fn adapters_are_found_by_index_and_part_of_the_name() {
+        let all = [adapter(0, "NVIDIA 1", "discrete"), adapter(1, "llvmpipe", "cpu")];
+        assert_eq!(choose(&all, Some("1"), false).unwrap().0.index, 1);
+        assert_eq!(choose(&all, Some("nvidia"), false).unwrap().0.index, 0);
+        let error = choose(&all, Some("amd"), true).unwrap_err();
+        assert_eq!(error.help(), Some("0: NVIDIA 1, 1: llvmpipe"));
+    }
+}

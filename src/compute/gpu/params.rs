@@ -1,0 +1,40 @@
+//! Uniforms of the shaders, field by field as in WGSL; `tests/shaders.rs` compares the layouts.
+
+use bytemuck::{Pod, Zeroable};
+
+macro_rules! params {
+    ($($(#[$doc:meta])* $name:ident, $shader:literal { $($field:ident: $kind:ty),* $(,)? })*) => {
+        $($(#[$doc])*
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+        pub struct $name { $(#[allow(missing_docs, reason = "documented in the shader")] pub $field: $kind,)* })*
+        /// Shader, size of its uniforms, and name and offset of each member.
+        #[allow(clippy::type_complexity, reason = "a table for one test")]
+        pub fn layouts() -> Vec<(&'static str, usize, Vec<(&'static str, usize)>)> {
+            vec![$(($shader, size_of::<$name>(), vec![$((stringify!($field), std::mem::offset_of!($name, $field))),*])),*]
+        }
+    };
+}
+
+params! {
+    /// Uniforms of `self_test.wgsl`.
+    SelfTest, "self_test" { one: f32, tiny: f32, small: f32, zero: u32 }
+    /// Uniforms of `convolve.wgsl`.
+    Convolve, "convolve" {
+        nx: u32, band_y0: u32, band_ny: u32, tiles_x: u32, slab_y0: u32, slab_ny: u32, slab_plane0: u32,
+        kernel_plane0: u32, planes: u32, ky: u32, kx: u32, u0: u32, u1: u32, tile0: u32, add: u32, zero: u32,
+    }
+    /// Uniforms of `edisp.wgsl`.
+    Edisp, "edisp" {
+        pixels: u32, true_energies: u32, reco_energies: u32, first_group: u32, zero: u32, pad0: u32, pad1: u32, pad2: u32,
+    }
+    /// Uniforms of `likelihood.wgsl`.
+    Likelihood, "likelihood" { bins: u32, first_group: u32, zero: u32, pad0: u32 }
+    /// Uniforms of the passes of the TS map.
+    TsMap, "ts_map_fit" {
+        nx: u32, band_y0: u32, band_ny: u32, tiles_x: u32, map_tiles: u32, slab_y0: u32, slab_ny: u32,
+        slab_plane0: u32, kernel_plane0: u32, planes: u32, ky: u32, kx: u32, u0: u32, u1: u32, cell0: u32, cell1: u32,
+        tile0: u32, add: u32, mode: u32, iteration: u32, max_iterations: u32, n_sigma: f32, n_sigma_ul: f32,
+        threshold: f32, zero: u32, pad0: u32, pad1: u32, pad2: u32,
+    }
+}

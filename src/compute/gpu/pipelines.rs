@@ -1,0 +1,81 @@
+//! The shaders by name, and their pipelines.
+//!
+//! A shader is the concatenation of its parts: shared WGSL first, its own file last.
+
+use std::sync::Arc;
+
+use super::device::{GpuDevice, lock};
+use crate::error::Result;
+
+/// A compute shader with the entry point `main`.
+#[derive(Debug, Clone, Copy)]
+pub struct Shader {
+    /// Name, as the file's.
+    pub name: &'static str,
+    parts: &'static [&'static str],
+}
+
+impl Shader {
+    /// The WGSL source.
+    pub fn source(&self) -> String {
+        self.parts.join("\n")
+    }
+}
+
+const TWO_FLOAT: &str = include_str!("../../../shaders/shared/two_float.wgsl");
+const LOG: &str = include_str!("../../../shaders/shared/log.wgsl");
+const TS_MAP: &str = include_str!("../../../shaders/shared/ts_map.wgsl");
+const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
+const TS_STEP: &str = include_str!("../../../shaders/shared/ts_step.wgsl");
+const TS_OPEN: &str = include_str!("../../../shaders/shared/ts_open.wgsl");
+
+macro_rules! shaders {
+    ($($constant:ident = $name:literal: $($part:expr),*;)*) => {
+        $(pub(super) const $constant: Shader =
+            Shader { name: $name, parts: &[$($part,)* include_str!(concat!("../../../shaders/", $name, ".wgsl"))] };)*
+        /// All shaders.
+        pub const ALL: &[Shader] = &[$($constant),*];
+    };
+}
+
+shaders! {
+    SELF_TEST = "self_test": TWO_FLOAT, LOG;
+    CONVOLVE = "convolve": TWO_FLOAT;
+    EDISP = "edisp": TWO_FLOAT;
+    LIKELIHOOD = "likelihood": TWO_FLOAT, LOG;
+    TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS;
+    TS_MAP_BOUND = "ts_map_bound": TS_MAP;
+    TS_MAP_START = "ts_map_start": TS_MAP, TS_STEP, TS_OPEN;
+    TS_MAP_FIT = "ts_map_fit": TWO_FLOAT, LOG, TS_MAP, TS_BINS;
+    TS_MAP_STEP = "ts_map_step": TS_MAP, TS_STEP, TS_OPEN;
+    TS_MAP_RISE = "ts_map_rise": LOG, TS_MAP, TS_BINS;
+    TS_MAP_TRUNCATION = "ts_map_truncation": TS_MAP;
+    TS_MAP_ERRORS = "ts_map_errors": LOG, TS_MAP, TS_OPEN;
+}
+
+impl GpuDevice {
+    /// The pipeline of a shader, made on first use.
+    pub(super) fn pipeline(&self, shader: &Shader) -> Result<Arc<wgpu::ComputePipeline>> {
+        if let Some(pipeline) = lock(&self.pipelines).get(shader.name) {
+            return Ok(Arc::clone(pipeline));
+        }
+        let label = format!("pevatron.{}", shader.name);
+        let made = self.scoped(&label, 0, || {
+            let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(&label),
+                source: wgpu::ShaderSource::Wgsl(shader.source().into()),
+            });
+            self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: None,
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                cache: None,
+            })
+        })?;
+        let made = Arc::new(made);
+        lock(&self.pipelines).insert(shader.name, Arc::clone(&made));
+        Ok(made)
+    }
+}

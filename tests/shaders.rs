@@ -1,0 +1,53 @@
+//! Every shader is valid WGSL with the default capabilities of WebGPU, and its uniforms lie as the host writes them.
+//! Needs no adapter.
+#![cfg(feature = "gpu")]
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, TypeInner};
+use pevatron::low_level::{shader_params, shaders};
+
+fn parse(shader: &shaders::Shader) -> Module {
+    let source = shader.source();
+    naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&source)))
+}
+
+#[test]
+fn every_shader_is_valid_within_default_limits() {
+    for shader in shaders::ALL {
+        let module = parse(shader);
+        Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&shader.source())));
+        assert_eq!(module.entry_points.len(), 1, "{}", shader.name);
+        let storage = module.global_variables.iter().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. }));
+        assert!(storage.count() <= 8, "{}: more storage buffers than the default limit", shader.name);
+        let workgroup: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, v)| v.space == AddressSpace::WorkGroup)
+            .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
+            .sum();
+        assert!(workgroup <= 16_352, "{}: {workgroup} bytes of workgroup memory", shader.name);
+    }
+}
+
+#[test]
+fn uniforms_lie_as_the_host_writes_them() {
+    let layouts = shader_params::layouts();
+    for shader in shaders::ALL {
+        let module = parse(shader);
+        let (_, uniform) =
+            module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Uniform).expect(shader.name);
+        let TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else {
+            panic!("{}: the uniform is no struct", shader.name);
+        };
+        // All passes of the TS map share the uniforms that are listed for one of them.
+        let listed = if shader.name.starts_with("ts_map") { "ts_map_fit" } else { shader.name };
+        let (_, size, fields) = layouts.iter().find(|(name, ..)| *name == listed).expect(shader.name);
+        assert_eq!(*span as usize, *size, "{}", shader.name);
+        let found: Vec<(&str, usize)> =
+            members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize)).collect();
+        assert_eq!(found, *fields, "{}", shader.name);
+    }
+}
