@@ -218,6 +218,28 @@ fn sparse_and_dense_skies_equal_the_reference() {
 }
 
 #[test]
+fn faint_skies_with_far_tails_stay_on_the_device() {
+    let Some(gpu) = engine() else { return };
+    // Kernel values fall by 18 orders of magnitude: poles and errn lie up to 10^13 times farther out than the bound.
+    let settings = TsMapSettings::default();
+    for (level, most_on_host) in [(1e-3, 60), (0.1, 20)] {
+        let sky = Sky::new(13, (1, 48, 64), (21, 21), level, 10.0);
+        let mask = Array2::from_elem((48, 64), true);
+        let run = run_of(sky.kernel.view(), &mask, &settings);
+        check(&format!("faint {level}"), gpu, &sky.data(), &run);
+        let on_host = std::sync::Arc::new(std::sync::Mutex::new(0));
+        let seen = on_host.clone();
+        let control = Control::new().with_observer(move |p| {
+            if p.stage == "fit in double precision" {
+                *seen.lock().unwrap() = p.total;
+            }
+        });
+        gpu.ts_map(&sky.data(), &run, &control).unwrap();
+        assert!(*on_host.lock().unwrap() <= most_on_host, "{on_host:?} pixels were left to the host");
+    }
+}
+
+#[test]
 fn kernels_larger_than_the_map_and_maps_of_one_pixel() {
     let Some(gpu) = engine() else { return };
     let settings = TsMapSettings::default();

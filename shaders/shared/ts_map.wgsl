@@ -62,11 +62,12 @@ const D_ERRP: u32 = 11u;
 const D_UL: u32 = 12u;
 const D_NEAR: u32 = 13u;     // bracket of errn: below the rise wanted, above it
 const D_FAR: u32 = 14u;
-const TRUNC: u32 = 15u;      // sum of max(0, -(b + y m)) at the errn tried, and of -m there
+const TRUNC: u32 = 15u;      // what ts_map_truncation finds at the errn tried, and its slope
 const TRUNC_SLOPE: u32 = 16u;
 const GAIN: u32 = 17u;       // half of the TS without its linear term
 const ITERATIONS: u32 = 18u;
 const GUESS: u32 = 19u;      // first guess of the norm, with a threshold
+const P: u32 = 20u;          // sum of n u at the best norm
 
 // Bits of FLAGS. Those below 2^15 are the public status bits (TsMapStatus).
 const NO_COUNTS: u32 = 2u;
@@ -113,6 +114,12 @@ fn load_flags(o: u32) -> u32 {
 
 fn store_flags(o: u32, flags: u32) {
     state[plane_at(FLAGS, o)] = flags;
+}
+
+// True where d rho is so large that it cancels against the truncated bins: ts_map_truncation then sums the model of the
+// bins that are left, too.
+fn truncation_is_dense(o: u32) -> bool {
+    return abs(load(D_ERRN, o) * load(RHO, o)) > 30.0;
 }
 
 // 1 + x c of one pixel. Close to the last pole it is summed from there: 1 - c / c_counts is exact where they are close.
