@@ -32,7 +32,7 @@ fn start_of(direction: f32, q: f32, r: f32, rho: f32, goal: f32) -> f32 {
     d = max(d, -0.7 / b);
     for (var i = 0; i < 5; i++) {
         let t = b * d;
-        let f = max(n * log_rise(vec3<f32>(t)).x - rho * d, 1e-30);
+        let f = max(n * log_rise(vec4<f32>(t)).x - rho * d, 1e-30);
         let slope = n * b * t / (1.0 + t) - rho;
         if (slope * direction > 0.0) {
             d = max(d - 2.0 * (f - wanted * sqrt(f)) / slope, 0.5 * (d - 1.0 / b));
