@@ -33,8 +33,8 @@ pub(super) trait Panel: Debug + Send + Sync {
     }
     /// Sets the ends of the colour bar.
     fn set_value_range(&mut self, _lo: f64, _hi: f64) {}
-    /// Leaves the colour bar off.
-    fn hide_bar(&mut self) {}
+    /// Leaves off what the panel below shows too: the colour bar and the name of the longitude.
+    fn stand_above_another(&mut self) {}
 }
 
 /// Panels in rows and columns under a common title.
@@ -147,7 +147,7 @@ impl Figure {
         let columns = self.column_count();
         if self.shared_range && columns == 1 && self.is_flat() {
             // One bar below all of them says the same.
-            self.panels.iter_mut().rev().skip(1).for_each(|p| p.hide_bar());
+            self.panels.iter_mut().rev().skip(1).for_each(|p| p.stand_above_another());
         }
         // Texts of 18 px suit one panel of 1200 px; narrower panels get smaller ones, though less than in proportion.
         let font_px = 18.0 * self.width_px / Self::WIDTH_PX / (columns as f64).powf(0.3);

@@ -216,6 +216,19 @@ impl View<'_> {
         graticule.bottom =
             self.crossings(&lons, |share| (self.edge_x(share), self.edge_y(0.0)), |(lon, _), k| wrap(lon - k));
         graticule.left = self.crossings(&lats, |share| (self.edge_x(0.0), self.edge_y(share)), |(_, lat), k| lat - k);
+        if full && graticule.bottom.len() < 2 {
+            // The lower edge is a pole, or sees but one meridian: label them across the middle.
+            let middle =
+                self.crossings(&lons, |share| (self.edge_x(share), self.edge_y(0.5)), |(lon, _), k| wrap(lon - k));
+            if middle.len() > graticule.bottom.len() {
+                graticule.bottom.clear();
+                graticule.inside = middle;
+                for tick in &mut graticule.inside {
+                    let lon = tick.text.parse::<f64>().unwrap_or(0.0).rem_euclid(360.0);
+                    tick.text = degrees(lon, lon_step);
+                }
+            }
+        }
         if !full {
             self.label_inside(&mut graticule, centre, &lons, lon_step, &lats, lat_step);
         }
@@ -250,7 +263,7 @@ impl View<'_> {
         let lat_span_at = |column: f64| span(&|s| (self.edge_x(column), self.edge_y(s)), &lat_change);
         // Near a pole the left edge sees little of the latitudes.
         let lat_span = lat_span_at(0.5).max(if full { lat_span_at(0.0) } else { 0.0 });
-        let label_room = if full { 4.6 } else { 3.4 };
+        let label_room = if full { 4.2 } else { 3.4 };
         let lon_least = lon_span * self.font_px * label_room / self.width_px;
         let lat_least = lat_span * self.font_px * 3.4 / self.height_px;
         let mut lon_step = step_at_least(lon_least.max(1e-9));
@@ -448,7 +461,13 @@ impl View<'_> {
                 .filter_map(|lon| self.mapping.pixel(lon, *lat))
                 .filter(|p| self.holds(*p));
             if let Some((x, y)) = points.min_by(|a, b| a.0.total_cmp(&b.0)) {
-                graticule.left.push(GridLabel { x, y, text: lat.to_string() });
+                // A parallel around a pole has no end at the outline: its label stays inside.
+                let beside = x - self.font_px * self.nx as f64 / self.width_px;
+                if self.holds((beside, y)) && self.mapping.sky(beside, y).is_some() {
+                    graticule.inside.push(GridLabel { x, y, text: degrees(*lat, lat_step) });
+                } else {
+                    graticule.left.push(GridLabel { x, y, text: lat.to_string() });
+                }
             }
         }
     }

@@ -92,6 +92,7 @@ pub struct MapImage {
     contours: Vec<f64>,
     markers: Vec<Marker>,
     bar: bool,
+    lon_name: bool,
     width_px: f64,
 }
 
@@ -136,6 +137,7 @@ impl MapImage {
             contours: Vec::new(),
             markers: Vec::new(),
             bar: true,
+            lon_name: true,
             width_px: Figure::WIDTH_PX,
         })
     }
@@ -461,8 +463,10 @@ impl MapImage {
             return;
         }
         let y = plot.bottom() + tick + gap + (CAPITAL + 0.55 + CAPITAL) * font_px + 0.1 * font_px;
-        canvas
-            .text(Text::new(lon_name, plot.x + 0.5 * plot.w, y, fit(lon_name, font_px, plot.w), Anchor::Middle).grey());
+        if self.lon_name {
+            let size = fit(lon_name, font_px, plot.w);
+            canvas.text(Text::new(lon_name, plot.x + 0.5 * plot.w, y, size, Anchor::Middle).grey());
+        }
         let x = plot.x - tick - gap - widest(graticule.left.iter().map(|t| t.text.as_str()), font_px) - 0.65 * font_px;
         let size = fit(lat_name, font_px, plot.h);
         if size > 0.6 * font_px {
@@ -636,9 +640,13 @@ impl Panel for MapImage {
             let name = if self.bar_label(&scale).is_empty() { 0.0 } else { 0.5 + 1.15 };
             bar_labels + (BAR_GAP + BAR + TICK + LABEL_GAP + name + 0.4) * font_px
         };
-        let lon_axis = if whole_sky { 2.2 } else { LON_AXIS };
+        let lon_axis = match (whole_sky, self.lon_name) {
+            (true, _) => 2.2,
+            (false, true) => LON_AXIS,
+            (false, false) => LON_AXIS - 1.5,
+        };
         let bar = if below && self.bar { 0.85 + TICK + LABEL_GAP + 2.0 * CAPITAL + 0.65 + 0.2 } else { 0.0 };
-        let bottom = (if below { LON_AXIS } else { lon_axis } + bar) * font_px;
+        let bottom = (if below && self.bar { LON_AXIS } else { lon_axis } + bar) * font_px;
         Margins { left, right, bottom }
     }
 
@@ -650,8 +658,8 @@ impl Panel for MapImage {
         if self.bar { self.draw_bar(canvas, plot, font_px, &scale) } else { Ok(()) }
     }
 
-    fn hide_bar(&mut self) {
-        self.bar = false;
+    fn stand_above_another(&mut self) {
+        (self.bar, self.lon_name) = (false, false);
     }
 
     fn value_range(&self) -> Option<(f64, f64)> {
