@@ -138,10 +138,15 @@ impl Figure {
         if !(100.0..=20_000.0).contains(&self.width_px) {
             return Err(Error::options("width_px", format!("{} px; it must be 100 to 20000", self.width_px)));
         }
+        // Found once: large maps take their time.
+        let mut ranges: Vec<Option<(f64, f64)>> = self.panels.iter().map(|p| p.value_range()).collect();
         if self.shared_range {
-            let ranges = self.panels.iter().filter_map(|p| p.value_range());
-            if let Some((lo, hi)) = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
-                self.panels.iter_mut().for_each(|p| p.set_value_range(lo, hi));
+            let all = ranges.iter().flatten().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+            ranges.fill(all);
+        }
+        for (panel, range) in self.panels.iter_mut().zip(ranges) {
+            if let Some((lo, hi)) = range {
+                panel.set_value_range(lo, hi);
             }
         }
         let columns = self.column_count();
