@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test target uses its part")]
 
 pub mod compare;
+pub mod fits_file;
 pub mod npz;
 pub mod synthetic;
 
