@@ -169,7 +169,7 @@ impl TsMapEstimator {
         let pad_for = |n: usize, half: usize| -> Result<usize> {
             let padded = n + 2 * half;
             let difference = padded + multiple - padded % multiple - n;
-            if difference % 2 == 0 {
+            if difference.is_multiple_of(2) {
                 return Ok(difference / 2);
             }
             Err(Error::options(
