@@ -38,7 +38,7 @@ fn ln_two(v: f32) -> vec2<f32> {
     let product = two_product(s, below.x);
     let rest = ((above - product.x) - product.y) - s * below.y;
     let s_lo = rest / below.x;
-    let tail = s * log_tail(vec3<f32>(s * s)).x;
+    let tail = s * log_tail(vec4<f32>(s * s)).x;
     var sum = two_add(vec2<f32>(f32(exponent) * LN2_HI, f32(exponent) * LN2_LO), 2.0 * s);
     sum = two_add(sum, tail);
     return two_add(vec2<f32>(sum.x, sum.y), 2.0 * s_lo);

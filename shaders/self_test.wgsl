@@ -17,6 +17,6 @@ struct Params {
 fn main() {
     out[0] = two_add(vec2<f32>(params.one, 0.0), params.tiny).y;
     out[1] = two_product(params.one + params.small, params.one + params.small).y;
-    out[2] = log_rise(vec3<f32>(params.small)).x;
-    out[3] = log_positive(vec3<f32>(3.0 * params.one)).x;
+    out[2] = log_rise(vec4<f32>(params.small)).x;
+    out[3] = log_positive(vec4<f32>(3.0 * params.one)).x;
 }

@@ -1,7 +1,7 @@
 // One invocation: start (params.mode 0) or one step (1) of errn, errp and ul of one pixel: the displacements d from the
 // best norm where half the likelihood ratio
 //
-//     F(d) = H(d) - d rho + T(x + d)      (H: ts_map_rise; rho = P - M; T: ts_map_truncation, left of the bound only)
+//     F(d) = H(d) - d rho + T(x + d)      (H: ts_map_rise; rho = P - M; T: ts_map_truncation, left of the bound)
 //
 // reaches n_sigma^2 / 2, or n_sigma_ul^2 / 2 for ul. F is convex with F(0) = 0.
 //
@@ -10,7 +10,8 @@
 // plus a line, solved and kept inside the bracket.
 //
 // sums, [plane, y of band, x]: from ts_map_rise. Output: state; open, pixels that need another pass.
-// Limits: params.max_iterations, and errn not closer to the pole than 1e-3 of its distance; then the host fits the pixel.
+// Limits: params.max_iterations, errn not closer to the pole than 1e-3 of its distance; else the
+// host fits the pixel.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 @group(0) @binding(6) var<storage, read> sums: array<f32>;
@@ -18,6 +19,7 @@
 const ALL_DONE: u32 = 0x1c0000u; // DONE_ERRN | DONE_ERRP | DONE_UL
 const LAST_STEP: f32 = 0.01;           // relative; Halley's steps converge cubically
 const LAST_STEP_TRUNCATED: f32 = 0.002; // where F has kinks
+
 
 // Displacement at which the one-bin likelihood rises by `goal`, on the side of `direction`.
 fn start_of(direction: f32, q: f32, r: f32, rho: f32, goal: f32) -> f32 {
@@ -30,7 +32,7 @@ fn start_of(direction: f32, q: f32, r: f32, rho: f32, goal: f32) -> f32 {
     d = max(d, -0.7 / b);
     for (var i = 0; i < 5; i++) {
         let t = b * d;
-        let f = max(n * log_rise(vec3<f32>(t)).x - rho * d, 1e-30);
+        let f = max(n * log_rise(vec4<f32>(t)).x - rho * d, 1e-30);
         let slope = n * b * t / (1.0 + t) - rho;
         if (slope * direction > 0.0) {
             d = max(d - 2.0 * (f - wanted * sqrt(f)) / slope, 0.5 * (d - 1.0 / b));
@@ -130,9 +132,11 @@ fn step_lower(o: u32, flags: u32) -> u32 {
     let d = load(D_ERRN, o);
     let z = load(Z, o);
     let rho = load(RHO, o);
-    let truncated = load(TRUNC_SLOPE, o) < 0.0;
-    let f = sums[plane_at(0u, o)] - d * rho + load(TRUNC, o);
-    let f1 = sums[plane_at(3u, o)] - rho + load(TRUNC_SLOPE, o);
+    let truncated = (load(X, o) + d) * load(C_ALL, o) < -1.0;
+    // Where truncation is dense it holds d M, and only d P is missing.
+    let line = select(rho, load(P, o), truncated && truncation_is_dense(o));
+    let f = sums[plane_at(0u, o)] - d * line + load(TRUNC, o);
+    let f1 = sums[plane_at(3u, o)] - line + load(TRUNC_SLOPE, o);
     let goal = 0.5 * params.n_sigma * params.n_sigma;
     if (f > goal) {
         store(D_FAR, o, d);
@@ -141,7 +145,8 @@ fn step_lower(o: u32, flags: u32) -> u32 {
     }
     let near = load(D_NEAR, o);
     let far = load(D_FAR, o);
-    var next = 0.5 * (near + far);
+    // The middle of the bracket, by ratio where its ends are far apart.
+    var next = select(0.5 * (near + far), -sqrt(near * far), far < 4.0 * near);
     if (f1 < 0.0) {
         let wanted = lower_step(d, z, f, f1, sums[plane_at(6u, o)], goal);
         if (wanted >= far && wanted <= near) {

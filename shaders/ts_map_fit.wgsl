@@ -1,4 +1,4 @@
-// One invocation: the derivative of the likelihood of one pixel at its norm x, with u = c / (1 + x c),
+// One invocation: the derivative of the likelihood of 2 x 2 pixels at their norms x, with u = c / (1 + x c),
 //
 //     P = sum n u (two floats),  Q = sum n u^2,  R = sum n u^3,
 //     gain = sum n [ln(1 + x c) - x u]    (params.mode 1 only),
@@ -10,74 +10,61 @@
 // last pole.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
-@group(0) @binding(6) var<storage, read_write> sums: array<f32>;
 
 // Sums of one stage of bins.
-var<private> p_part: f32;
-var<private> q_part: f32;
-var<private> r_part: f32;
-var<private> gain_part: f32;
+var<private> p_part: vec4<f32>;
+var<private> q_part: vec4<f32>;
+var<private> r_part: vec4<f32>;
+var<private> gain_part: vec4<f32>;
 
-fn add_bin(j: u32, x: f32, factor: Factor) {
-    let bin = bins_c(j);
-    let u = factor_u(factor, bin.x);
-    let nu = bin.y * u;
+fn add_bin(j: u32, x: vec4<f32>, factor: Factor) {
+    let c = bins_c(j);
+    let n = bins_n(j);
+    let u = factor_u(factor, c);
+    let nu = n * u;
+    let nu2 = nu * u;
     p_part += nu;
-    q_part += nu * u;
-    r_part += nu * u * u;
+    q_part += nu2;
+    r_part += nu2 * u;
     if (params.mode == 1u) {
-        gain_part += bin.y * log_gain(vec3<f32>(x * bin.x)).x;
+        gain_part += n * log_gain(x * c);
     }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let tile = tiles[params.tile0 + group.x];
-    let o = tile_pixel(tile, lane);
-    bins_setup(tile, lane);
-    var x = 0.0;
-    var factor = Factor(0.0, 0.0, 0.0, false);
-    var p_sum = vec2<f32>(0.0);
-    var q_sum = 0.0;
-    var r_sum = 0.0;
-    var gain = 0.0;
-    if (o != OUTSIDE) {
-        x = load(X, o);
-        factor = factor_of(o);
-        if (params.add != 0u) {
-            p_sum = vec2<f32>(sums[plane_at(0u, o)], sums[plane_at(1u, o)]);
-            q_sum = sums[plane_at(2u, o)];
-            r_sum = sums[plane_at(3u, o)];
-            gain = sums[plane_at(4u, o)];
-        }
-    }
+    bins_setup(tiles[params.tile0 + group.x], lane);
+    let x = pixels_load(X);
+    let factor = pixels_factor();
+    var p_sum = TwoFour(pixels_sum(0u), pixels_sum(1u));
+    var q_sum = pixels_sum(2u);
+    var r_sum = pixels_sum(3u);
+    var gain = pixels_sum(4u);
     for (var p = 0u; p < params.planes; p++) {
         for (var u = params.u0; u < params.u1; u += 256u) {
             let total = bins_rows(p, u);
             for (var first = 0u; first < total; first += 256u) {
                 let count = bins_stage(first, total);
-                p_part = 0.0;
-                q_part = 0.0;
-                r_part = 0.0;
-                gain_part = 0.0;
+                p_part = vec4<f32>(0.0);
+                q_part = vec4<f32>(0.0);
+                r_part = vec4<f32>(0.0);
+                gain_part = vec4<f32>(0.0);
                 for (var j = 0u; j < count; j += 4u) {
                     add_bin(j, x, factor);
                     add_bin(j + 1u, x, factor);
                     add_bin(j + 2u, x, factor);
                     add_bin(j + 3u, x, factor);
                 }
-                p_sum = two_add(p_sum, p_part);
+                p_sum = two_add4(p_sum, p_part);
                 q_sum += q_part;
                 r_sum += r_part;
                 gain += gain_part;
             }
         }
     }
-    if (o != OUTSIDE) {
-        sums[plane_at(0u, o)] = p_sum.x;
-        sums[plane_at(1u, o)] = p_sum.y;
-        sums[plane_at(2u, o)] = q_sum;
-        sums[plane_at(3u, o)] = r_sum;
-        sums[plane_at(4u, o)] = gain;
-    }
+    pixels_store(0u, p_sum.hi);
+    pixels_store(1u, p_sum.lo);
+    pixels_store(2u, q_sum);
+    pixels_store(3u, r_sum);
+    pixels_store(4u, gain);
 }

@@ -53,6 +53,7 @@ fn start(o: u32) -> bool {
         store(Z, o, z);
         store(X, o, select(z - s, -1.0 / c_all, at_bound));
         store(RHO, o, select(0.0, n_pole / z - m, at_bound));
+        store(P, o, n_pole / z);
         store(Q, o, n_pole / z / z);
         store(R, o, n_pole / z / z / z);
         store_flags(o, flags | SINGLE_BIN | FITTED | select(0u, AT_BOUND, at_bound));

@@ -14,6 +14,7 @@
 const LAST_STEP: f32 = 0.01;
 
 fn finish(o: u32, flags: u32, rho: f32, q_sum: f32, r_sum: f32) {
+    store(P, o, select(model[o].x, sums[plane_at(0u, o)], rho != 0.0));
     store(RHO, o, rho);
     store(Q, o, q_sum);
     store(R, o, r_sum);

@@ -1,9 +1,13 @@
-// One invocation: what Gammapy's truncation of npred adds to the statistic of one pixel left of its bound, at the errn
-// that is tried, y = X + D_ERRN,
+// One invocation: what Gammapy's truncation of npred does to the statistic of one pixel left of its bound, at the errn
+// that is tried, y = X + d, d = D_ERRN. Over the truncated bins, c = m / b > -1 / y,
 //
-//     T = sum max(0, -(b + y m)),    T' = -sum of m over the same bins,    TRUNC and TRUNC_SLOPE of state.
+//     TRUNC = sum of -(b + y m),        TRUNC_SLOPE = -(sum of m).
 //
-// A bin is truncated where c = m / b > -1 / y; cells come in falling order, so the walk stops as in ts_map_bound.
+// Where that would cancel against d rho (truncation_is_dense), instead, with m summed over the bins that are left,
+//
+//     TRUNC = sum of -(b + X m) + d * TRUNC_SLOPE,        TRUNC_SLOPE = sum of m.
+//
+// Cells come in falling order, so the walk over truncated bins stops as in ts_map_bound.
 //
 // e, g     [plane of slab, y of slab, x]: scaled exposure, and exposure / background (b = e / g)
 // cells, g_max, limits: as in ts_map_bound. With params.add the sums go on from those of earlier planes.
@@ -28,6 +32,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let limit = -1.0 / norm;
+    let dense = truncation_is_dense(o);
+    let best = load(X, o);
+    let d = load(D_ERRN, o);
     let y = i32(params.band_y0 + o / params.nx) - i32(params.ky / 2u) - i32(params.slab_y0);
     let x = i32(o % params.nx) - i32(params.kx / 2u);
     var sum = 0.0;
@@ -42,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var k = params.cell0; k < params.cell1; k++) {
             let cell = cells[first + k];
             let value = bitcast<f32>(cell.x);
-            if (value * around <= limit) {
+            if (value == 0.0 || (!dense && value * around <= limit)) {
                 break;
             }
             let sy = y + i32(cell.y >> 16u);
@@ -50,10 +57,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             if (sy >= 0 && sx >= 0 && sy < i32(params.slab_ny) && sx < i32(params.nx)) {
                 let i = ((params.slab_plane0 + p) * params.slab_ny + u32(sy)) * params.nx + u32(sx);
                 let c = value * g[i];
+                let m = value * e[i];
                 if (c > limit) {
-                    let m = value * e[i];
-                    sum += m / c * (-1.0 - norm * c);
-                    slope -= m;
+                    sum += m / c * (-1.0 - select(norm, best, dense) * c);
+                    slope -= select(m, 0.0, dense);
+                } else if (dense) {
+                    sum += d * m;
+                    slope += m;
                 }
             }
         }

@@ -15,7 +15,7 @@ use pevatron::kernels::{
     CashSumJob, ConvolveJob, CubeView, EdispJob, TsMapData, TsMapInput, TsMapOutput, TsMapRun, TsMapSettings,
     TsMapStatus,
 };
-use pevatron::low_level::{Engine, GpuEngine};
+use pevatron::low_level::{Engine, FallbackEngine, GpuEngine, TAKEN_OVER};
 use pevatron::{Control, Error, ErrorKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -214,6 +214,28 @@ fn sparse_and_dense_skies_equal_the_reference() {
         let sky = Sky::new(1, (3, 40, 52), (9, 11), level, source);
         let mask = Array2::from_elem((40, 52), true);
         check(name, gpu, &sky.data(), &run_of(sky.kernel.view(), &mask, &TsMapSettings::default()));
+    }
+}
+
+#[test]
+fn faint_skies_with_far_tails_stay_on_the_device() {
+    let Some(gpu) = engine() else { return };
+    // Kernel values fall by 18 orders of magnitude: poles and errn lie up to 10^13 times farther out than the bound.
+    let settings = TsMapSettings::default();
+    for (level, most_on_host) in [(1e-3, 60), (0.1, 20)] {
+        let sky = Sky::new(13, (1, 48, 64), (21, 21), level, 10.0);
+        let mask = Array2::from_elem((48, 64), true);
+        let run = run_of(sky.kernel.view(), &mask, &settings);
+        check(&format!("faint {level}"), gpu, &sky.data(), &run);
+        let on_host = std::sync::Arc::new(std::sync::Mutex::new(0));
+        let seen = on_host.clone();
+        let control = Control::new().with_observer(move |p| {
+            if p.stage == "fit in double precision" {
+                *seen.lock().unwrap() = p.total;
+            }
+        });
+        gpu.ts_map(&sky.data(), &run, &control).unwrap();
+        assert!(*on_host.lock().unwrap() <= most_on_host, "{on_host:?} pixels were left to the host");
     }
 }
 
@@ -431,6 +453,41 @@ fn a_lost_device_is_a_device_error() {
     assert!(error.to_string().contains("lost"), "{error}");
     let error = gpu.ts_map(&sky.data(), &run, &Control::new()).unwrap_err();
     assert!(error.to_string().contains("lost"), "{error}");
+}
+
+#[test]
+fn the_stand_in_takes_over_when_the_device_is_lost_or_too_small() {
+    let Some(_) = engine() else { return };
+    let sky = Sky::new(11, (2, 40, 40), (9, 9), 0.3, 40.0);
+    let mask = Array2::from_elem((40, 40), true);
+    let run = run_of(sky.kernel.view(), &mask, &TsMapSettings::default());
+    let want = reference().ts_map(&sky.data(), &run, &Control::new()).unwrap();
+    let reference_engine = || std::sync::Arc::new(pevatron::compute::reference::ReferenceEngine::new());
+
+    let gpu = std::sync::Arc::new(open().unwrap());
+    let doomed = gpu.clone();
+    let control = Control::new().with_observer(move |p| {
+        if p.stage == "fit" && p.done > 0 {
+            doomed.destroy();
+        }
+    });
+    let net = FallbackEngine::new(gpu, reference_engine());
+    assert_eq!(net.info().name, "gpu");
+    assert_eq!(net.ts_map(&sky.data(), &run, &control).unwrap(), want);
+    assert_eq!(net.info().name, "reference");
+    assert!(net.info().reason.contains("lost"), "{:?}", net.info());
+    assert_eq!(net.ts_map(&sky.data(), &run, &control).unwrap(), want);
+
+    let small = std::sync::Arc::new(open().unwrap().with_binding_limit(5_000));
+    let net = FallbackEngine::new(small, reference_engine());
+    let told = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let tell = told.clone();
+    let control = Control::new().with_observer(move |p| {
+        tell.fetch_or(p.stage == TAKEN_OVER, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(net.ts_map(&sky.data(), &run, &control).unwrap(), want);
+    assert!(told.load(std::sync::atomic::Ordering::Relaxed));
+    assert_eq!(net.info().name, "gpu", "memory may suffice for the next job");
 }
 
 /// A device as another program would have it.

@@ -226,3 +226,39 @@ fn datasets_round_trip_through_us_and_gammapy() {
     }
     run_roundtrip(&arguments);
 }
+
+#[test]
+fn images_of_other_tools_are_read_as_astropy_reads_them() {
+    let Some(python) = python("astropy") else {
+        println!("SKIPPED: no Python with astropy (set PEVATRON_PYTHON)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/astropy_files.py");
+    let output = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (name, want) in document.as_object().unwrap() {
+        let map = Map::read(want["path"].as_str().unwrap(), None).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let values: Vec<f64> = map.data().iter().collect();
+        for (i, (found, want)) in values.iter().zip(want["values"].as_array().unwrap()).enumerate() {
+            let want = want.as_f64().unwrap_or(f64::NAN);
+            assert!(*found == want || (found.is_nan() && want.is_nan()), "{name} value {i}: {found} {want}");
+        }
+        let exact = matches!(map.data(), pevatron::maps::MapData::F32(_));
+        let single = !["i32-large", "i64-large", "scaled"].contains(&name.as_str()) && !name.starts_with('f');
+        if want["hdu"] == 1 && single && ["u8", "i16", "u16", "i32", "RICE_1", "GZIP_1"].contains(&name.as_str()) {
+            assert!(exact, "{name}: small integers are exact in single precision");
+        }
+        let geom = map.wcs_geom().unwrap();
+        for (i, (x, y)) in [(0.0, 0.0), (8.0, 6.0), (2.5, 1.0)].into_iter().enumerate() {
+            let sky = geom.pix_to_sky(x, y).unwrap();
+            let (lon, lat) = (want["lon"][i].as_f64().unwrap(), want["lat"][i].as_f64().unwrap());
+            assert!(
+                (sky.lon_deg - lon).abs() < 1e-9 && (sky.lat_deg - lat).abs() < 1e-9,
+                "{name}: {sky:?} {lon} {lat}"
+            );
+        }
+    }
+    println!("{} images are equal", document.as_object().unwrap().len());
+}

@@ -1,7 +1,8 @@
 // What the passes of the TS map share: uniforms, the state of a pixel, tiles.
 //
 // A run goes over the map in bands of rows whose state fits a binding. Every pass works on a list of 16 x 16 tiles of
-// the band, one workgroup of 256 invocations per tile, one pixel per invocation. The model is scaled by a power of two
+// the band, one workgroup per tile: 256 invocations with one pixel each, or 64 with 2 x 2 pixels each in passes over the
+// lists of bins. The model is scaled by a power of two
 // such that c = m / b stays below 2^20; norms x on the device are norms times that power.
 
 struct Params {
@@ -62,11 +63,12 @@ const D_ERRP: u32 = 11u;
 const D_UL: u32 = 12u;
 const D_NEAR: u32 = 13u;     // bracket of errn: below the rise wanted, above it
 const D_FAR: u32 = 14u;
-const TRUNC: u32 = 15u;      // sum of max(0, -(b + y m)) at the errn tried, and of -m there
+const TRUNC: u32 = 15u;      // what ts_map_truncation finds at the errn tried, and its slope
 const TRUNC_SLOPE: u32 = 16u;
 const GAIN: u32 = 17u;       // half of the TS without its linear term
 const ITERATIONS: u32 = 18u;
 const GUESS: u32 = 19u;      // first guess of the norm, with a threshold
+const P: u32 = 20u;          // sum of n u at the best norm
 
 // Bits of FLAGS. Those below 2^15 are the public status bits (TsMapStatus).
 const NO_COUNTS: u32 = 2u;
@@ -115,23 +117,8 @@ fn store_flags(o: u32, flags: u32) {
     state[plane_at(FLAGS, o)] = flags;
 }
 
-// 1 + x c of one pixel. Close to the last pole it is summed from there: 1 - c / c_counts is exact where they are close.
-struct Factor {
-    slope: f32,
-    pole: f32,
-    pole_inverse: f32,
-    near: bool,
-}
-
-fn factor_of(o: u32) -> Factor {
-    let pole = load(C_COUNTS, o);
-    let z = load(Z, o);
-    let near = z * pole < 0.5;
-    return Factor(select(load(X, o), z, near), pole, 1.0 / pole, near);
-}
-
-// u = c / (1 + x c); factors below 1e-30 are taken as that.
-fn factor_u(f: Factor, c: f32) -> f32 {
-    let base = select(1.0, (f.pole - c) * f.pole_inverse, f.near);
-    return c / max(base + f.slope * c, 1e-30);
+// True where d rho is so large that it cancels against the truncated bins: ts_map_truncation then sums the model of the
+// bins that are left, too.
+fn truncation_is_dense(o: u32) -> bool {
+    return abs(load(D_ERRN, o) * load(RHO, o)) > 30.0;
 }

@@ -8,6 +8,10 @@ fn two_opaque(v: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(v) ^ params.zero);
 }
 
+fn two_opaque4(v: vec4<f32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.zero));
+}
+
 // s + v, exactly up to the rounding of lo.
 fn two_add(s: vec2<f32>, v: f32) -> vec2<f32> {
     let t = two_opaque(s.x + v);
@@ -28,4 +32,17 @@ fn two_product(a: f32, b: f32) -> vec2<f32> {
     let al = a - ah;
     let bl = b - bh;
     return vec2<f32>(p, ((ah * bh - p) + ah * bl + al * bh) + al * bl);
+}
+
+// Four two-floats.
+struct TwoFour {
+    hi: vec4<f32>,
+    lo: vec4<f32>,
+}
+
+// s + v, each as two_add.
+fn two_add4(s: TwoFour, v: vec4<f32>) -> TwoFour {
+    let t = two_opaque4(s.hi + v);
+    let b = two_opaque4(t - s.hi);
+    return TwoFour(t, s.lo + ((s.hi - two_opaque4(t - b)) + (v - b)));
 }

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum BackendChoice {
-    /// A hardware GPU where it is expected to be faster, else the CPU; never a software adapter.
+    /// A hardware GPU, else the CPU; never a software adapter. Where the GPU is lost or its memory is too small on the
+    /// way, the CPU goes on, and [`Backend::info`] says so.
     #[default]
     Auto,
     /// The fast CPU engine.
@@ -136,7 +137,10 @@ impl Backend {
     #[cfg(feature = "gpu")]
     fn auto(options: &BackendOptions) -> Result<Self> {
         match super::gpu::GpuEngine::new(options, false) {
-            Ok(engine) => Ok(Self(Arc::new(engine))),
+            Ok(engine) => {
+                let cpu = cpu::CpuEngine::new(options, "stands in for the GPU")?;
+                Ok(Self(Arc::new(super::fallback::FallbackEngine::new(Arc::new(engine), Arc::new(cpu)))))
+            }
             // An adapter that was asked for by name is not replaced by something else.
             Err(error) if options.adapter.is_some() => Err(error),
             Err(error) => Self::cpu(options, &format!("no GPU is used: {error}")),

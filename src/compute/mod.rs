@@ -4,6 +4,7 @@ pub mod backend;
 pub mod bands;
 pub mod cpu;
 pub mod engine;
+pub mod fallback;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod reference;

@@ -131,7 +131,7 @@ fn check_edges(axis: &MapAxis, sed: SedType) -> Result<()> {
 }
 
 /// Index of the energy bin of a plane.
-fn energy_bin(geom: &Geom, plane: usize) -> usize {
+pub(super) fn energy_bin(geom: &Geom, plane: usize) -> usize {
     let mut stride = 1;
     for axis in geom.axes() {
         if axis.name() == "energy" {

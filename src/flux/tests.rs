@@ -209,6 +209,29 @@ fn profiles_have_one_more_axis() {
 }
 
 #[test]
+fn parts_keep_their_values() {
+    let mut flux = one_pixel();
+    flux.meta.n_sigma_ul = 3.0;
+    let norms = MapAxis::from_nodes("norm", Unit::default(), vec![0.0, 1.0], AxisInterp::Lin).unwrap();
+    let wide = geom(1, vec![norms, axis("TeV", &EDGES)]);
+    flux.insert(FluxQuantity::StatScan, map(&wide, "", &[1.0, 2.0, 3.0, 4.0])).unwrap();
+    let high = flux.slice_by_energy(10.0, 20.0).unwrap();
+    assert_eq!(values(high.get(FluxQuantity::Norm).unwrap()), vec![0.7225922086545371]);
+    assert_eq!(values(high.get(FluxQuantity::StatScan).unwrap()), vec![3.0, 4.0]);
+    assert_eq!((high.meta.n_sigma_ul, high.energy_min_tev().unwrap()), (3.0, vec![EDGES[1]]));
+    assert!(flux.slice_by_energy(20.0, 30.0).unwrap_err().to_string().contains("17.19"));
+    assert!(flux.slice_energy_bins(1..3).is_err());
+
+    let center = SkyPosition { lon_deg: 0.01, lat_deg: 0.0, frame: Frame::Galactic };
+    let points = flux.at_position(center).unwrap();
+    assert_close(&values(&points.dnde().unwrap()), &values(&flux.dnde().unwrap()), 0.0);
+    assert_eq!(values(points.get(FluxQuantity::StatScan).unwrap()), vec![1.0, 2.0, 3.0, 4.0]);
+    assert!(points.at_position(center).is_ok());
+    let far = SkyPosition { lon_deg: 0.2, ..center };
+    assert!(flux.at_position(far).unwrap_err().to_string().contains("outside"));
+}
+
+#[test]
 fn other_geometries_are_refused() {
     let mut flux = one_pixel();
     for (other, expected) in [

@@ -33,8 +33,8 @@ pub(super) trait Panel: Debug + Send + Sync {
     }
     /// Sets the ends of the colour bar.
     fn set_value_range(&mut self, _lo: f64, _hi: f64) {}
-    /// Leaves the colour bar off.
-    fn hide_bar(&mut self) {}
+    /// Leaves off what the panel below shows too: the colour bar and the name of the longitude.
+    fn stand_above_another(&mut self) {}
 }
 
 /// Panels in rows and columns under a common title.
@@ -138,16 +138,21 @@ impl Figure {
         if !(100.0..=20_000.0).contains(&self.width_px) {
             return Err(Error::options("width_px", format!("{} px; it must be 100 to 20000", self.width_px)));
         }
+        // Found once: large maps take their time.
+        let mut ranges: Vec<Option<(f64, f64)>> = self.panels.iter().map(|p| p.value_range()).collect();
         if self.shared_range {
-            let ranges = self.panels.iter().filter_map(|p| p.value_range());
-            if let Some((lo, hi)) = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
-                self.panels.iter_mut().for_each(|p| p.set_value_range(lo, hi));
+            let all = ranges.iter().flatten().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+            ranges.fill(all);
+        }
+        for (panel, range) in self.panels.iter_mut().zip(ranges) {
+            if let Some((lo, hi)) = range {
+                panel.set_value_range(lo, hi);
             }
         }
         let columns = self.column_count();
         if self.shared_range && columns == 1 && self.is_flat() {
             // One bar below all of them says the same.
-            self.panels.iter_mut().rev().skip(1).for_each(|p| p.hide_bar());
+            self.panels.iter_mut().rev().skip(1).for_each(|p| p.stand_above_another());
         }
         // Texts of 18 px suit one panel of 1200 px; narrower panels get smaller ones, though less than in proportion.
         let font_px = 18.0 * self.width_px / Self::WIDTH_PX / (columns as f64).powf(0.3);

@@ -93,6 +93,9 @@ const LINE_POINTS: usize = 240;
 const EDGE_POINTS: usize = 240;
 const GRID_POINTS: usize = 48;
 
+/// Meridians or parallels at most.
+const MOST_LINES: f64 = 100.0;
+
 /// A meridian ends where it is nearer than this to its neighbours, so that poles stay clear.
 const CROWDED_PX: f64 = 12.0;
 
@@ -184,8 +187,11 @@ impl View<'_> {
         };
         let full = sky.len() == (GRID_POINTS + 1) * (GRID_POINTS + 1);
         let outline = if full { None } else { Some(self.outline()) };
-        let (lon_step, lat_step) = self.steps(centre, full);
         let (lat_lo, lat_hi) = self.lat_range(&sky);
+        let (lon_step, lat_step) = self.steps(centre, full);
+        // Whatever the edges see, the map as a whole gets a countable number of lines.
+        let lon_step = lon_step.max(step_at_least(2.0 * self.lon_reach(&sky, centre.0) / MOST_LINES));
+        let lat_step = lat_step.max(step_at_least((lat_hi - lat_lo) / MOST_LINES));
 
         let mut graticule = Graticule { outline, ..Graticule::default() };
         let meridians = (360.0 / lon_step).round() as i64;
@@ -210,6 +216,19 @@ impl View<'_> {
         graticule.bottom =
             self.crossings(&lons, |share| (self.edge_x(share), self.edge_y(0.0)), |(lon, _), k| wrap(lon - k));
         graticule.left = self.crossings(&lats, |share| (self.edge_x(0.0), self.edge_y(share)), |(_, lat), k| lat - k);
+        if full && graticule.bottom.len() < 2 {
+            // The lower edge is a pole, or sees but one meridian: label them across the middle.
+            let middle =
+                self.crossings(&lons, |share| (self.edge_x(share), self.edge_y(0.5)), |(lon, _), k| wrap(lon - k));
+            if middle.len() > graticule.bottom.len() {
+                graticule.bottom.clear();
+                graticule.inside = middle;
+                for tick in &mut graticule.inside {
+                    let lon = tick.text.parse::<f64>().unwrap_or(0.0).rem_euclid(360.0);
+                    tick.text = degrees(lon, lon_step);
+                }
+            }
+        }
         if !full {
             self.label_inside(&mut graticule, centre, &lons, lon_step, &lats, lat_step);
         }
@@ -237,12 +256,14 @@ impl View<'_> {
         };
         let lon_change = |a: (f64, f64), b: (f64, f64)| wrap(b.0 - a.0);
         let lat_change = |a: (f64, f64), b: (f64, f64)| b.1 - a.1;
-        let row = if full { 0.0 } else { 0.5 };
-        let lon_span = span(&|s| (self.edge_x(s), self.edge_y(row)), &lon_change);
+        let lon_span_at = |row: f64| span(&|s| (self.edge_x(s), self.edge_y(row)), &lon_change);
+        // The lower edge has the labels, but may be a pole.
+        let (edge, middle) = (if full { lon_span_at(0.0) } else { 0.0 }, lon_span_at(0.5));
+        let lon_span = if edge > 0.1 * middle { edge } else { middle };
         let lat_span_at = |column: f64| span(&|s| (self.edge_x(column), self.edge_y(s)), &lat_change);
         // Near a pole the left edge sees little of the latitudes.
         let lat_span = lat_span_at(0.5).max(if full { lat_span_at(0.0) } else { 0.0 });
-        let label_room = if full { 4.6 } else { 3.4 };
+        let label_room = if full { 4.2 } else { 3.4 };
         let lon_least = lon_span * self.font_px * label_room / self.width_px;
         let lat_least = lat_span * self.font_px * 3.4 / self.height_px;
         let mut lon_step = step_at_least(lon_least.max(1e-9));
@@ -440,7 +461,13 @@ impl View<'_> {
                 .filter_map(|lon| self.mapping.pixel(lon, *lat))
                 .filter(|p| self.holds(*p));
             if let Some((x, y)) = points.min_by(|a, b| a.0.total_cmp(&b.0)) {
-                graticule.left.push(GridLabel { x, y, text: lat.to_string() });
+                // A parallel around a pole has no end at the outline: its label stays inside.
+                let beside = x - self.font_px * self.nx as f64 / self.width_px;
+                if self.holds((beside, y)) && self.mapping.sky(beside, y).is_some() {
+                    graticule.inside.push(GridLabel { x, y, text: degrees(*lat, lat_step) });
+                } else {
+                    graticule.left.push(GridLabel { x, y, text: lat.to_string() });
+                }
             }
         }
     }
@@ -528,6 +555,30 @@ mod tests {
         assert_eq!(texts(&g.left), ["−1.5°", "−1.0°", "−0.5°", "0.0°", "0.5°", "1.0°", "1.5°"]);
         assert!((g.bottom[5].x - 49.5).abs() < 1e-6 && g.outline.is_none() && g.inside.is_empty());
         assert!(g.lines.iter().all(|l| l.len() == 2));
+    }
+
+    #[test]
+    fn poles_at_the_edges_do_not_make_steps_vanish() {
+        let flat = Flat { lon: 120.0, lat: 0.0, step: 1.0, nx: 360, ny: 180 };
+        #[derive(Debug)]
+        struct Poles(Flat);
+        impl SkyMapping for Poles {
+            fn sky(&self, x: f64, y: f64) -> Option<(f64, f64)> {
+                self.0.sky(x, y).map(|(lon, lat)| if lat.abs() > 89.9 { (0.0, lat) } else { (lon, lat) })
+            }
+            fn pixel(&self, lon_deg: f64, lat_deg: f64) -> Option<(f64, f64)> {
+                self.0.pixel(lon_deg, lat_deg)
+            }
+            fn frame(&self) -> Frame {
+                self.0.frame()
+            }
+            fn scales_deg(&self) -> (f64, f64) {
+                self.0.scales_deg()
+            }
+        }
+        let view = View { mapping: &Poles(flat), nx: 360, ny: 180, width_px: 1000.0, height_px: 500.0, font_px: 18.0 };
+        let g = view.graticule();
+        assert!(g.lines.len() < 40 && g.left.len() >= 5, "{} lines, {:?}", g.lines.len(), g.left);
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub struct MapImage {
     contours: Vec<f64>,
     markers: Vec<Marker>,
     bar: bool,
+    lon_name: bool,
     width_px: f64,
 }
 
@@ -136,6 +137,7 @@ impl MapImage {
             contours: Vec::new(),
             markers: Vec::new(),
             bar: true,
+            lon_name: true,
             width_px: Figure::WIDTH_PX,
         })
     }
@@ -342,8 +344,15 @@ impl MapImage {
                 &format!(r#"fill="none" stroke="{colour}" stroke-opacity="{opacity}" stroke-width="{width}""#),
             );
         }
+        // Through the pixels that are drawn: finer lines could not be seen.
+        let (shown_y, shown_x) = shown.dim();
+        let whole = |(x, y): &(f64, f64)| {
+            at(((x + 0.5) * nx as f64 / shown_x as f64 - 0.5, (y + 0.5) * ny as f64 / shown_y as f64 - 0.5))
+        };
         for (i, level) in self.contours.iter().enumerate() {
-            let data: String = contours(&self.values, *level).iter().map(|l| path_of(l, false)).collect();
+            let lines = contours(shown, *level);
+            let data: String =
+                lines.iter().map(|l| path_data(&l.iter().map(whole).collect::<Vec<_>>(), false)).collect();
             let colour = if dark { "#101018" } else { "#ffffff" };
             let width = num((0.9 + 0.35 * i as f64) * line);
             canvas.path(&data, &format!(r#"fill="none" stroke="{colour}" stroke-opacity="0.85" stroke-width="{width}" stroke-linejoin="round""#));
@@ -369,12 +378,17 @@ impl MapImage {
                 .collect();
             !lights.is_empty() && lights.iter().sum::<f64>() / (lights.len() as f64) < 0.6
         };
+        let mut labelled: Vec<Rect> = Vec::new();
         for tick in &graticule.inside {
             let (x, y) = at((tick.x, tick.y));
             let size = 0.82 * font_px;
-            let place = Rect { x, y, w: 2.5 * size, h: 1.2 * size };
+            let place = Rect { x, y, w: font::text_width_px(&tick.text, size) + 0.3 * size, h: 1.2 * size };
+            if labelled.iter().any(|other| other.overlaps(&place)) {
+                continue;
+            }
             let text = Text::new(&tick.text, x + 0.25 * size, y + 1.1 * size, size, Anchor::Start);
             canvas.text(text.haloed(dark_below(&place)));
+            labelled.push(place);
         }
         let ground = Ground { mapping: self.mapping.as_ref(), plot, at: &at, on_sky: &on_sky, dark: &dark_below };
         draw_markers(canvas, &self.markers, &ground, font_px);
@@ -461,8 +475,10 @@ impl MapImage {
             return;
         }
         let y = plot.bottom() + tick + gap + (CAPITAL + 0.55 + CAPITAL) * font_px + 0.1 * font_px;
-        canvas
-            .text(Text::new(lon_name, plot.x + 0.5 * plot.w, y, fit(lon_name, font_px, plot.w), Anchor::Middle).grey());
+        if self.lon_name {
+            let size = fit(lon_name, font_px, plot.w);
+            canvas.text(Text::new(lon_name, plot.x + 0.5 * plot.w, y, size, Anchor::Middle).grey());
+        }
         let x = plot.x - tick - gap - widest(graticule.left.iter().map(|t| t.text.as_str()), font_px) - 0.65 * font_px;
         let size = fit(lat_name, font_px, plot.h);
         if size > 0.6 * font_px {
@@ -636,9 +652,13 @@ impl Panel for MapImage {
             let name = if self.bar_label(&scale).is_empty() { 0.0 } else { 0.5 + 1.15 };
             bar_labels + (BAR_GAP + BAR + TICK + LABEL_GAP + name + 0.4) * font_px
         };
-        let lon_axis = if whole_sky { 2.2 } else { LON_AXIS };
+        let lon_axis = match (whole_sky, self.lon_name) {
+            (true, _) => 2.2,
+            (false, true) => LON_AXIS,
+            (false, false) => LON_AXIS - 1.5,
+        };
         let bar = if below && self.bar { 0.85 + TICK + LABEL_GAP + 2.0 * CAPITAL + 0.65 + 0.2 } else { 0.0 };
-        let bottom = (if below { LON_AXIS } else { lon_axis } + bar) * font_px;
+        let bottom = (if below && self.bar { LON_AXIS } else { lon_axis } + bar) * font_px;
         Margins { left, right, bottom }
     }
 
@@ -650,8 +670,8 @@ impl Panel for MapImage {
         if self.bar { self.draw_bar(canvas, plot, font_px, &scale) } else { Ok(()) }
     }
 
-    fn hide_bar(&mut self) {
-        self.bar = false;
+    fn stand_above_another(&mut self) {
+        (self.bar, self.lon_name) = (false, false);
     }
 
     fn value_range(&self) -> Option<(f64, f64)> {
@@ -783,6 +803,28 @@ mod tests {
         let image = flat(Array2::zeros((60, 100)));
         let text = svg(image.markers([at(0.0, "inside"), at(50.0, "outside")]).marker(at(1.0, "ring").radius_deg(0.3)));
         assert!(text.contains(">inside<") && text.contains(">ring<") && !text.contains(">outside<"));
+    }
+
+    #[test]
+    fn folded_maps_share_one_bar_and_one_range() {
+        let values = Array2::from_shape_fn((10, 250), |(_, x)| x as f64);
+        let image = flat(values).title("survey").quantity("counts", "");
+        let picture = image.folded(3).draw().unwrap();
+        let text = String::from_utf8(picture.to_svg_with_text()).unwrap();
+        assert_eq!(text.matches(">counts<").count(), 1);
+        assert_eq!(text.matches(">Galactic longitude<").count(), 1);
+        assert_eq!(text.matches(">survey<").count(), 2, "as the title of file and figure");
+    }
+
+    #[test]
+    fn large_maps_are_thinned_and_keep_their_peaks() {
+        let mut values = Array2::zeros((1500, 1500));
+        values[[700, 701]] = 9.0;
+        let plot = Rect { x: 0.0, y: 0.0, w: 300.0, h: 300.0 };
+        let peak = flat(values.clone()).significance().thinned(plot).unwrap();
+        assert_eq!((peak.dim(), peak[[140, 140]]), ((300, 300), 9.0));
+        let mean = flat(values).thinned(plot).unwrap();
+        assert!(mean.dim() == (600, 600) && (mean.sum() * 6.25 - 9.0).abs() < 1e-9);
     }
 
     #[test]

@@ -215,7 +215,9 @@ impl Scale {
                 both(v);
             }
         }
-        for decade in (top - 5..=top).rev() {
+        // A square root spreads the bottom less than the others do.
+        let decades = if self.stretch == Stretch::Sqrt { 1 } else { 3 };
+        for decade in (top - decades..=top).rev() {
             for m in if significance { [].as_slice() } else { [1.0, 5.0, 2.0, 3.0].as_slice() } {
                 both(m * 10f64.powi(decade));
             }

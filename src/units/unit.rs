@@ -165,10 +165,10 @@ impl std::str::FromStr for Unit {
                 _ => spaced.push(c),
             }
         }
-        let mut words = spaced.split_whitespace().peekable();
+        let words = spaced.split_whitespace();
         let mut inverse = false;
         let mut group_inverse = false;
-        while let Some(word) = words.next() {
+        for word in words {
             if word == "/" {
                 inverse = true;
                 continue;

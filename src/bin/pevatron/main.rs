@@ -1,5 +1,7 @@
 //! The command line of Pevatron: parse, make typed options, call the library, print.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod args;
 mod commands;
 mod config;

@@ -17,6 +17,10 @@ const LAST_STEP: f64 = 0.03;
 const LAST_TRUNCATED_STEP: f64 = 0.005;
 /// Closest that `1 + d u` may come to 0 in single precision; nearer, pixels are fitted in double.
 const CLOSEST_POLE: f64 = 1e-5;
+/// Largest that the terms of a rise may be, where they cancel to about 1: their rounding is then 5e-4.
+const LARGEST_TERMS: f64 = 2500.0;
+/// Share of the way to the pole from which on the distance from it is the better variable.
+const NEAR_POLE: f64 = 0.5;
 /// Bound on passes; pixels that need more are fitted in double.
 const MOST_PASSES: usize = 40;
 
@@ -72,14 +76,16 @@ pub fn errors<V: Simd>(
         wanted: (Wide::splat(n_sigma * n_sigma) - norm.offset).at_least(0.0).sqrt(),
         open: if asked { lanes } else { Mask::none() },
     };
-    // At the bound the parabola knows nothing of the truncation that ends the fall.
-    let down = (-sigma * n_sigma).max(pole * 0.6).where_or(sloped, start(n_sigma, -1.0)).max(pole * 0.9999);
+    // Where the statistic falls at first, the parabola knows nothing of the truncation that ends the fall.
+    let falls = sloped.and(gap.over(0.0));
+    let down = (-sigma * n_sigma).max(pole * 0.6).where_or(falls, start(n_sigma, -1.0)).max(pole * 0.9999);
     let mut searches = [
         search(n_sigma, down, asked_errors),
         search(n_sigma, start(n_sigma, 1.0).max(sigma * 1e-6), asked_errors),
         search(n_sigma_ul, start(n_sigma_ul, 1.0).max(sigma * 1e-6), asked_limit),
     ];
     let (mut nearest, mut farthest) = (Wide::ZERO, pole);
+    let mut terms = Wide::ZERO;
 
     for _ in 0..MOST_PASSES {
         let open: Vec3 = Vec3::of(searches.map(|search| search.open.any()));
@@ -96,6 +102,7 @@ pub fn errors<V: Simd>(
             let y = norm.base + searches[DOWN].at;
             let mut cut = Mask::none();
             let mut rise = found[DOWN];
+            terms = (searches[DOWN].at * gap).abs().where_or(searches[DOWN].open, terms);
             if patch.may_be_negative(y, searches[DOWN].open) {
                 let lowest = patch.lowest_norm::<V>(data);
                 cut = lowest.above(y).or(norm.at_bound).and(lanes);
@@ -104,6 +111,7 @@ pub fn errors<V: Simd>(
                     let place = (patch.tile, patch.at);
                     let (value, slope) = truncation::<V>(patch.plan, data, place, &mut scratch.truncated, y);
                     let below_zero = (-y).at_least(0.0).only(patch.holes.over(0.0));
+                    terms = terms + value;
                     rise.value = rise.value + value + below_zero * patch.holes;
                     rise.slope = rise.slope - slope - patch.holes.only(below_zero.over(0.0));
                 }
@@ -112,15 +120,17 @@ pub fn errors<V: Simd>(
         }
     }
 
+    let far_up = (searches[UP].at.max(searches[LIMIT].at) * gap).abs().over(LARGEST_TERMS).and(norm.kept).and(lanes);
     let unsettled = searches[DOWN].open.or(searches[UP].open).or(searches[LIMIT].open);
     let at_pole = (searches[DOWN].at - pole * (1.0 - CLOSEST_POLE)).under(0.0).and(lanes);
-    let at_pole = if asked_errors { at_pole } else { Mask::none() };
+    let cancelled = terms.over(LARGEST_TERMS).and(lanes);
+    let at_pole = if asked_errors { at_pole.or(cancelled) } else { Mask::none() };
     let linear = |n_sigma: f64| patch.model.recip() * (0.5 * n_sigma * n_sigma);
     Errors {
         down: (norm.rest - searches[DOWN].at).where_or(lanes, Wide::splat(f64::NAN)),
         up: (searches[UP].at - norm.rest).where_or(lanes, linear(n_sigma)),
         limit: (searches[LIMIT].at - norm.rest).where_or(lanes, linear(n_sigma_ul)),
-        failed: unsettled.or(at_pole),
+        failed: unsettled.or(at_pole).or(far_up),
     }
 }
 
@@ -165,12 +175,18 @@ fn halley_root(at: Wide, half: Wide, slope: Wide, bend: Wide, wanted: Wide) -> W
 #[inline(always)]
 fn step_up(search: &mut Search, rise: &Rise, gap: Wide, sigma: Wide) {
     let at = search.at.rounded();
-    let next = halley_root(at, at * gap + rise.value, gap + rise.slope, rise.bend, search.wanted);
-    let next = next.max(at * 0.2);
-    let far = ((next - at).abs() - sigma * LAST_STEP).over(0.0);
+    let (half, slope) = (at * gap + rise.value, gap + rise.slope);
+    let next = halley_root(at, half, slope, rise.bend, search.wanted);
+    // A norm below the best one (a first guess that is kept) has a dip to cross first: the square root knows no way out
+    // of it, the statistic itself has.
+    let dip = (search.wanted * search.wanted * 0.36 - half * 2.0).over(0.0);
+    let newton = at - (half * 2.0 - search.wanted * search.wanted) / slope * 0.5;
+    let out = newton.min(at * 4.0).where_or(slope.over(0.0), at * 1.6);
+    let next = out.where_or(dip, next).max(at * 0.2);
+    let far = ((next - at).abs() - sigma.min(next) * LAST_STEP).over(0.0);
     // A lane that has arrived stays: later steps for the sake of others would only cost, not harm.
     search.at = next.where_or(search.open, search.at);
-    search.open = search.open.and(far.or(finite(next).not()));
+    search.open = search.open.and(far.or(dip).or(finite(next).not()));
 }
 
 #[inline(always)]
@@ -194,16 +210,20 @@ fn step_down(
     let z = at - pole;
     let first = slope * z * 2.0;
     let second = (rise.bend * z + slope) * z * 2.0;
-    let by_log = miss / (first - miss * second * 0.5 / first);
+    // Short of the root D may have a minimum, where Halley's step vanishes: Newton's there, which the bracket tames.
+    let halley = (miss * second * 0.5 / first).only(beyond);
+    let by_log = miss / (first - halley);
     let by_log = by_log.at_least(-1.8).at_most(1.8);
     let factor = (Wide::splat(2.0) - by_log) / (by_log + 2.0);
-    let next = (pole + z * factor).where_or(cut, halley_root(at, half, slope, rise.bend, search.wanted));
+    let log = cut.or((pole * NEAR_POLE).above(at));
+    let next = (pole + z * factor).where_or(log, halley_root(at, half, slope, rise.bend, search.wanted));
 
     let inside = next.above(*farthest).and(nearest.above(next));
     let next = next.where_or(inside, (*nearest + *farthest) * 0.5);
     let moved = (next - at).abs();
-    let far = (moved - sigma * LAST_STEP).over(0.0);
-    let far_cut = (moved - sigma.min(z) * LAST_TRUNCATED_STEP).over(0.0).and(cut);
+    let scale = sigma.min(z).min(-next);
+    let far = (moved - scale * LAST_STEP).over(0.0);
+    let far_cut = (moved - scale * LAST_TRUNCATED_STEP).over(0.0).and(cut);
     search.at = next.where_or(search.open, search.at);
     search.open = search.open.and(far.or(far_cut));
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use ndarray::Array2;
+
 use super::errors::{Errors, errors};
 use super::patch::{Norm, Patch, PatchScratch};
 use super::plan::{PATCH, RunPlan, patch_lanes};
@@ -184,7 +186,7 @@ fn norm_at_bound(patch: &mut Patch<'_, '_>, data: &TileData) -> super::wide::Wid
 fn store(output: &mut TsMapOutput, tile: &Tile, fits: &[WindowFit]) {
     let columns = tile.columns.len();
     for (y, row) in tile.rows.clone().zip(fits.chunks_exact(columns)) {
-        let put = |map: &mut ndarray::Array2<f64>, value: fn(&WindowFit) -> f64| {
+        let put = |map: &mut Array2<f64>, value: fn(&WindowFit) -> f64| {
             let mut map = map.row_mut(y);
             for (target, fit) in map.iter_mut().skip(tile.columns.start).zip(row) {
                 *target = value(fit);
@@ -196,17 +198,15 @@ fn store(output: &mut TsMapOutput, tile: &Tile, fits: &[WindowFit]) {
         put(&mut output.stat_null, |fit| fit.stat_null);
         put(&mut output.npred_null, |fit| fit.npred_null);
         put(&mut output.npred_reference, |fit| fit.npred_reference);
-        let optional: [(&mut Option<_>, fn(&WindowFit) -> f64); 4] = [
-            (&mut output.norm_errn, |fit| fit.errn),
-            (&mut output.norm_errp, |fit| fit.errp),
-            (&mut output.norm_ul, |fit| fit.ul),
-            (&mut output.norm_sensitivity, |fit| fit.sensitivity),
-        ];
-        for (map, value) in optional {
+        let put_if = |map: &mut Option<Array2<f64>>, value| {
             if let Some(map) = map {
                 put(map, value);
             }
-        }
+        };
+        put_if(&mut output.norm_errn, |fit| fit.errn);
+        put_if(&mut output.norm_errp, |fit| fit.errp);
+        put_if(&mut output.norm_ul, |fit| fit.ul);
+        put_if(&mut output.norm_sensitivity, |fit| fit.sensitivity);
         for (x, fit) in tile.columns.clone().zip(row) {
             output.niter[[y, x]] = fit.niter;
             output.status[[y, x]] = fit.status;

@@ -93,3 +93,55 @@ impl Engine for CpuEngine {
         self.pool.install(|| jobs::cash_sum(job, control))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::kernels::cube::CubeView;
+    use crate::kernels::ts_map::{TsMapInput, TsMapRun, TsMapSettings};
+
+    #[test]
+    fn all_instruction_sets_agree() {
+        let counts = Array3::from_shape_fn((2, 21, 27), |(e, y, x)| ((e + 3 * y * y + 5 * x) % 7 / 4) as f32);
+        let background = Array3::from_shape_fn((2, 21, 27), |(e, y, x)| 0.2 + 0.1 * ((e + y + 2 * x) % 5) as f32);
+        let exposure = Array3::from_elem((2, 21, 27), 10.0f32);
+        let kernel = Array3::from_shape_fn((2, 5, 5), |(e, u, v)| {
+            let (u, v) = (u as f64 - 2.0, v as f64 - 2.0);
+            (-(u * u + v * v) / (1.5 + e as f64)).exp() * 0.2
+        });
+        let data = TsMapData::new(vec![TsMapInput {
+            counts: CubeView::F32(counts.view()),
+            background: CubeView::F32(background.view()),
+            exposure: CubeView::F32(exposure.view()),
+        }])
+        .unwrap();
+        let fit_mask = Array2::from_elem((21, 27), true);
+        let run = TsMapRun {
+            planes: std::iter::once(0..2).collect(),
+            kernels: vec![kernel.view()],
+            fit_mask: fit_mask.view(),
+            norm_guess: None,
+            settings: TsMapSettings::default(),
+        };
+        let control = Control::new();
+        let engines: Vec<CpuEngine> = InstructionSet::available()
+            .into_iter()
+            .map(|instructions| CpuEngine {
+                instructions,
+                ..CpuEngine::new(&BackendOptions::default(), "test").unwrap()
+            })
+            .collect();
+        let outputs: Vec<_> = engines
+            .iter()
+            .map(|engine| Prepared::new(engine, &data, &control).unwrap().run(&run, &control).unwrap())
+            .collect();
+        for output in &outputs {
+            for (at, norm) in output.norm.indexed_iter() {
+                let (want, err) = (outputs[0].norm[at], outputs[0].norm_err[at]);
+                assert!((norm - want).abs() < 1e-4 * err, "norm at {at:?}: {norm} for {want}");
+            }
+        }
+    }
+}

@@ -28,10 +28,6 @@ impl BinList {
         self.others.clear();
         self.other_counts.clear();
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.ones.is_empty() && self.others.is_empty()
-    }
 }
 
 /// `L = sum n ln(1 + x c)` and its derivatives `P = L'`, `Q = -L''`, `R = L'''/2`.
@@ -45,11 +41,6 @@ pub struct Sums {
 
 impl Sums {
     pub const ZERO: Self = Self { l: Wide::ZERO, p: Wide::ZERO, q: Wide::ZERO, r: Wide::ZERO };
-
-    #[inline(always)]
-    pub fn plus(self, other: Self) -> Self {
-        Self { l: self.l + other.l, p: self.p + other.p, q: self.q + other.q, r: self.r + other.r }
-    }
 }
 
 /// All four sums at `x`.
@@ -135,19 +126,19 @@ pub fn move_to<V: Simd>(list: &mut BinList, x: V) -> Moved {
     }
     moved.p = moved.p_ones;
     for (chunk, counts) in list.others.chunks_mut(CHUNK).zip(list.other_counts.chunks(CHUNK)) {
-        let (mut p, mut q, mut r) = (V::zero(), V::zero(), V::zero());
+        let (mut q, mut r) = (V::zero(), V::zero());
         for (block, n) in chunk.iter_mut().zip(counts) {
             let (c, n) = (V::load(block), V::splat(*n));
             let u = c.mul(x.mul_add(c, one).recip());
             u.store(block);
             let nu = n.mul(u);
             let nu2 = nu.mul(u);
-            p = p.add(nu);
+            // A bright source is known to 1 / sqrt(n): its sum must not lose what single precision holds.
+            moved.p.add_lanes(nu);
             q = q.add(nu2);
             r = nu2.mul_add(u, r);
             u_max = u_max.max(u);
         }
-        moved.p.add_lanes(p);
         moved.q.add_lanes(q);
         moved.r.add_lanes(r);
     }

@@ -146,11 +146,6 @@ impl TileData {
         self.bounds[(plane * self.patches.0 + patch.0) * self.patches.1 + patch.1]
     }
 
-    /// Number of patches down and across.
-    pub fn patches(&self) -> (usize, usize) {
-        self.patches
-    }
-
     /// Columns of the frame.
     #[inline(always)]
     pub fn stride(&self) -> usize {

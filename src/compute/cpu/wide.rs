@@ -13,13 +13,13 @@ pub struct Wide(pub [f64; LANES]);
 pub struct Mask(Wide);
 
 macro_rules! lanewise {
-    ($trait:ident, $function:ident, $op:tt) => {
+    ($trait:ident, $function:ident) => {
         impl $trait for Wide {
             type Output = Self;
             #[inline(always)]
             fn $function(mut self, other: Self) -> Self {
                 for i in 0..LANES {
-                    self.0[i] = self.0[i] $op other.0[i];
+                    self.0[i] = self.0[i].$function(other.0[i]);
                 }
                 self
             }
@@ -29,17 +29,17 @@ macro_rules! lanewise {
             #[inline(always)]
             fn $function(mut self, other: f64) -> Self {
                 for i in 0..LANES {
-                    self.0[i] = self.0[i] $op other;
+                    self.0[i] = self.0[i].$function(other);
                 }
                 self
             }
         }
     };
 }
-lanewise!(Add, add, +);
-lanewise!(Sub, sub, -);
-lanewise!(Mul, mul, *);
-lanewise!(Div, div, /);
+lanewise!(Add, add);
+lanewise!(Sub, sub);
+lanewise!(Mul, mul);
+lanewise!(Div, div);
 
 impl Neg for Wide {
     type Output = Self;
@@ -215,11 +215,6 @@ impl Mask {
     #[inline(always)]
     pub fn any(self) -> bool {
         self.0.highest() > 0.0
-    }
-
-    #[inline(always)]
-    pub fn all(self) -> bool {
-        self.0.lowest() > 0.0
     }
 
     #[inline(always)]

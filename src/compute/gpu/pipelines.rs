@@ -26,6 +26,7 @@ const TWO_FLOAT: &str = include_str!("../../../shaders/shared/two_float.wgsl");
 const LOG: &str = include_str!("../../../shaders/shared/log.wgsl");
 const TS_MAP: &str = include_str!("../../../shaders/shared/ts_map.wgsl");
 const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
+const TS_PIXELS: &str = include_str!("../../../shaders/shared/ts_pixels.wgsl");
 const TS_STEP: &str = include_str!("../../../shaders/shared/ts_step.wgsl");
 const TS_OPEN: &str = include_str!("../../../shaders/shared/ts_open.wgsl");
 
@@ -43,12 +44,12 @@ shaders! {
     CONVOLVE = "convolve": TWO_FLOAT;
     EDISP = "edisp": TWO_FLOAT;
     LIKELIHOOD = "likelihood": TWO_FLOAT, LOG;
-    TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS;
+    TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_BOUND = "ts_map_bound": TS_MAP;
     TS_MAP_START = "ts_map_start": TS_MAP, TS_STEP, TS_OPEN;
-    TS_MAP_FIT = "ts_map_fit": TWO_FLOAT, LOG, TS_MAP, TS_BINS;
+    TS_MAP_FIT = "ts_map_fit": TWO_FLOAT, LOG, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_STEP = "ts_map_step": TS_MAP, TS_STEP, TS_OPEN;
-    TS_MAP_RISE = "ts_map_rise": LOG, TS_MAP, TS_BINS;
+    TS_MAP_RISE = "ts_map_rise": LOG, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_TRUNCATION = "ts_map_truncation": TS_MAP;
     TS_MAP_ERRORS = "ts_map_errors": LOG, TS_MAP, TS_OPEN;
 }

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::kernels::TsMapRun;
 
 /// Planes of `state` and `sums` in the shaders.
-const STATE_PLANES: usize = 20;
+const STATE_PLANES: usize = 21;
 const SUM_PLANES: usize = 11;
 /// Bytes of state per pixel: what a band is planned by.
 pub(super) const STATE_BYTES: usize = 4 * STATE_PLANES;

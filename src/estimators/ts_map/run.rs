@@ -6,10 +6,10 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, Axis, s};
 
 use super::assemble::{Grid, GroupResult, assemble, status_counts};
-use super::inputs::{FitPlanes, fit_planes};
+use super::inputs::{FitPlanes, exposure_reco, fit_planes};
 use super::kernel::{Kernel, estimate_kernel};
 use super::options::TsMapEstimator;
-use super::scan::scan_norms;
+use super::scan::{read_off_profile, scan_norms};
 use crate::compute::{Backend, PreparedTsMap};
 use crate::control::Control;
 use crate::datasets::MapDataset;
@@ -106,6 +106,13 @@ impl TsMapEstimator {
             Some(union) => Some(crate::time::Gti::union(&union, gti)),
         });
         self.describe(&mut maps, datasets, backend, width);
+        if self.selection_optional.stat_scan {
+            warnings.push(
+                "stat_scan: ts, norm, errors and limits are read off the likelihood profile, as Gammapy does, also where \
+                 predicted counts are negative; run without stat_scan for those of the fit"
+                    .into(),
+            );
+        }
         if status_counts.get("not_converged").is_some_and(|n| *n > 0) {
             warnings.push(format!("{} fits did not converge; raise max_niter", status_counts["not_converged"]));
         }
@@ -162,7 +169,7 @@ impl TsMapEstimator {
         let pad_for = |n: usize, half: usize| -> Result<usize> {
             let padded = n + 2 * half;
             let difference = padded + multiple - padded % multiple - n;
-            if difference % 2 == 0 {
+            if difference.is_multiple_of(2) {
                 return Ok(difference / 2);
             }
             Err(Error::options(
@@ -183,8 +190,7 @@ impl TsMapEstimator {
             n_sigma: self.n_sigma,
             n_sigma_ul: self.n_sigma_ul,
             n_sigma_sensitivity: self.n_sigma_sensitivity,
-            // With a profile Gammapy's result is the profile's minimum everywhere, whatever the threshold.
-            threshold: if selection.stat_scan { None } else { self.threshold },
+            threshold: self.threshold,
             rtol: self.rtol,
             max_niter: self.max_niter,
             errn_errp: selection.errn_errp || selection.stat_scan,
@@ -269,10 +275,11 @@ impl TsMapEstimator {
     }
 
     fn fit(&self, prepared: &dyn PreparedTsMap, run: &TsMapRun<'_>, control: &Control) -> Result<GroupResult> {
-        let output = prepared.run(run, control)?;
+        let mut output = prepared.run(run, control)?;
         let profile = if self.selection_optional.stat_scan {
             let norms = scan_norms(&self.norm, &output.norm, &output.norm_err);
             let stat = prepared.profile(run, norms.view(), control)?;
+            read_off_profile(&mut output, &norms, &stat, self.n_sigma, self.n_sigma_ul);
             Some((norms, stat))
         } else {
             None
@@ -301,10 +308,12 @@ impl TsMapEstimator {
             let slice = kernel.data.slice(s![(*bins).clone(), .., ..]);
             let squares: f64 = slice.iter().map(|v| v * v).sum();
             let mut flux = Array3::zeros((bins.len(), ny, nx));
-            let (counts, background, exposure) = (p.counts.view(), p.background.view(), p.exposure.view());
+            // Gammapy takes all bins here, masked or not.
+            let (counts, npred) = (dataset.require_counts()?.cube(), dataset.npred(&truth, control)?);
+            let (background, exposure) = (npred.cube(), exposure_reco(&self.kernel_model, dataset, &truth, control)?);
             for ((e, y, x), v) in flux.indexed_iter_mut() {
                 let bin = bins.start + e;
-                let f = (counts.at(bin, y, x) - background.at(bin, y, x)) * per_bin[bin] / exposure.at(bin, y, x);
+                let f = (counts.at(bin, y, x) - background.at(bin, y, x)) * per_bin[bin] / exposure[[bin, y, x]];
                 *v = if f.is_finite() { f } else { 0.0 };
             }
             let job = ConvolveJob { cube: CubeView::F64(flux.view()), kernel: slice };

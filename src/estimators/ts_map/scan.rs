@@ -3,6 +3,7 @@
 use ndarray::{Array2, Array3};
 
 use super::options::NormScan;
+use crate::kernels::TsMapOutput;
 
 /// Number of norms of the adaptive grid (Gammapy's).
 const ADAPTIVE: usize = 109;
@@ -46,7 +47,7 @@ fn adaptive_norms(norm: f64, error: f64) -> Vec<f64> {
     norms.sort_by(f64::total_cmp);
     // The best fit and 0 stand in several of the grids.
     norms.dedup_by(|a, b| (*a - *b).abs() <= 1e-12 * (a.abs() + b.abs()) + 1e-300);
-    norms.truncate(ADAPTIVE.max(norms.len().min(ADAPTIVE)));
+    norms.truncate(ADAPTIVE);
     while norms.len() < ADAPTIVE {
         let widest = norms.windows(2).enumerate().max_by(|a, b| (a.1[1] - a.1[0]).total_cmp(&(b.1[1] - b.1[0])));
         let Some((i, pair)) = widest else { break };
@@ -54,6 +55,52 @@ fn adaptive_norms(norm: f64, error: f64) -> Vec<f64> {
         norms.insert(i + 1, middle);
     }
     norms
+}
+
+/// Replaces ts, norm, errors and limits by those of the profile (Gammapy's `estimate_scan`): the norm is the scanned one
+/// with the lowest statistic, the errors are the distances to where the profile, linear between the scanned norms, has
+/// risen by n², norm_err is their mean. The profile also runs where predicted counts are negative and truncated, so
+/// the norm may lie below the bound of the fit.
+pub(super) fn read_off_profile(
+    output: &mut TsMapOutput,
+    norms: &Array3<f64>,
+    stat: &Array3<f64>,
+    n_sigma: f64,
+    n_sigma_ul: f64,
+) {
+    let (n, ny, nx) = norms.dim();
+    for y in 0..ny {
+        for x in 0..nx {
+            let points: Vec<(f64, f64)> = (0..n).map(|i| (norms[[i, y, x]], stat[[i, y, x]])).collect();
+            let lowest =
+                points.iter().enumerate().filter(|(_, p)| p.1.is_finite()).min_by(|a, b| a.1.1.total_cmp(&b.1.1));
+            let Some((best, &(norm, minimum))) = lowest else { continue };
+            let rise = |side: &mut dyn Iterator<Item = &(f64, f64)>, n_sigma: f64| {
+                let (target, mut last) = (minimum + n_sigma * n_sigma, (norm, minimum));
+                for point in side {
+                    if point.1 >= target {
+                        let t = (target - last.1) / (point.1 - last.1);
+                        return ((last.0 + (point.0 - last.0) * t) - norm).abs();
+                    }
+                    last = *point;
+                }
+                (last.0 - norm).abs()
+            };
+            let errn = rise(&mut points[..best].iter().rev(), n_sigma);
+            let errp = rise(&mut points[best + 1..].iter(), n_sigma);
+            let ul = norm + rise(&mut points[best + 1..].iter(), n_sigma_ul);
+            output.norm[[y, x]] = norm;
+            output.ts[[y, x]] = -minimum;
+            output.norm_err[[y, x]] = 0.5 * (errn + errp);
+            for (map, value) in
+                [(&mut output.norm_errn, errn), (&mut output.norm_errp, errp), (&mut output.norm_ul, ul)]
+            {
+                if let Some(map) = map {
+                    map[[y, x]] = value;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,50 @@ use crate::error::{Error, Place, Result};
 use super::check::{BLOCK, Hdu, HduKind};
 
 unsafe extern "C" {
-    fn calloc(count: usize, size: usize) -> *mut c_void;
     fn realloc(p: *mut c_void, size: usize) -> *mut c_void;
     fn free(p: *mut c_void);
+}
+
+/// Bytes before each block of [`grow`], which hold its size and keep the alignment.
+const PREFIX: usize = 16;
+
+/// `realloc` for files in memory whose new part is 0: the library takes what it finds beyond what it wrote for part of
+/// the file, and old memory must not get into files.
+///
+/// # Safety
+/// `block` came from this function or is null.
+unsafe extern "C" fn grow(block: *mut c_void, size: usize) -> *mut c_void {
+    let Some(total) = size.checked_add(PREFIX) else { return ptr::null_mut() };
+    // SAFETY: a block starts PREFIX bytes after what the allocator gave, where its size stands; the tail that is zeroed
+    // lies between the old and the new size.
+    unsafe {
+        let (start, old) = if block.is_null() {
+            (ptr::null_mut(), 0)
+        } else {
+            let start = block.cast::<u8>().sub(PREFIX);
+            (start, start.cast::<usize>().read())
+        };
+        let start = realloc(start.cast(), total).cast::<u8>();
+        if start.is_null() {
+            return ptr::null_mut();
+        }
+        start.cast::<usize>().write(size);
+        if size > old {
+            start.add(PREFIX + old).write_bytes(0, size - old);
+        }
+        start.add(PREFIX).cast()
+    }
+}
+
+/// Frees a block of [`grow`]; null is left alone.
+///
+/// # Safety
+/// `block` came from [`grow`] and is not used any more.
+unsafe fn release(block: *mut c_void) {
+    if !block.is_null() {
+        // SAFETY: this is where the allocation starts.
+        unsafe { free(block.cast::<u8>().sub(PREFIX).cast()) };
+    }
 }
 
 /// The library's text for a status, with the messages that it piled up.
@@ -120,6 +161,8 @@ impl MemoryFile {
         }
         let mut status = 0;
         let mut blank = blank;
+        // Must not be null where undefined values are looked for.
+        let mut any_undefined = 0;
         let null = blank.as_mut().map_or(ptr::null_mut(), |b| ptr::from_mut(b).cast::<c_void>());
         // SAFETY: `out` has room for `n` values of the type that CODE names; `null` is one such value or null.
         unsafe {
@@ -130,7 +173,7 @@ impl MemoryFile {
                 n as sys::LONGLONG,
                 null,
                 out.as_mut_ptr().cast(),
-                ptr::null_mut(),
+                &mut any_undefined,
                 &mut status,
             );
         }
@@ -150,7 +193,7 @@ impl MemoryFile {
         if n == 0 {
             return Ok(out);
         }
-        let mut status = 0;
+        let (mut status, mut any_undefined) = (0, 0);
         // SAFETY: `out` has room for `n` values of the type that CODE names; the check made sure that rows × repeat
         // elements are in the file.
         unsafe {
@@ -163,7 +206,7 @@ impl MemoryFile {
                 n as sys::LONGLONG,
                 ptr::null_mut(),
                 out.as_mut_ptr().cast(),
-                ptr::null_mut(),
+                &mut any_undefined,
                 &mut status,
             );
         }
@@ -224,8 +267,8 @@ impl std::ops::Deref for Finished {
 
 impl Drop for Finished {
     fn drop(&mut self) {
-        // SAFETY: allocated by calloc/realloc, freed once.
-        unsafe { free(self.start) };
+        // SAFETY: allocated by `grow`, freed once.
+        unsafe { release(self.start) };
     }
 }
 
@@ -253,24 +296,23 @@ fn c_text(text: &str) -> CString {
 impl MemoryWriter {
     /// An empty file that expects about `bytes`.
     pub(super) fn new(bytes: usize) -> Result<Self> {
-        // The library takes the first allocation for a file that exists and looks for HDUs in it: one empty block. What
-        // it asks for later is beyond the end of the file and may hold anything.
+        // The library takes the first allocation for a file that exists and looks for HDUs in it: one empty block.
         let size = BLOCK;
         // SAFETY: plain allocation, checked below.
-        let start = unsafe { calloc(1, size) };
+        let start = unsafe { grow(ptr::null_mut(), size) };
         if start.is_null() {
             return Err(Error::Memory { what: "writing a file".into(), needed_bytes: size as u64, available_bytes: 0 });
         }
         let mut pinned = Box::new((start, size));
         let mut fptr: *mut sys::fitsfile = ptr::null_mut();
         let mut status = 0;
-        // SAFETY: address and size are boxed and outlive the file; the memory is calloc's, so realloc may move it.
+        // SAFETY: address and size are boxed and outlive the file; the memory is `grow`'s, which may move it.
         unsafe {
-            sys::ffimem(&mut fptr, &mut pinned.0, &mut pinned.1, bytes.max(1 << 16), Some(realloc), &mut status);
+            sys::ffimem(&mut fptr, &mut pinned.0, &mut pinned.1, bytes.max(1 << 16), Some(grow), &mut status);
         }
         if status != 0 {
             // SAFETY: allocated above, not handed on.
-            unsafe { free(pinned.0) };
+            unsafe { release(pinned.0) };
         }
         checked(status, &Place::default())?;
         Ok(Self { fptr, pinned, status: 0, hdus: 0 })
@@ -445,7 +487,98 @@ impl MemoryWriter {
 impl Drop for MemoryWriter {
     fn drop(&mut self) {
         self.close();
-        // SAFETY: calloc's memory or null after `finish`.
-        unsafe { free(self.pinned.0) };
+        // SAFETY: `grow`'s memory or null after `finish`.
+        unsafe { release(self.pinned.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::fits::reader::FitsReader;
+    use std::path::Path;
+
+    const RICE_1: c_int = 11;
+    const GZIP_1: c_int = 21;
+    const GZIP_2: c_int = 22;
+
+    fn compressed(kind: c_int, values: &[i32]) -> Vec<u8> {
+        let mut out = MemoryWriter::new(1000).unwrap();
+        out.image(8, &[]);
+        // SAFETY: the file is open.
+        unsafe { sys::fits_set_compression_type(out.fptr, kind, &mut out.status) };
+        out.image(32, &[40, values.len() / 40]);
+        out.values(values);
+        out.finish().unwrap().to_vec()
+    }
+
+    /// Every byte of small compressed files, changed: values or an error, never the end of the process.
+    #[test]
+    fn compressed_images_with_damage() {
+        let values: Vec<i32> = (0..400).map(|i| (i * i) % 97 - 30).collect();
+        for kind in [RICE_1, GZIP_1, GZIP_2] {
+            let bytes = compressed(kind, &values);
+            let mut reader = FitsReader::from_bytes(Path::new("a"), bytes.clone()).unwrap();
+            assert!(reader.hdus()[1].has_image() && reader.hdus()[1].values() == 400);
+            assert_eq!(reader.image::<i32>(1, None).unwrap(), values);
+            let mut blank = bytes.clone();
+            for start in (0..blank.len()).step_by(80) {
+                if blank[start..].starts_with(b"CHECKSUM=") || blank[start..].starts_with(b"DATASUM =") {
+                    blank[start..start + 80].fill(b' ');
+                }
+            }
+            let (mut good, mut bad) = (0, 0);
+            for at in 2880..blank.len() {
+                for change in [1u8, 0x80, 0xff] {
+                    let mut broken = blank.clone();
+                    broken[at] ^= change;
+                    let read = FitsReader::from_bytes(Path::new("a"), broken).and_then(|mut r| r.image::<i32>(1, None));
+                    match read {
+                        Ok(_) => good += 1,
+                        Err(_) => bad += 1,
+                    }
+                }
+            }
+            println!("compression {kind}: {good} changes were read, {bad} were errors");
+            assert!(bad > 0);
+        }
+    }
+
+    #[test]
+    fn numbers_come_back_as_they_were() {
+        let values = [0.05, 0.1 + 0.2, 1e-12, -1.0, 5e-324, f64::MAX, 51910.0, 7.428703703703703e-4];
+        let mut out = MemoryWriter::new(0).unwrap();
+        out.image(8, &[]);
+        for (n, v) in values.iter().enumerate() {
+            out.real(&format!("V{n}"), *v, "a number");
+        }
+        let long = "it's ".repeat(60);
+        out.text("LONG", &long, "a long text");
+        out.history(&long);
+        let reader = FitsReader::from_bytes(Path::new("a"), out.finish().unwrap().to_vec()).unwrap();
+        for (n, v) in values.iter().enumerate() {
+            assert_eq!(reader.primary().real(&format!("V{n}")), Some(*v));
+        }
+        assert_eq!(reader.primary().text("LONG"), Some(long.trim_end()));
+        assert!(reader.primary().history().len() > 1);
+    }
+
+    /// One C library, several threads.
+    #[test]
+    fn files_are_read_in_parallel() {
+        // SAFETY: only returns how the library was built.
+        assert_eq!(unsafe { sys::fits_is_reentrant() }, 1);
+        let values: Vec<i32> = (0..4000).collect();
+        let bytes = compressed(GZIP_1, &values);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let mut reader = FitsReader::from_bytes(Path::new("a"), bytes.clone()).unwrap();
+                        assert_eq!(reader.image::<i32>(1, None).unwrap(), values);
+                    }
+                });
+            }
+        });
     }
 }

@@ -32,7 +32,8 @@ impl Header {
         // A string that ends with & goes on in the CONTINUE cards that follow it.
         let mut continues = false;
         for card in cards.chunks_exact(CARD) {
-            let text = String::from_utf8_lossy(card);
+            // Headers are ASCII; so is everything that is cut out of them below.
+            let text: String = card.iter().map(|b| if b.is_ascii() { *b as char } else { '?' }).collect();
             let key = text.get(..8).unwrap_or("").trim_end();
             let rest = text.get(8..).unwrap_or("");
             match key {
