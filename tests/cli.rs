@@ -54,6 +54,8 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pevatron"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        // Without it, graphics drivers complain on stderr in words of their own.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
         command
     }
 
@@ -73,7 +75,9 @@ impl Place {
         let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "lines that begin with error: in {told}");
         for line in stderr.lines() {
-            let known = ["error: ", "help: ", "backend: ", "warning: "].iter().any(|start| line.starts_with(start));
+            // Indented lines belong to the one above (the picture of a TOML error).
+            let known =
+                ["error: ", "help: ", "backend: ", "warning: ", "  "].iter().any(|start| line.starts_with(start));
             assert!(known, "a line of no kind: '{line}' in {told}");
         }
         for word in words {
