@@ -1,5 +1,6 @@
 //! Files: what Gammapy reads is what we read, what we write is what Gammapy reads, and broken files are errors.
 #![cfg(feature = "fits-system")]
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
