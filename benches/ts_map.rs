@@ -1,5 +1,4 @@
 //! TS maps of synthetic surveys: `ts_map/<engine>/<case>`.
-#![expect(missing_docs, reason = "criterion makes the functions")]
 
 #[path = "../tests/support/synthetic.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
