@@ -260,6 +260,17 @@ fn kernels_larger_than_the_map_and_maps_of_one_pixel() {
 }
 
 #[test]
+fn kernels_beyond_the_loop_limit_are_cut() {
+    let Some(gpu) = engine() else { return };
+    // 251 001 cells: more than the 65535 loop steps that some adapters end without a word.
+    let mut sky = Sky::new(14, (1, 18, 20), (5, 5), 0.3, 10.0);
+    sky.kernel = Array3::from_shape_fn((1, 501, 501), |(_, y, x)| 1e-5 * (1.0 + 1e-3 * y as f64 + 2e-3 * x as f64));
+    let mask = Array2::from_elem((18, 20), true);
+    let settings = TsMapSettings { sensitivity: true, ..TsMapSettings::default() };
+    check("501 x 501", gpu, &sky.data(), &run_of(sky.kernel.view(), &mask, &settings));
+}
+
+#[test]
 fn masks_and_holes_and_counts_without_model() {
     let Some(gpu) = engine() else { return };
     let mut sky = Sky::new(3, (2, 36, 40), (9, 9), 0.05, 30.0);
