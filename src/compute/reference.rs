@@ -77,15 +77,7 @@ impl PreparedTsMap for Prepared<'_> {
         run.check(&self.data)?;
         let mut output = TsMapOutput::empty(self.data.shape(), &run.settings);
         let windows = Windows::new(&self.data, run);
-        for_each_row(
-            run,
-            control,
-            |y, x, window| {
-                windows.collect(y, x, window);
-                fit_window(window, run.norm_guess.map(|guess| guess[[y, x]]), &run.settings)
-            },
-            |y, x, fit| output.set(y, x, fit),
-        )?;
+        for_each_row(run, control, |y, x, window| windows.fit(y, x, run, window), |y, x, fit| output.set(y, x, fit))?;
         Ok(output)
     }
 
@@ -206,7 +198,6 @@ impl<'d, 'r> Windows<'d, 'r> {
     }
 
     /// The fit of one pixel: the way out of other engines for awkward pixels.
-    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only the GPU engine needs it"))]
     pub(super) fn fit(&self, y: usize, x: usize, run: &TsMapRun<'_>, window: &mut Window) -> WindowFit {
         self.collect(y, x, window);
         fit_window(window, run.norm_guess.map(|guess| guess[[y, x]]), &run.settings)

@@ -1,1 +1,14 @@
-//! Room `io`.
+//! Files: FITS maps, datasets and flux maps, model YAML; written beside their target and renamed.
+
+mod atomic;
+#[cfg(feature = "fits-system")]
+pub mod fits;
+#[cfg(feature = "fits-system")]
+mod kind;
+mod yaml;
+
+pub use atomic::{check_output, write_atomic};
+#[cfg(feature = "fits-system")]
+pub use fits::{Problem, Provenance, ReadOptions, Severity, WriteOptions};
+#[cfg(feature = "fits-system")]
+pub use kind::{FileKind, file_kind};

@@ -42,6 +42,14 @@ impl Cube {
 }
 
 impl<'a> CubeView<'a> {
+    /// The same view for a shorter time.
+    pub fn reborrow(&self) -> CubeView<'_> {
+        match self {
+            Self::F32(a) => CubeView::F32(a.view()),
+            Self::F64(a) => CubeView::F64(a.view()),
+        }
+    }
+
     /// `(planes, ny, nx)`.
     pub fn dim(&self) -> (usize, usize, usize) {
         match self {

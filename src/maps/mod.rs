@@ -1,1 +1,21 @@
-//! Room `maps`.
+//! Axes, sky geometries and maps. Data is `[axes reversed…, y, x]`: longitude fastest, as in FITS and numpy.
+
+mod axis;
+mod frame;
+mod geom;
+mod grid;
+mod interp;
+mod map;
+mod mask;
+mod region;
+mod resample;
+pub mod wcs;
+
+pub use axis::{AxisInterp, MapAxis, NodeType};
+pub use frame::{Frame, SkyPosition};
+pub use geom::{CutoutOrigin, Geom, WcsGeom};
+pub use map::{Map, MapData};
+pub use mask::Mask;
+pub use region::RegionGeom;
+pub use resample::{UpsampleOrder, Weights};
+pub use wcs::{Wcs, WcsHeader};

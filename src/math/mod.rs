@@ -1,1 +1,3 @@
-//! Room `math`.
+//! Numerical methods that rooms share.
+
+pub mod quadrature;

@@ -1,1 +1,46 @@
-//! Room `plot`.
+//! Pictures of maps and spectra as SVG and PNG, the same on every machine: no system fonts, no other program.
+//!
+//! [`MapImage`] and [`Chart`] describe what is to be seen, [`Figure`] puts several of them into one picture; `draw` gives
+//! a [`Picture`], and that the bytes of files:
+//!
+//! ```
+//! use ndarray::Array2;
+//! use pevatron::maps::{Frame, SkyPosition, WcsGeom};
+//! use pevatron::plot::{Figure, MapImage};
+//! # fn main() -> pevatron::Result<()> {
+//! let center = SkyPosition { lon_deg: 83.63, lat_deg: 22.01, frame: Frame::Icrs };
+//! let geom = WcsGeom::create(center, 50, 40, (0.02, 0.02), "TAN", vec![])?;
+//! let mut figure = Figure::new().title("Crab nebula").shared_range(true);
+//! for (group, title) in [(1.0, "0.5 – 5 TeV"), (2.0, "5 – 50 TeV")] {
+//!     let sqrt_ts = Array2::from_elem((40, 50), group);
+//!     figure = figure.panel(MapImage::new(&sqrt_ts, &geom)?.significance().title(title));
+//! }
+//! let picture = figure.draw()?;
+//! let (png, svg) = (picture.to_png()?, picture.to_svg()?);
+//! assert!(png.len() > 1000 && svg.starts_with(b"<svg"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod colour;
+mod contour;
+mod curve;
+mod figure;
+mod font;
+mod graticule;
+mod image;
+mod label;
+mod marker;
+mod picture;
+mod raster;
+mod scale;
+mod svg;
+
+pub use colour::ColourMap;
+pub use curve::{Chart, ChartPoint, Series};
+pub use figure::Figure;
+pub use image::{MapImage, NanStyle, Thinning};
+pub use label::unit_label;
+pub use marker::{Marker, MarkerShape};
+pub use picture::Picture;
+pub use scale::Stretch;

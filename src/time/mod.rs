@@ -1,1 +1,5 @@
-//! Room `time`.
+//! Good time intervals and their time reference.
+
+mod gti;
+
+pub use gti::{Gti, TimeReference};

@@ -1,1 +1,7 @@
-//! Room `units`.
+//! Units as they stand in files, and the typed quantities of options.
+
+mod quantity;
+mod unit;
+
+pub use quantity::{Angle, Energy, Quantity, parse_list};
+pub use unit::Unit;

@@ -1,7 +1,10 @@
 //! Shared by the integration tests: where golden data lies, how it is read, and synthetic maps.
 #![allow(dead_code, reason = "each test target uses its part")]
 
+pub mod compare;
+pub mod fits_file;
 pub mod npz;
+pub mod synthetic;
 
 use std::path::PathBuf;
 

@@ -1,2 +1,58 @@
-//! The command line of Pevatron.
-fn main() {}
+//! The command line of Pevatron: parse, make typed options, call the library, print.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod args;
+mod commands;
+mod config;
+mod progress;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let arguments = match config::expand(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return report::fail(&error),
+    };
+    let matches = match Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // clap prints help and versions through the same door; those are no errors.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
+    };
+    let control = progress::cancellable();
+    let result = if cli.dumps_config() {
+        config::dump(&matches)
+    } else {
+        match &cli.command {
+            Command::Tsmap(args) => commands::tsmap::run(args, &control),
+            Command::Npred(args) => commands::npred::run(args, &control),
+            Command::Info(args) => commands::info::run(args),
+            Command::Plot(args) => commands::plot::run(args),
+            Command::Devices(args) => commands::devices::run(args),
+            Command::Demo(args) => commands::demo::run(args, &control),
+            Command::Completions { shell } => commands::shell::completions(*shell),
+            Command::Man => commands::shell::man(),
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::fail(&error),
+    }
+}

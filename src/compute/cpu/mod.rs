@@ -1,7 +1,30 @@
-//! The fast CPU engine.
+//! The fast CPU engine: lists of non-zero bins, sixteen pixels at a time, many threads.
+//!
+//! A run is planned once (`plan.rs`: kernel tables, per-pixel sums), cut into tiles (`prepared.rs`), and each tile is
+//! fitted patch by patch (`fit_tile.rs`, `patch.rs`, `errors.rs`) with passes over the bins with counts (`passes.rs`).
+//! The few pixels that single precision cannot fit go through the reference twin.
+
+mod boxes;
+mod correlate;
+mod dense;
+mod dispatch;
+mod errors;
+mod fit_tile;
+mod fourier;
+mod jobs;
+mod passes;
+mod patch;
+mod plan;
+mod prepare;
+mod prepared;
+mod simd;
+mod tile;
+mod wide;
 
 use ndarray::Array3;
 
+use self::dispatch::InstructionSet;
+use self::prepared::Prepared;
 use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::engine::{Engine, PreparedTsMap};
 use crate::control::Control;
@@ -12,21 +35,36 @@ use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData};
 #[derive(Debug)]
 pub struct CpuEngine {
     info: BackendInfo,
+    instructions: InstructionSet,
+    pool: rayon::ThreadPool,
 }
 
 impl CpuEngine {
-    /// Makes one.
+    /// Makes one, with its own threads: `options.threads`, all cores by default.
     ///
     /// # Errors
-    /// Where the thread pool cannot be made.
-    pub fn new(_options: &BackendOptions, reason: &str) -> Result<Self> {
+    /// For 0 threads, or where the thread pool cannot be made.
+    pub fn new(options: &BackendOptions, reason: &str) -> Result<Self> {
+        if options.threads == Some(0) {
+            return Err(Error::options("threads", "must be at least 1"));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.unwrap_or(0))
+            .thread_name(|number| format!("pevatron-cpu-{number}"))
+            .build()
+            .map_err(|error| Error::options("threads", format!("no thread pool: {error}")))?;
+        let instructions = InstructionSet::detect();
+        let threads = pool.current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
         Ok(Self {
             info: BackendInfo {
                 name: "cpu",
-                adapter: String::new(),
+                adapter: format!("{}, {threads} thread{plural}", instructions.name()),
                 reason: reason.to_string(),
                 double_precision: false,
             },
+            instructions,
+            pool,
         })
     }
 }
@@ -36,19 +74,74 @@ impl Engine for CpuEngine {
         &self.info
     }
 
-    fn prepare<'a>(&'a self, _: &TsMapData<'a>, _: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
-        Err(Error::unsupported("not yet"))
+    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+        Ok(Box::new(Prepared::new(self, data, control)?))
     }
 
-    fn convolve(&self, _: &ConvolveJob<'_>, _: &Control) -> Result<Array3<f64>> {
-        Err(Error::unsupported("not yet"))
+    fn convolve(&self, job: &ConvolveJob<'_>, control: &Control) -> Result<Array3<f64>> {
+        job.check()?;
+        self.pool.install(|| jobs::convolve(job, control))
     }
 
-    fn apply_edisp(&self, _: &EdispJob<'_>, _: &Control) -> Result<Array3<f64>> {
-        Err(Error::unsupported("not yet"))
+    fn apply_edisp(&self, job: &EdispJob<'_>, control: &Control) -> Result<Array3<f64>> {
+        job.check()?;
+        self.pool.install(|| jobs::apply_edisp(job, control))
     }
 
-    fn cash_sum(&self, _: &CashSumJob<'_>, _: &Control) -> Result<f64> {
-        Err(Error::unsupported("not yet"))
+    fn cash_sum(&self, job: &CashSumJob<'_>, control: &Control) -> Result<f64> {
+        job.check()?;
+        self.pool.install(|| jobs::cash_sum(job, control))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::kernels::cube::CubeView;
+    use crate::kernels::ts_map::{TsMapInput, TsMapRun, TsMapSettings};
+
+    #[test]
+    fn all_instruction_sets_agree() {
+        let counts = Array3::from_shape_fn((2, 21, 27), |(e, y, x)| ((e + 3 * y * y + 5 * x) % 7 / 4) as f32);
+        let background = Array3::from_shape_fn((2, 21, 27), |(e, y, x)| 0.2 + 0.1 * ((e + y + 2 * x) % 5) as f32);
+        let exposure = Array3::from_elem((2, 21, 27), 10.0f32);
+        let kernel = Array3::from_shape_fn((2, 5, 5), |(e, u, v)| {
+            let (u, v) = (u as f64 - 2.0, v as f64 - 2.0);
+            (-(u * u + v * v) / (1.5 + e as f64)).exp() * 0.2
+        });
+        let data = TsMapData::new(vec![TsMapInput {
+            counts: CubeView::F32(counts.view()),
+            background: CubeView::F32(background.view()),
+            exposure: CubeView::F32(exposure.view()),
+        }])
+        .unwrap();
+        let fit_mask = Array2::from_elem((21, 27), true);
+        let run = TsMapRun {
+            planes: std::iter::once(0..2).collect(),
+            kernels: vec![kernel.view()],
+            fit_mask: fit_mask.view(),
+            norm_guess: None,
+            settings: TsMapSettings::default(),
+        };
+        let control = Control::new();
+        let engines: Vec<CpuEngine> = InstructionSet::available()
+            .into_iter()
+            .map(|instructions| CpuEngine {
+                instructions,
+                ..CpuEngine::new(&BackendOptions::default(), "test").unwrap()
+            })
+            .collect();
+        let outputs: Vec<_> = engines
+            .iter()
+            .map(|engine| Prepared::new(engine, &data, &control).unwrap().run(&run, &control).unwrap())
+            .collect();
+        for output in &outputs {
+            for (at, norm) in output.norm.indexed_iter() {
+                let (want, err) = (outputs[0].norm[at], outputs[0].norm_err[at]);
+                assert!((norm - want).abs() < 1e-4 * err, "norm at {at:?}: {norm} for {want}");
+            }
+        }
     }
 }

@@ -1,0 +1,366 @@
+//! Every option of every command, in Gammapy's words.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use pevatron::compute::{BackendChoice, BackendOptions};
+use pevatron::estimators::{NormScan, Selection};
+use pevatron::flux::SedType;
+use pevatron::maps::Frame;
+use pevatron::units::{Angle, Energy};
+use pevatron::{Error, Result};
+
+/// Test-statistic maps and flux maps of gamma-ray surveys, on GPUs and CPUs.
+#[derive(Debug, Parser)]
+#[command(name = "pevatron", version, max_term_width = 100, args_override_self = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// TS map of one or several datasets (TSMapEstimator)
+    #[command(args_override_self = true, after_help = TSMAP_EXAMPLE)]
+    Tsmap(TsmapArgs),
+    /// Predicted counts of models
+    #[command(args_override_self = true, after_help = NPRED_EXAMPLE)]
+    Npred(NpredArgs),
+    /// What a file is and holds
+    #[command(args_override_self = true, after_help = "Example: pevatron info dataset.fits.gz flux.fits")]
+    Info(InfoArgs),
+    /// Picture of a file
+    #[command(args_override_self = true, after_help = PLOT_EXAMPLE)]
+    Plot(PlotArgs),
+    /// Graphics adapters and what they can do
+    #[command(args_override_self = true, after_help = "Example: pevatron devices --json")]
+    Devices(DevicesArgs),
+    /// Simulates a survey with known sources, makes its TS map and compares
+    #[command(args_override_self = true, after_help = "Example: pevatron demo -o demo")]
+    Demo(DemoArgs),
+    /// Completions for a shell, on stdout
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, on stdout
+    Man,
+}
+
+const TSMAP_EXAMPLE: &str = "Example: pevatron tsmap dataset.fits.gz -o flux.fits --png sqrt_ts.png --kernel-width 1deg \
+     --energy-edges 10GeV,100GeV,2TeV --selection errn-errp,ul\n\nts is at least 0; sqrt_ts is its root, negative where \
+     the fitted norm is not positive. Without --energy-edges there is one group over the whole energy axis.";
+const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
+const PLOT_EXAMPLE: &str = "Example: pevatron plot flux.fits -o sqrt_ts.png --quantity sqrt_ts --energy 0";
+
+/// Where the work is done and what is said about it.
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    /// auto, cpu, gpu or reference; auto takes a hardware GPU where there is one, else the CPU
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub backend: String,
+    /// Name or index of the GPU, as `pevatron devices` lists them
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub adapter: Option<String>,
+    /// Most CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Most memory, e.g. 2GB [default: three quarters of the free memory]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+}
+
+impl EngineArgs {
+    pub fn options(&self) -> Result<BackendOptions> {
+        if self.threads == Some(0) {
+            return Err(Error::options("threads", "must be at least 1"));
+        }
+        let mut options = BackendOptions::default();
+        options.choice = self.backend.parse::<BackendChoice>()?;
+        options.adapter.clone_from(&self.adapter);
+        options.threads = self.threads;
+        options.memory_bytes = match &self.memory {
+            Some(text) => Some(parse_size(text)?),
+            None => crate::report::free_memory_bytes().map(|free| free / 4 * 3),
+        };
+        Ok(options)
+    }
+}
+
+/// What every command has.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// One JSON document on stdout, nothing else there
+    #[arg(long)]
+    pub json: bool,
+    /// No progress
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// What was decided and why; twice: timings by stage
+    #[arg(long, short, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// TOML file with the options of this command (underscores for dashes); the command line wins
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// Prints the effective options as TOML and ends
+    #[arg(long)]
+    pub dump_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TsmapArgs {
+    /// Datasets of one sky geometry, as MapDataset.write makes them; several are fitted jointly
+    #[arg(required = true, value_name = "DATASET")]
+    pub datasets: Vec<PathBuf>,
+    /// Flux maps to write (FITS, .gz compresses)
+    #[arg(long, short, value_name = "FLUX.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Picture of sqrt_ts
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    /// Models of the null hypothesis (YAML)
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Test source (YAML) [default: point source, power law of index 2]
+    #[arg(long, value_name = "MODEL.yaml")]
+    pub kernel_model: Option<PathBuf>,
+    /// Width of the kernel, e.g. 1deg [default: that of the widest PSF]
+    #[arg(long, value_name = "ANGLE")]
+    pub kernel_width: Option<String>,
+    /// Merge N x N pixels before the fit
+    #[arg(long, value_name = "N")]
+    pub downsampling_factor: Option<usize>,
+    /// Edges of the energy groups, e.g. 10GeV,100GeV,2TeV; `all` for every bin [default: one group]
+    #[arg(long, value_name = "EDGES")]
+    pub energy_edges: Option<String>,
+    /// Sum the counts of a group before the fit, or fit its bins together
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
+    pub sum_over_energy_groups: bool,
+    /// Number of sigmas of the errors
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    pub n_sigma: f64,
+    /// Number of sigmas of upper limits
+    #[arg(long, default_value_t = 2.0, value_name = "N")]
+    pub n_sigma_ul: f64,
+    /// Number of sigmas of the sensitivity
+    #[arg(long, default_value_t = 5.0, value_name = "N")]
+    pub n_sigma_sensitivity: f64,
+    /// errn-errp, ul, stat_scan, sensitivity (by comma), or all
+    #[arg(long, default_value = "", value_name = "LIST")]
+    pub selection: String,
+    /// Keep the first guess where its TS is not above this
+    #[arg(long, value_name = "TS", allow_hyphen_values = true)]
+    pub threshold: Option<f64>,
+    /// Relative precision that must at least be reached
+    #[arg(long, default_value_t = 0.01, value_name = "X")]
+    pub rtol: f64,
+    /// Most iterations of a fit
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub max_niter: u32,
+    /// Norms of the likelihood profile [default: per pixel around the best fit]
+    #[arg(long, value_name = "MIN,MAX,N", allow_hyphen_values = true)]
+    pub norm_scan: Option<String>,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
+    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
+    pub sed_type: String,
+    /// Exact sums only: no expansion of weak terms
+    #[arg(long)]
+    pub exact: bool,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl TsmapArgs {
+    /// The estimator, without its kernel model, which is in a file.
+    pub fn estimator(&self) -> Result<pevatron::estimators::TsMapEstimator> {
+        let mut estimator = pevatron::estimators::TsMapEstimator::new();
+        if let Some(width) = &self.kernel_width {
+            estimator.kernel_width = Some(named("kernel_width", width.parse::<Angle>())?);
+        }
+        estimator.downsampling_factor = self.downsampling_factor;
+        if let Some(edges) = &self.energy_edges {
+            estimator.energy_edges = parse_edges(edges)?;
+        }
+        estimator.sum_over_energy_groups = self.sum_over_energy_groups;
+        estimator.n_sigma = self.n_sigma;
+        estimator.n_sigma_ul = self.n_sigma_ul;
+        estimator.n_sigma_sensitivity = self.n_sigma_sensitivity;
+        estimator.selection_optional = self.selection.parse::<Selection>()?;
+        estimator.threshold = self.threshold;
+        estimator.rtol = self.rtol;
+        estimator.max_niter = self.max_niter;
+        if let Some(scan) = &self.norm_scan {
+            estimator.norm = scan.parse::<NormScan>()?;
+        }
+        estimator.exact = self.exact;
+        Ok(estimator)
+    }
+
+    pub fn sed_type(&self) -> Result<SedType> {
+        self.sed_type.parse()
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct NpredArgs {
+    /// Dataset, as MapDataset.write makes it
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Models (YAML)
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Map to write (FITS, HDU NPRED)
+    #[arg(long, short, value_name = "NPRED.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Sources only, without the background
+    #[arg(long)]
+    pub signal: bool,
+    /// Only the source of that name
+    #[arg(long, value_name = "NAME")]
+    pub component: Option<String>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Datasets, flux maps, maps or models
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PlotArgs {
+    /// Flux maps, dataset or map
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Picture to write, .png or .svg
+    #[arg(long, short, value_name = "PICTURE")]
+    pub output: PathBuf,
+    /// Replace an existing picture
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …) or part of a dataset (counts, background, exposure)
+    #[arg(long, value_name = "NAME")]
+    pub quantity: Option<String>,
+    /// Energy bin, counted from 0 [default: all, as panels; counts are summed]
+    #[arg(long, value_name = "N")]
+    pub energy: Option<usize>,
+    /// Width of the picture in pixels
+    #[arg(long, default_value_t = 1200, value_name = "PX")]
+    pub width: u32,
+    /// Models (YAML) whose positions are marked
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub sources: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder to write to
+    #[arg(long, short, default_value = "demo", value_name = "DIR")]
+    pub output: PathBuf,
+    /// Replace files of an earlier demo
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Seed of the simulated counts
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Pixel size, e.g. 0.02deg
+    #[arg(long, default_value = "0.02deg", value_name = "ANGLE")]
+    pub binsz: String,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl Cli {
+    fn common(&self) -> Option<&CommonArgs> {
+        match &self.command {
+            Command::Tsmap(a) => Some(&a.common),
+            Command::Npred(a) => Some(&a.common),
+            Command::Info(a) => Some(&a.common),
+            Command::Plot(a) => Some(&a.common),
+            Command::Devices(a) => Some(&a.common),
+            Command::Demo(a) => Some(&a.common),
+            Command::Completions { .. } | Command::Man => None,
+        }
+    }
+
+    pub fn dumps_config(&self) -> bool {
+        self.common().is_some_and(|c| c.dump_config)
+    }
+}
+
+/// Names the option in an error that a value's own parser made.
+pub fn named<T>(option: &str, value: Result<T>) -> Result<T> {
+    value.map_err(|error| {
+        let help = error.help().map(str::to_string);
+        let named = Error::options(option, error.to_string());
+        match help {
+            Some(help) => named.with_help(help),
+            None => named,
+        }
+    })
+}
+
+fn parse_edges(text: &str) -> Result<pevatron::estimators::EnergyEdges> {
+    use pevatron::estimators::EnergyEdges;
+    if text == "all" {
+        return Ok(EnergyEdges::All);
+    }
+    let edges = named("energy_edges", pevatron::units::parse_list(text))?
+        .iter()
+        .map(|q| q.to("TeV").map(Energy::tev))
+        .collect::<Result<_>>();
+    named("energy_edges", edges).map(EnergyEdges::Edges)
+}
+
+/// `2GB`, `500 MB`, `1GiB`, plain bytes.
+fn parse_size(text: &str) -> Result<u64> {
+    let wrong = || Error::options("memory", format!("'{text}' is no size")).with_help("write e.g. 2GB or 500MB");
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..split].trim().parse().map_err(|_| wrong())?;
+    let scale = match trimmed[split..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * scale;
+    if bytes.is_finite() && bytes >= 1.0 && bytes < 1e18 { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+/// Frames by their names.
+pub fn frame_name(frame: Frame) -> &'static str {
+    match frame {
+        Frame::Icrs => "icrs",
+        Frame::Galactic => "galactic",
+    }
+}

@@ -1,0 +1,190 @@
+//! `pevatron info`.
+
+use std::path::Path;
+
+use pevatron::datasets::MapDataset;
+use pevatron::flux::FluxMaps;
+use pevatron::io::FileKind;
+use pevatron::maps::{Map, Mask, WcsGeom};
+use pevatron::models::Models;
+use pevatron::{Error, Place, Result};
+use serde_json::{Value, json};
+
+use crate::args::{InfoArgs, frame_name};
+use crate::report;
+
+pub fn run(args: &InfoArgs) -> Result<()> {
+    let mut documents = Vec::new();
+    for file in &args.files {
+        documents.push(describe(file)?);
+    }
+    if args.common.json {
+        report::json(&if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) });
+    } else {
+        for document in &documents {
+            print_text(document);
+        }
+    }
+    Ok(())
+}
+
+fn describe(path: &Path) -> Result<Value> {
+    match pevatron::io::file_kind(path)? {
+        FileKind::MapDataset => dataset(path),
+        FileKind::FluxMaps => flux_maps(path),
+        FileKind::Map => map(path),
+        FileKind::Models => models(path),
+        FileKind::Other(what) => Err(Error::input_at(Place::file(path), format!("{what}, which is not read here"))),
+    }
+}
+
+fn geometry(geom: &WcsGeom) -> Value {
+    let header = geom.wcs().header();
+    let center = geom.center().ok();
+    let (sx, sy) = geom.pixel_scales_deg();
+    json!({
+        "projection": header.projection,
+        "frame": frame_name(geom.frame()),
+        "npix": [geom.nx(), geom.ny()],
+        "pixel_deg": [sx, sy],
+        "center_lon_deg": center.map(|c| c.lon_deg),
+        "center_lat_deg": center.map(|c| c.lat_deg),
+    })
+}
+
+fn mask_json(mask: &Option<Mask>) -> Value {
+    mask.as_ref().map_or(Value::Null, |m| json!({ "true": m.count(), "of": m.data().len() }))
+}
+
+fn sum_json(map: &Option<Map>) -> Value {
+    map.as_ref().map_or(Value::Null, |m| json!(m.sum()))
+}
+
+fn dataset(path: &Path) -> Result<Value> {
+    let dataset = MapDataset::read(path)?;
+    let geom = dataset.geom()?;
+    let exposure = dataset.exposure.as_ref();
+    let psf = dataset.psf.as_ref().map(|p| if p.is_in_reco_energy() { "energy" } else { "energy_true" });
+    let edisp = dataset.edisp.as_ref().map(|e| match e {
+        pevatron::irf::EDisp::Kernel(_) => "kernel",
+        pevatron::irf::EDisp::Migra(_) => "migra",
+    });
+    Ok(json!({
+        "file": path,
+        "kind": "MapDataset",
+        "name": dataset.name,
+        "counts_sum": sum_json(&dataset.counts),
+        "background_sum": sum_json(&dataset.background),
+        "exposure_max": exposure.and_then(|e| e.max()).map(|(_, v)| v),
+        "exposure_unit": exposure.map(|e| e.unit().to_string()),
+        "energy_edges_tev": dataset.energy_axis()?.edges_tev()?,
+        "energy_true_edges_tev": exposure
+            .and_then(|e| e.geom().axis("energy_true").ok())
+            .and_then(|a| a.edges_tev().ok()),
+        "geometry": geometry(geom),
+        "masks": { "mask_safe": mask_json(&dataset.mask_safe), "mask_fit": mask_json(&dataset.mask_fit) },
+        "psf": psf,
+        "edisp": edisp,
+        "gti_seconds": dataset.gti.as_ref().map(pevatron::time::Gti::time_sum_s),
+        "problems": dataset.check().iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }))
+}
+
+fn flux_maps(path: &Path) -> Result<Value> {
+    let maps = FluxMaps::read(path)?;
+    let quantities: Vec<_> = maps.available_quantities().map(|q| q.name()).collect();
+    let best = super::max_sqrt_ts(&maps)?;
+    Ok(json!({
+        "file": path,
+        "kind": "FluxMaps",
+        "sed_type": maps.meta.sed_type_init.name(),
+        "quantities": quantities,
+        "reference_model": maps.reference_model().name,
+        "energy_edges_tev": maps.geom().axis("energy")?.edges_tev()?,
+        "geometry": geometry(maps.geom().as_wcs()?),
+        "n_sigma": maps.meta.n_sigma,
+        "n_sigma_ul": maps.meta.n_sigma_ul,
+        "max_sqrt_ts": best.map(|(value, p, group)| {
+            json!({ "value": value, "lon_deg": p.lon_deg, "lat_deg": p.lat_deg, "energy_group": group })
+        }),
+        "meta": maps.meta.entries,
+    }))
+}
+
+fn map(path: &Path) -> Result<Value> {
+    let map = Map::read(path, None)?;
+    let axes: Vec<_> = map
+        .geom()
+        .axes()
+        .iter()
+        .map(|a| json!({ "name": a.name(), "unit": a.unit().to_string(), "bins": a.nbin(), "edges": a.edges() }))
+        .collect();
+    Ok(json!({
+        "file": path,
+        "kind": "Map",
+        "unit": map.unit().to_string(),
+        "sum": map.sum(),
+        "max": map.max().map(|(_, v)| v),
+        "axes": axes,
+        "geometry": map.wcs_geom().ok().map(geometry),
+    }))
+}
+
+fn models(path: &Path) -> Result<Value> {
+    let models = Models::read(path)?;
+    let list: Vec<_> = models
+        .components
+        .iter()
+        .map(|m| match m {
+            pevatron::models::Model::Sky(s) => json!({
+                "name": s.name,
+                "spectral": s.spectral.tag(),
+                "spatial": s.spatial.as_ref().map(|m| m.tag()),
+                "lon_deg": s.spatial.as_ref().and_then(|m| m.position()).map(|p| p.lon_deg),
+                "lat_deg": s.spatial.as_ref().and_then(|m| m.position()).map(|p| p.lat_deg),
+            }),
+            other => json!({ "name": other.name(), "datasets_names": other.datasets_names() }),
+        })
+        .collect();
+    Ok(json!({ "file": path, "kind": "Models", "models": list }))
+}
+
+/// Keys and values, indented; short lists on one line.
+fn print_text(document: &Value) {
+    let Value::Object(entries) = document else { return };
+    let title = |key: &str| entries.get(key).map(|v| v.to_string().trim_matches('"').to_string()).unwrap_or_default();
+    report::line(&format!("{}: {}", title("file"), title("kind")));
+    for (key, value) in entries.iter().filter(|(k, _)| !["file", "kind"].contains(&k.as_str())) {
+        match value {
+            Value::Null => {}
+            Value::String(s) => report::line(&format!("  {key}: {s}")),
+            Value::Array(list) if list.iter().all(|v| v.is_object()) && !list.is_empty() => {
+                report::line(&format!("  {key}:"));
+                for item in list {
+                    report::line(&format!("    {item}"));
+                }
+            }
+            Value::Array(list) => {
+                let words: Vec<String> = list.iter().map(short).collect();
+                report::line(&format!("  {key}: {}", if words.is_empty() { "none".into() } else { words.join(", ") }));
+            }
+            Value::Object(inner) => {
+                let words: Vec<String> = inner.iter().map(|(k, v)| format!("{k} {}", short(v))).collect();
+                report::line(&format!("  {key}: {}", words.join("; ")));
+            }
+            other => report::line(&format!("  {key}: {}", short(other))),
+        }
+    }
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(s) => s.clone(),
+        Value::Number(n) => match n.as_f64() {
+            Some(v) if n.is_f64() => format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_string(),
+            _ => n.to_string(),
+        },
+        Value::Array(list) => list.iter().map(short).collect::<Vec<_>>().join(" x "),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,61 @@
+//! One file per command: options → library → output.
+
+pub mod demo;
+pub mod devices;
+pub mod info;
+pub mod npred;
+pub mod plot;
+pub mod shell;
+pub mod tsmap;
+
+use std::path::Path;
+
+use pevatron::compute::Backend;
+use pevatron::flux::{FluxMaps, FluxQuantity};
+use pevatron::io::{Provenance, WriteOptions};
+use pevatron::maps::SkyPosition;
+use pevatron::{Error, Result};
+
+use crate::args::{CommonArgs, EngineArgs};
+
+/// Makes the backend and says which and why, if asked for or chosen automatically.
+pub fn backend(engine: &EngineArgs, common: &CommonArgs) -> Result<Backend> {
+    let backend = Backend::new(&engine.options()?)?;
+    let info = backend.info();
+    if !common.quiet && (engine.backend == "auto" || common.verbose > 0) {
+        eprintln!("backend: {} ({}): {}", info.name, info.adapter, info.reason);
+    }
+    Ok(backend)
+}
+
+/// How outputs of this command are written: what made them stands in them.
+pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut provenance = Provenance::default().with_option("command", format!("pevatron {}", arguments.join(" ")));
+    for input in inputs {
+        provenance = provenance.with_input(input);
+    }
+    WriteOptions { overwrite, provenance }
+}
+
+/// An output must not exist (unless it may be overwritten) and its folder must; found out before the work is done.
+pub fn check_output(path: &Path, overwrite: bool) -> Result<()> {
+    pevatron::io::check_output(path, overwrite)
+}
+
+/// Largest sqrt_ts: value, position and energy group.
+pub fn max_sqrt_ts(maps: &FluxMaps) -> Result<Option<(f64, SkyPosition, usize)>> {
+    let sqrt_ts = maps.sqrt_ts()?;
+    let geom = sqrt_ts.wcs_geom()?;
+    let (nx, ny) = (geom.nx(), geom.ny());
+    Ok(sqrt_ts.max().and_then(|(index, value)| {
+        let position = geom.pix_to_sky((index % nx) as f64, (index / nx % ny) as f64)?;
+        Some((value, position, index / (nx * ny)))
+    }))
+}
+
+/// The value of a quantity at the pixel that holds a position, in an energy group.
+pub fn value_at(maps: &FluxMaps, quantity: FluxQuantity, position: SkyPosition, group: usize) -> Result<f64> {
+    let map = maps.get(quantity).ok_or_else(|| Error::options("quantity", format!("no map '{}'", quantity.name())))?;
+    Ok(map.nearest_planes_at(position)?.get(group).copied().unwrap_or(f64::NAN))
+}

@@ -1,0 +1,45 @@
+//! `pevatron npred`.
+
+use std::time::Instant;
+
+use pevatron::datasets::MapDataset;
+use pevatron::models::Models;
+use pevatron::{Control, Result};
+use serde_json::json;
+
+use super::{backend, check_output, write_options};
+use crate::args::NpredArgs;
+use crate::{progress, report};
+
+pub fn run(args: &NpredArgs, control: &Control) -> Result<()> {
+    check_output(&args.output, args.overwrite)?;
+    let backend = backend(&args.engine, &args.common)?;
+    let control = progress::observed(control, args.common.quiet || args.common.json);
+    let start = Instant::now();
+    let mut dataset = MapDataset::read(&args.dataset)?;
+    if let Some(models) = &args.models {
+        dataset.models = Models::read(models)?;
+    }
+    let estimate = Instant::now();
+    let npred = match (&args.component, args.signal) {
+        (Some(name), _) => dataset.npred_signal(Some(name), &backend, &control)?,
+        (None, true) => dataset.npred_signal(None, &backend, &control)?,
+        (None, false) => dataset.npred(&backend, &control)?,
+    };
+    let estimate_seconds = estimate.elapsed().as_secs_f64();
+    let mut inputs = vec![args.dataset.as_path()];
+    inputs.extend(args.models.as_deref());
+    npred.write(&args.output, "NPRED", &write_options(args.overwrite, &inputs))?;
+    if args.common.json {
+        report::json(&json!({
+            "output": args.output,
+            "backend": backend.info().name,
+            "npred_sum": npred.sum(),
+            "estimate_seconds": estimate_seconds,
+            "seconds": start.elapsed().as_secs_f64(),
+        }));
+    } else if !args.common.quiet {
+        report::line(&format!("{}: {:.6} predicted counts", args.output.display(), npred.sum()));
+    }
+    Ok(())
+}

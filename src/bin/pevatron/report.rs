@@ -1,0 +1,45 @@
+//! Errors, memory, and other things that are told.
+
+use std::process::ExitCode;
+
+use pevatron::{Error, ErrorKind};
+
+/// Prints an error in one line, its help in another, and gives the exit code: 2 for wrong input or options, 130 for
+/// cancelled, else 1.
+pub fn fail(error: &Error) -> ExitCode {
+    eprintln!("error: {error}");
+    if let Some(help) = error.help() {
+        eprintln!("help: {help}");
+    }
+    ExitCode::from(match error.kind() {
+        ErrorKind::Options | ErrorKind::Input | ErrorKind::Unsupported => 2,
+        ErrorKind::Cancelled => 130,
+        _ => 1,
+    })
+}
+
+/// Memory that is free now.
+pub fn free_memory_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|b| *b > 0)
+}
+
+/// Largest resident memory of this process so far (Linux; elsewhere unknown).
+pub fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Prints a JSON document.
+pub fn json(value: &serde_json::Value) {
+    println!("{value:#}");
+}
+
+/// Prints to stdout; a closed pipe is no error.
+pub fn line(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

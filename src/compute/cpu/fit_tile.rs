@@ -1,0 +1,215 @@
+//! Fits a tile, patch by patch, and gathers what comes out.
+
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::Array2;
+
+use super::errors::{Errors, errors};
+use super::patch::{Norm, Patch, PatchScratch};
+use super::plan::{PATCH, RunPlan, patch_lanes};
+use super::simd::{LANES, Simd};
+use super::tile::{Tile, TileData};
+use super::wide::Mask;
+use crate::kernels::ts_map::{Window, WindowFit};
+use crate::kernels::{TsMapOutput, TsMapStatus};
+
+/// Working memory of a thread.
+#[derive(Default)]
+pub struct Scratch {
+    data: TileData,
+    patch: PatchScratch,
+    window: Window,
+    fits: Vec<WindowFit>,
+}
+
+/// Fits the double-precision way, for single pixels.
+pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
+
+/// Fits all pixels of a tile and stores them.
+#[inline(always)]
+pub fn fit_tile<V: Simd>(
+    plan: &RunPlan<'_>,
+    tile: &Tile,
+    scratch: &mut Scratch,
+    refit: Refit<'_>,
+    output: &Mutex<TsMapOutput>,
+) -> u64 {
+    let (rows, columns) = (tile.rows.len(), tile.columns.len());
+    let wanted = |y: usize, x: usize| y < tile.rows.end && x < tile.columns.end && plan.fit_mask[[y, x]];
+    let mut done = 0;
+    let mut entered = false;
+    scratch.fits.clear();
+    scratch.fits.resize(rows * columns, WindowFit::MASKED);
+    for patch_row in 0..rows.div_ceil(PATCH) {
+        let mut strip = false;
+        for patch_column in 0..columns.div_ceil(PATCH) {
+            let (y0, x0) = (tile.rows.start + patch_row * PATCH, tile.columns.start + patch_column * PATCH);
+            let lanes = Mask::from_fn(|lane| wanted(y0 + lane / PATCH, x0 + lane % PATCH));
+            if !lanes.any() {
+                continue;
+            }
+            if !entered {
+                scratch.data.enter(plan, tile);
+                entered = true;
+            }
+            if !strip {
+                scratch.data.enter_strip(plan, tile, patch_row);
+                strip = true;
+            }
+            let (fits, again) = fit_patch::<V>(plan, tile, (patch_row, patch_column), lanes, scratch);
+            for (lane, mut fit) in fits.into_iter().enumerate() {
+                if lanes.get(lane) {
+                    let (y, x) = (y0 + lane / PATCH, x0 + lane % PATCH);
+                    if again.get(lane) {
+                        fit = refit(y, x, &mut scratch.window);
+                    }
+                    scratch.fits[(y - tile.rows.start) * columns + x - tile.columns.start] = fit;
+                    done += 1;
+                }
+            }
+        }
+    }
+    if done > 0 {
+        store(&mut output.lock().unwrap_or_else(PoisonError::into_inner), tile, &scratch.fits);
+    }
+    done
+}
+
+/// Fits of a patch, and the lanes that have to be fitted in double precision instead.
+#[inline(always)]
+fn fit_patch<V: Simd>(
+    plan: &RunPlan<'_>,
+    tile: &Tile,
+    at: (usize, usize),
+    wanted: Mask,
+    scratch: &mut Scratch,
+) -> ([WindowFit; LANES], Mask) {
+    let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
+    let awkward = if plan.sums.awkward.is_empty() {
+        Mask::none()
+    } else {
+        let bins = patch_lanes(&plan.sums.awkward, plan.shape, pixel, 0.0);
+        Mask::from_fn(|lane| bins[lane] > 0.0).and(wanted)
+    };
+    let usual = wanted.and(awkward.not());
+    if plan.settings.sensitivity {
+        return ([WindowFit::MASKED; LANES], wanted);
+    }
+    let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, usual, &scratch.data, &mut scratch.patch);
+    let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
+    let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
+    let failed = norm.failed.or(errors.failed).and(patch.active);
+    (describe(&mut patch, &scratch.data, pixel, usual, &norm, &errors), awkward.or(failed))
+}
+
+/// Turns lanes into fits in the units of the run.
+#[inline(always)]
+fn describe(
+    patch: &mut Patch<'_, '_>,
+    data: &TileData,
+    pixel: (usize, usize),
+    wanted: Mask,
+    norm: &Norm,
+    errors: &Errors,
+) -> [WindowFit; LANES] {
+    let plan = patch.plan;
+    let settings = &plan.settings;
+    let lanes = |map: &[f64]| patch_lanes(map, plan.shape, pixel, 0.0);
+    let (stat_null, npred_null) = (lanes(&plan.sums.stat_null), lanes(&plan.sums.background));
+    let (npred_reference, filled) = (lanes(&plan.sums.model), lanes(&plan.sums.filled));
+    let lowest = if patch.fitted.not().and(patch.active).any() { Some(norm_at_bound(patch, data)) } else { None };
+    let q = one_pole_curvature(norm);
+    std::array::from_fn(|lane| {
+        if !wanted.get(lane) {
+            return WindowFit::MASKED;
+        }
+        let mut fit = WindowFit {
+            ts: 0.0,
+            stat_null: stat_null[lane],
+            npred_null: npred_null[lane],
+            npred_reference: npred_reference[lane],
+            status: TsMapStatus::NO_MODEL,
+            ..WindowFit::MASKED
+        };
+        if !patch.active.get(lane) {
+            return fit;
+        }
+        let fitted = patch.fitted.get(lane);
+        let scale = patch.scale;
+        let x = match lowest {
+            Some(lowest) if !fitted => lowest.0[lane],
+            _ => norm.base.0[lane] + norm.rest.0[lane],
+        };
+        fit.norm = x * scale;
+        fit.norm_err = if fitted { settings.n_sigma / q.0[lane].sqrt() * scale } else { f64::INFINITY };
+        fit.ts = if fitted { norm.ts.0[lane] } else { -2.0 * x * patch.model.0[lane] };
+        fit.niter = match (fitted, norm.kept.get(lane)) {
+            (true, false) => norm.passes,
+            _ => 0,
+        };
+        let mut status = 0;
+        let mut flag = |bit: u32, set: bool| status |= if set { bit } else { 0 };
+        flag(TsMapStatus::NO_COUNTS, filled[lane] == 0.0);
+        flag(TsMapStatus::COUNTS_WITHOUT_MODEL, filled[lane] > 0.0 && !fitted);
+        flag(TsMapStatus::SINGLE_BIN, patch.single.get(lane));
+        flag(TsMapStatus::AT_BOUND, norm.at_bound.get(lane));
+        flag(TsMapStatus::ZERO_BACKGROUND, patch.holes.0[lane] > 0.0);
+        flag(TsMapStatus::BELOW_THRESHOLD, norm.kept.get(lane));
+        if settings.errn_errp {
+            fit.errn = errors.down.0[lane] * scale;
+            fit.errp = errors.up.0[lane] * scale;
+            flag(TsMapStatus::NO_ERRN, fit.errn.is_nan());
+        }
+        if settings.ul {
+            fit.ul = fit.norm + errors.limit.0[lane] * scale;
+        }
+        fit.status = status;
+        fit
+    })
+}
+
+/// Q at the norm, from the sums at the base: the one-pole model again.
+#[inline(always)]
+fn one_pole_curvature(norm: &Norm) -> super::wide::Wide {
+    let bend = norm.moved.r / norm.moved.q.at_least(1e-100);
+    let stretch = bend * norm.rest + 1.0;
+    norm.moved.q / (stretch * stretch)
+}
+
+#[inline(always)]
+fn norm_at_bound(patch: &mut Patch<'_, '_>, data: &TileData) -> super::wide::Wide {
+    // Known by now: lanes without counts asked for it first of all.
+    patch.lowest_norm::<super::simd::Portable>(data)
+}
+
+/// Copies the fits of a tile into the maps.
+fn store(output: &mut TsMapOutput, tile: &Tile, fits: &[WindowFit]) {
+    let columns = tile.columns.len();
+    for (y, row) in tile.rows.clone().zip(fits.chunks_exact(columns)) {
+        let put = |map: &mut Array2<f64>, value: fn(&WindowFit) -> f64| {
+            let mut map = map.row_mut(y);
+            for (target, fit) in map.iter_mut().skip(tile.columns.start).zip(row) {
+                *target = value(fit);
+            }
+        };
+        put(&mut output.norm, |fit| fit.norm);
+        put(&mut output.norm_err, |fit| fit.norm_err);
+        put(&mut output.ts, |fit| fit.ts);
+        put(&mut output.stat_null, |fit| fit.stat_null);
+        put(&mut output.npred_null, |fit| fit.npred_null);
+        put(&mut output.npred_reference, |fit| fit.npred_reference);
+        let put_if = |map: &mut Option<Array2<f64>>, value| {
+            if let Some(map) = map {
+                put(map, value);
+            }
+        };
+        put_if(&mut output.norm_errn, |fit| fit.errn);
+        put_if(&mut output.norm_errp, |fit| fit.errp);
+        put_if(&mut output.norm_ul, |fit| fit.ul);
+        put_if(&mut output.norm_sensitivity, |fit| fit.sensitivity);
+        for (x, fit) in tile.columns.clone().zip(row) {
+            output.niter[[y, x]] = fit.niter;
+            output.status[[y, x]] = fit.status;
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Fits the sixteen pixels of a patch together.
+//!
+//! All in units of the tile (`c` is about 1 at most). The norm comes from steps that fit "one pole and a constant" to
+//! the derivative, cubically convergent; errors and limits are displacements from the norm, see [`super::errors`].
+
+use super::dense::{Truncated, lowest_norm};
+use super::passes::{BinList, Moved, Sums, move_to, sums};
+use super::plan::{PATCH, RunPlan, patch_lanes};
+use super::simd::{LANES, Simd};
+use super::tile::{StripBin, Tile, TileData};
+use super::wide::{Mask, Wide};
+
+/// Least value of curvatures that are divided by: products of faint bins may vanish in single precision.
+const TINY: f64 = 1e-100;
+/// Steps of the norm below this many sigmas are done: one more, cubically convergent, follows from the exact sums.
+const LAST_STEP: f64 = 0.1;
+/// Closest that `1 + x c` may come to 0: nearer, single precision loses the norm. Such pixels are fitted in double.
+const CLOSEST_POLE: f64 = 1e-4;
+/// Bound on passes; pixels that need more are fitted in double.
+const MOST_PASSES: u32 = 30;
+
+/// Working memory of a thread.
+#[derive(Default)]
+pub struct PatchScratch {
+    pub list: BinList,
+    pub truncated: Truncated,
+}
+
+/// A patch on its way through the fit.
+pub struct Patch<'p, 'r> {
+    pub plan: &'p RunPlan<'r>,
+    pub tile: &'p Tile,
+    /// Patch row and column in the tile.
+    pub at: (usize, usize),
+    /// Lanes to fit: unmasked, with model.
+    pub active: Mask,
+    /// Of those, lanes with a bin that has counts and model.
+    pub fitted: Mask,
+    /// Of those, lanes with one such bin.
+    pub single: Mask,
+    /// Sum of m; 1 in lanes that are not active.
+    pub model: Wide,
+    /// Sum of m over bins without background.
+    pub holes: Wide,
+    /// Norms of the tile times this are norms.
+    pub scale: f64,
+    /// Upper bound of c over all bins of the patch.
+    c_bound: f64,
+    /// The bound npred ≥ 0 once it was needed.
+    lowest: Option<Wide>,
+}
+
+/// Sums at norm 0, found while the list is built, and the largest c.
+struct AtZero {
+    s1: Wide,
+    s2: Wide,
+    s3: Wide,
+    c_max: Wide,
+}
+
+/// The norm of each lane, and the sums there.
+pub struct Norm {
+    /// Where the list was moved to; the norm is `base + rest`.
+    pub base: Wide,
+    pub rest: Wide,
+    /// Sums at `base`.
+    pub moved: Moved,
+    /// stat(0) - stat(norm).
+    pub ts: Wide,
+    /// stat(base) - stat(norm).
+    pub offset: Wide,
+    /// Lanes at the bound npred ≥ 0.
+    pub at_bound: Mask,
+    /// Lanes that keep the first guess.
+    pub kept: Mask,
+    /// Lanes that did not settle.
+    pub failed: Mask,
+    pub passes: u32,
+}
+
+impl<'p, 'r> Patch<'p, 'r> {
+    /// Makes the list of the patch; `wanted` are the lanes to fit.
+    #[inline(always)]
+    pub fn new<V: Simd>(
+        plan: &'p RunPlan<'r>,
+        tile: &'p Tile,
+        at: (usize, usize),
+        wanted: Mask,
+        data: &TileData,
+        scratch: &mut PatchScratch,
+    ) -> (Self, AtZeroSums) {
+        let scale = plan.norm_scale * data.scale;
+        let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
+        let lanes = |map: &[f64]| Wide(patch_lanes(map, plan.shape, pixel, 0.0)) * scale;
+        let model = lanes(&plan.sums.model);
+        let holes = if plan.sums.hole_model.is_empty() { Wide::ZERO } else { lanes(&plan.sums.hole_model) };
+
+        let at_zero = build::<V>(plan, data.patch_bins(at.1, plan.window().1), at.1, &mut scratch.list);
+        scratch.truncated.clear();
+        let active = wanted.and(model.over(0.0));
+        let fitted = active.and(at_zero.s1.over(0.0));
+        let c_bound = (0..plan.planes.len())
+            .map(|p| f64::from(data.bound(p, at)) * f64::from(plan.planes[p].kernel_max))
+            .fold(0.0, f64::max)
+            * (1.0 + 1e-6);
+        let patch = Self {
+            plan,
+            tile,
+            at,
+            active,
+            fitted,
+            single: single_bins(&at_zero, fitted, &scratch.list),
+            model: model.where_or(active, Wide::splat(1.0)),
+            holes,
+            scale,
+            c_bound,
+            lowest: None,
+        };
+        (patch, AtZeroSums(at_zero))
+    }
+
+    /// True where some lane of `lanes` may predict negative counts in a bin at `norm`.
+    #[inline(always)]
+    pub fn may_be_negative(&self, norm: Wide, lanes: Mask) -> bool {
+        let lowest = norm.only(lanes).lowest();
+        lowest < 0.0 && (1.0 + lowest * self.c_bound <= 0.0 || self.holes.over(0.0).any())
+    }
+
+    /// The bound npred ≥ 0 of each lane.
+    #[inline(always)]
+    pub fn lowest_norm<V: Simd>(&mut self, data: &TileData) -> Wide {
+        if let Some(lowest) = self.lowest {
+            return lowest;
+        }
+        let lowest = lowest_norm::<V>(self.plan, data, self.at, self.active);
+        let lowest = Wide::ZERO.where_or(self.holes.over(0.0), lowest).rounded();
+        self.lowest = Some(lowest);
+        lowest
+    }
+
+    /// Finds the norm of each lane and moves the list there.
+    #[inline(always)]
+    pub fn norm<V: Simd>(&mut self, data: &TileData, list: &mut BinList, at_zero: &AtZeroSums) -> Norm {
+        let at_zero = &at_zero.0;
+        let (model, fitted) = (self.model, self.fitted);
+        let pole = at_zero.c_max.at_least(1e-30).map(|c| -1.0 / c);
+        // Right of the last pole by what its counts alone ask for, and never where single precision is lost.
+        let above_pole = pole + model.recip() * (0.999 * f64::from(data.counts_min).min(1e30));
+        let closest = pole * (1.0 - CLOSEST_POLE);
+        let lower = closest.max(above_pole);
+
+        let mut x = one_pole_step(at_zero.s1 - model, at_zero.s2, at_zero.s3, model).max(lower).only(fitted);
+        if self.may_be_negative(x, self.active) || fitted.not().and(self.active).any() {
+            x = x.max(self.lowest_norm::<V>(data));
+        }
+        let kept = self.keep_guess::<V>(data, list, lower, &mut x);
+        let free = fitted.and(kept.lanes.not());
+
+        let mut passes = 0;
+        let most = MOST_PASSES.min(self.plan.settings.max_niter);
+        let (mut at, mut step);
+        loop {
+            passes += 1;
+            x = x.rounded();
+            at = sums::<V>(list, x.to_lanes());
+            let mut next = (x + one_pole_step(at.p - model, at.q, at.r, model)).max(lower);
+            if self.lowest.is_none() && self.may_be_negative(next, free) {
+                self.lowest_norm::<V>(data);
+            }
+            if let Some(lowest) = self.lowest {
+                next = next.max(lowest);
+            }
+            step = (next - x).only(free);
+            if (step.abs() * at.q.sqrt()).highest() < LAST_STEP || passes >= most {
+                break;
+            }
+            x = x + step;
+        }
+        let settled = (step.abs() * at.q.sqrt()).under(LAST_STEP);
+
+        let base = (x + step).rounded();
+        let likelihood = taylor(&at, base - x) - base * model;
+        let moved = move_to::<V>(list, base.to_lanes());
+        let excess = moved.p - model;
+        let mut rest = one_pole_step(excess, moved.q, moved.r, model).only(free);
+        let mut at_bound = fitted.not().and(self.active);
+        if let Some(lowest) = self.lowest {
+            let below = (lowest + lowest.abs() * 1e-12).above(base + rest).and(free);
+            rest = (lowest - base).where_or(below, rest);
+            at_bound = at_bound.or(below);
+        }
+        let offset = (excess * rest).at_least(0.0).only(at_bound.not());
+        let lost = closest.above(base - base.abs() * 1e-6).and(free);
+        let jumped = (rest.abs() * moved.q.sqrt()).over(2.0 * LAST_STEP).and(free);
+        Norm {
+            base,
+            rest,
+            moved,
+            ts: likelihood * 2.0 + offset,
+            offset,
+            at_bound: at_bound.and(kept.lanes.not()),
+            kept: kept.lanes,
+            failed: settled.not().and(free).or(lost).or(jumped).or(kept.unclear),
+            passes,
+        }
+    }
+
+    /// Which lanes keep the first guess because of the threshold; their `x` becomes the guess.
+    #[inline(always)]
+    fn keep_guess<V: Simd>(&mut self, data: &TileData, list: &BinList, lower: Wide, x: &mut Wide) -> Kept {
+        let (Some(guess), Some(threshold)) = (&self.plan.guess, self.plan.settings.threshold) else {
+            return Kept { lanes: Mask::none(), unclear: Mask::none() };
+        };
+        let pixel = (self.tile.rows.start + self.at.0 * PATCH, self.tile.columns.start + self.at.1 * PATCH);
+        let guess = Wide(patch_lanes(guess, self.plan.shape, pixel, f64::NAN)) * (1.0 / self.scale);
+        let given = Mask::from_fn(|lane| guess.0[lane].is_finite()).and(self.active);
+        let at = guess.where_or(given, Wide::ZERO).rounded();
+        let mut clear = at.above(lower).and(self.fitted);
+        if self.may_be_negative(at, given) {
+            clear = clear.and(at.above(self.lowest_norm::<V>(data)));
+        }
+        let tested = given.and(clear);
+        let at = at.only(tested);
+        let ts = (sums::<V>(list, at.to_lanes()).l - at * self.model) * 2.0;
+        let lanes = tested.and(ts.over(threshold).not());
+        *x = at.where_or(lanes, *x);
+        Kept { lanes, unclear: given.and(clear.not()) }
+    }
+}
+
+/// Sums at norm 0: made by [`Patch::new`], used by [`Patch::norm`].
+pub struct AtZeroSums(AtZero);
+
+struct Kept {
+    lanes: Mask,
+    /// Lanes whose guess single precision cannot judge.
+    unclear: Mask,
+}
+
+/// Step to the root of P = M by fitting `A / (1 + B d) + C` to P, Q and R; `excess` is P - M. Where that has no root,
+/// Newton's step on 1/P, which is concave and hence safe.
+#[inline(always)]
+pub fn one_pole_step(excess: Wide, q: Wide, r: Wide, model: Wide) -> Wide {
+    let (q, r) = (q.at_least(TINY), r.at_least(TINY));
+    let peak = q * q / r;
+    let rest = peak - excess;
+    let pole_step = excess * q / (rest * r);
+    let newton = excess * (excess + model) / (model * q);
+    pole_step.where_or((rest - peak * 0.02).over(0.0), newton)
+}
+
+/// L at a small step d from where the sums were taken.
+#[inline(always)]
+fn taylor(at: &Sums, d: Wide) -> Wide {
+    at.l + (at.p + (at.r * d * (2.0 / 3.0) - at.q) * d * 0.5) * d
+}
+
+/// Makes the list of the bins that a patch sees.
+#[inline(always)]
+fn build<V: Simd>(plan: &RunPlan<'_>, bins: &[StripBin], patch_column: usize, list: &mut BinList) -> AtZero {
+    list.clear();
+    list.ones.reserve(bins.len());
+    list.others.reserve(bins.len());
+    list.other_counts.reserve(bins.len());
+    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let first = (patch_column * PATCH) as u32;
+    let mut c_max = V::zero();
+    for chunk in bins.chunks(256) {
+        let (mut s1, mut s2, mut s3) = (V::zero(), V::zero(), V::zero());
+        for bin in chunk {
+            let kernel = V::load(&plan.table[(bin.table_row + bin.column - first) as usize]);
+            let c = V::splat(bin.ratio).mul(kernel);
+            c_max = c_max.max(c);
+            let nc = V::splat(bin.counts).mul(c);
+            let nc2 = nc.mul(c);
+            s1 = s1.add(nc);
+            s2 = s2.add(nc2);
+            s3 = nc2.mul_add(c, s3);
+            let mut block = super::simd::Block::ZERO;
+            c.store(&mut block);
+            if bin.counts == 1.0 {
+                list.ones.push(block);
+            } else {
+                list.others.push(block);
+                list.other_counts.push(bin.counts);
+            }
+        }
+        at_zero.s1.add_lanes(s1);
+        at_zero.s2.add_lanes(s2);
+        at_zero.s3.add_lanes(s3);
+    }
+    at_zero.c_max = Wide::from_lanes(c_max);
+    at_zero
+}
+
+/// Lanes with one bin that has counts and model. Only where all c are equal, which the sums tell, bins are counted.
+#[inline(always)]
+fn single_bins(at_zero: &AtZero, fitted: Mask, list: &BinList) -> Mask {
+    let spread = at_zero.s1 * at_zero.s3 - at_zero.s2 * at_zero.s2 * (1.0 + 1e-4);
+    let equal = spread.over(0.0).not().and(fitted);
+    if !equal.any() {
+        return equal;
+    }
+    let mut bins = [0u32; LANES];
+    for c in list.ones.iter().chain(&list.others) {
+        for (bins, c) in bins.iter_mut().zip(c.0) {
+            *bins += u32::from(c > 0.0);
+        }
+    }
+    Mask::from_fn(|lane| bins[lane] == 1).and(equal)
+}

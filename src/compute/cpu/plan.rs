@@ -1,0 +1,257 @@
+//! What is worked out once per run: the planes with their kernels, kernel tables for patches, per-pixel sums.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::boxes::box_sum;
+use super::correlate::{Method, Term, correlate};
+use super::prepare::{BinLists, PlaneBins, is_hole, power_of_two_below};
+use super::simd::{Block, LANES};
+use crate::control::Control;
+use crate::error::Result;
+use crate::kernels::cube::PlaneView;
+use crate::kernels::ts_map::TRUNCATION_VALUE;
+use crate::kernels::{TsMapData, TsMapRun, TsMapSettings};
+
+/// Rows and columns of a patch; its pixels are the lanes, row by row.
+pub const PATCH: usize = 4;
+
+/// One plane of a run with its kernel.
+pub struct RunPlane<'r> {
+    pub bins: &'r PlaneBins,
+    pub background: PlaneView<'r>,
+    pub exposure: PlaneView<'r>,
+    pub kernel: ArrayView2<'r, f64>,
+    /// Largest kernel value, scaled like [`RunPlan::table`].
+    pub kernel_max: f32,
+    /// Cells of the patch's window in which some lane has model, largest first.
+    pub cells: Vec<Cell>,
+}
+
+/// A cell of the window of a patch: bins at `(row, column)` from the patch's corner less the half kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    /// Largest of the table's lanes here.
+    pub largest: f32,
+    pub row: u32,
+    pub column: u32,
+    /// Index in [`RunPlan::table`].
+    pub index: u32,
+}
+
+/// Sums over each pixel's window, whole map, row by row.
+pub struct WindowSums {
+    /// Sum of b.
+    pub background: Vec<f64>,
+    /// `2 sum [t(b) - n ln t(b)]`.
+    pub stat_null: Vec<f64>,
+    /// Sum of m.
+    pub model: Vec<f64>,
+    /// Sum of m over bins without background; empty where the run has none.
+    pub hole_model: Vec<f64>,
+    /// Number of bins with counts.
+    pub filled: Vec<f64>,
+    /// Number of bins that only double precision can fit; empty where the run has none.
+    pub awkward: Vec<f64>,
+}
+
+/// A run, ready to be done tile by tile.
+pub struct RunPlan<'r> {
+    pub shape: (usize, usize),
+    /// Half sides that hold the window of every plane.
+    pub half: (usize, usize),
+    pub planes: Vec<RunPlane<'r>>,
+    /// `[plane, row, column]` of the patch's window: kernel value of each lane, scaled.
+    pub table: Vec<Block>,
+    /// Real norms are [`RunPlan::norm_scale`] times those of a fit with `c = table * ratio`.
+    pub norm_scale: f64,
+    /// Factor of the kernel in `table`; a power of two.
+    pub kernel_scale: f64,
+    pub sums: WindowSums,
+    pub fit_mask: ArrayView2<'r, bool>,
+    /// First guess of the norm, whole map; `None` where no threshold asks for it.
+    pub guess: Option<Vec<f64>>,
+    pub settings: TsMapSettings,
+}
+
+impl<'r> RunPlan<'r> {
+    pub fn new(data: &'r TsMapData<'_>, lists: &'r BinLists, run: &'r TsMapRun<'_>, control: &Control) -> Result<Self> {
+        let mut planes = Vec::new();
+        for (i, ((input, range), kernel)) in data.inputs().iter().zip(&run.planes).zip(&run.kernels).enumerate() {
+            for (plane, kernel) in range.clone().zip(kernel.outer_iter()) {
+                planes.push(RunPlane {
+                    bins: &lists.planes[lists.first_plane[i] + plane],
+                    background: input.background.reborrow().plane(plane),
+                    exposure: input.exposure.reborrow().plane(plane),
+                    kernel,
+                    kernel_max: 0.0,
+                    cells: Vec::new(),
+                });
+            }
+        }
+        let half = |side: fn(&RunPlane<'_>) -> usize| planes.iter().map(|plane| side(plane) / 2).max().unwrap_or(0);
+        let half = (half(|plane| plane.kernel.dim().0), half(|plane| plane.kernel.dim().1));
+
+        // The largest c of a bin with counts is brought to about 1: its powers neither overflow nor vanish.
+        let peak = |plane: &RunPlane<'_>| plane.kernel.iter().copied().fold(0.0, f64::max);
+        let largest = planes.iter().map(|plane| f64::from(plane.bins.ratio_max) * peak(plane)).fold(0.0, f64::max);
+        let kernel_scale = power_of_two_below(1.0 / largest);
+        let (rows, columns) = (2 * half.0 + PATCH, 2 * half.1 + PATCH);
+        let mut table = vec![Block::ZERO; planes.len() * rows * columns];
+        table.par_chunks_mut(rows * columns).zip(planes.par_iter_mut()).enumerate().for_each(
+            |(number, (table, plane))| {
+                fill_table(table, (rows, columns), plane.kernel, half, kernel_scale);
+                plane.kernel_max = (peak(plane) * kernel_scale) as f32;
+                plane.cells = sorted_cells(table, columns, number * rows * columns);
+            },
+        );
+        control.check()?;
+        let sums = WindowSums::new(data, run, &planes, control)?;
+        Ok(Self {
+            shape: data.shape(),
+            half,
+            planes,
+            table,
+            norm_scale: lists.ratio_scale * kernel_scale,
+            kernel_scale,
+            sums,
+            fit_mask: run.fit_mask.view(),
+            guess: run.norm_guess.filter(|_| run.settings.threshold.is_some()).map(|g| g.iter().copied().collect()),
+            settings: run.settings.clone(),
+        })
+    }
+
+    /// Rows and columns of the window of a patch.
+    pub fn window(&self) -> (usize, usize) {
+        (2 * self.half.0 + PATCH, 2 * self.half.1 + PATCH)
+    }
+}
+
+fn fill_table(
+    table: &mut [Block],
+    (rows, columns): (usize, usize),
+    kernel: ArrayView2<'_, f64>,
+    (hy, hx): (usize, usize),
+    scale: f64,
+) {
+    let (ky, kx) = kernel.dim();
+    let (dy, dx) = (hy - ky / 2, hx - kx / 2);
+    for row in 0..rows {
+        for column in 0..columns {
+            let block = &mut table[row * columns + column].0;
+            for (lane, value) in block.iter_mut().enumerate() {
+                let u = row.checked_sub(lane / PATCH + dy).filter(|u| *u < ky);
+                let v = column.checked_sub(lane % PATCH + dx).filter(|v| *v < kx);
+                if let (Some(u), Some(v)) = (u, v) {
+                    *value = (kernel[[u, v]] * scale) as f32;
+                }
+            }
+        }
+    }
+}
+
+fn sorted_cells(table: &[Block], columns: usize, first: usize) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = table
+        .iter()
+        .enumerate()
+        .filter(|(_, block)| block.max() > 0.0)
+        .map(|(i, block)| Cell {
+            largest: block.max(),
+            row: (i / columns) as u32,
+            column: (i % columns) as u32,
+            index: (first + i) as u32,
+        })
+        .collect();
+    cells.sort_by(|a, b| b.largest.total_cmp(&a.largest));
+    cells
+}
+
+impl WindowSums {
+    fn new(data: &TsMapData<'_>, run: &TsMapRun<'_>, planes: &[RunPlane<'_>], control: &Control) -> Result<Self> {
+        let (ny, nx) = data.shape();
+        let mut sums = Self {
+            background: vec![0.0; ny * nx],
+            stat_null: vec![0.0; ny * nx],
+            model: Vec::new(),
+            hole_model: Vec::new(),
+            filled: vec![0.0; ny * nx],
+            awkward: Vec::new(),
+        };
+        if ny * nx == 0 {
+            return Ok(sums);
+        }
+        // Inputs may have windows of different sizes: their boxes are summed apart.
+        let mut first = 0;
+        for ((input, range), kernel) in data.inputs().iter().zip(&run.planes).zip(&run.kernels) {
+            control.check()?;
+            let of_input = &planes[first..first + range.len()];
+            first += range.len();
+            let half = (kernel.dim().1 / 2, kernel.dim().2 / 2);
+            let mut maps = [vec![0.0; ny * nx], vec![0.0; ny * nx], vec![0.0; ny * nx]];
+            let [background, stat_null, filled] = &mut maps;
+            background
+                .par_chunks_mut(nx)
+                .zip(stat_null.par_chunks_mut(nx))
+                .zip(filled.par_chunks_mut(nx))
+                .enumerate()
+                .for_each(|(y, ((background, stat_null), filled))| {
+                    for plane in range.clone() {
+                        let (counts, b) = (input.counts.plane(plane), input.background.plane(plane));
+                        for x in 0..nx {
+                            let (n, b) = (counts.at(y, x), b.at(y, x));
+                            let t = b.max(TRUNCATION_VALUE);
+                            background[x] += b;
+                            // Bins without anything at all drop out.
+                            stat_null[x] += if b > 0.0 { 2.0 * t } else { 0.0 };
+                            if n > 0.0 {
+                                stat_null[x] -= 2.0 * n * t.ln();
+                                filled[x] += 1.0;
+                            }
+                        }
+                    }
+                });
+            let targets = [&mut sums.background, &mut sums.stat_null, &mut sums.filled];
+            for (target, map) in targets.into_iter().zip(&maps) {
+                add(target, &box_sum(map, (ny, nx), half));
+            }
+            if of_input.iter().any(|plane| !plane.bins.awkward.is_empty()) {
+                let mut map = vec![0.0; ny * nx];
+                for (y, x) in of_input.iter().flat_map(|plane| &plane.bins.awkward) {
+                    map[*y as usize * nx + *x as usize] += 1.0;
+                }
+                sums.awkward.resize(ny * nx, 0.0);
+                add(&mut sums.awkward, &box_sum(&map, (ny, nx), half));
+            }
+        }
+        let model: Vec<_> = planes
+            .iter()
+            .map(|p| Term { at: move |y: usize, x: usize| p.exposure.at(y, x), kernel: p.kernel })
+            .collect();
+        sums.model = correlate(&model, (ny, nx), Method::NonNegative, control)?;
+        let holes: Vec<_> = planes
+            .iter()
+            .filter(|plane| plane.bins.has_holes)
+            .map(|p| Term {
+                at: move |y: usize, x: usize| if is_hole(p.background.at(y, x)) { p.exposure.at(y, x) } else { 0.0 },
+                kernel: p.kernel,
+            })
+            .collect();
+        if !holes.is_empty() {
+            sums.hole_model = correlate(&holes, (ny, nx), Method::NonNegative, control)?;
+        }
+        Ok(sums)
+    }
+}
+
+fn add(sum: &mut [f64], term: &[f64]) {
+    sum.par_iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
+}
+
+/// Lanes of the patch at `(y, x)` read from a map, `outside` where there is no pixel.
+#[inline(always)]
+pub fn patch_lanes(map: &[f64], (ny, nx): (usize, usize), (y, x): (usize, usize), outside: f64) -> [f64; LANES] {
+    std::array::from_fn(|lane| {
+        let (y, x) = (y + lane / PATCH, x + lane % PATCH);
+        if y < ny && x < nx { map[y * nx + x] } else { outside }
+    })
+}

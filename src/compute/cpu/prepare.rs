@@ -1,0 +1,125 @@
+//! What is built once per data set: the lists of bins with counts, plane by plane.
+
+use rayon::prelude::*;
+
+use crate::kernels::TsMapData;
+use crate::kernels::ts_map::{TRUNCATION_VALUE, TsMapInput};
+
+/// Counts above this are not exact in single precision: windows that hold such bins are fitted in double.
+const LARGEST_COUNTS: f64 = 16_777_216.0;
+
+/// Bins with counts, background and exposure of one plane, row by row.
+pub struct PlaneBins {
+    /// Where each row starts in the three lists, and where the last ends.
+    pub starts: Vec<usize>,
+    /// x of each bin, ascending within a row.
+    pub columns: Vec<u32>,
+    /// Counts n.
+    pub counts: Vec<f32>,
+    /// Exposure over background, e / b, times [`BinLists::ratio_scale`].
+    pub ratios: Vec<f32>,
+    /// Largest of `ratios`.
+    pub ratio_max: f32,
+    /// Some bin has exposure but no background.
+    pub has_holes: bool,
+    /// `(y, x)` of bins that single precision cannot fit: counts without background, or too many counts.
+    pub awkward: Vec<(u32, u32)>,
+}
+
+/// The lists of all planes of all inputs.
+pub struct BinLists {
+    /// Planes of the inputs, one input after the other.
+    pub planes: Vec<PlaneBins>,
+    /// First plane of each input.
+    pub first_plane: Vec<usize>,
+    /// Brings the ratios e / b into the range of single precision; a power of two.
+    pub ratio_scale: f64,
+}
+
+impl BinLists {
+    pub fn new(data: &TsMapData<'_>) -> Self {
+        let numbered: Vec<(&TsMapInput<'_>, usize)> =
+            data.inputs().iter().flat_map(|input| (0..input.counts.dim().0).map(move |plane| (input, plane))).collect();
+        let mut first_plane = vec![0];
+        for input in data.inputs() {
+            first_plane.push(first_plane[first_plane.len() - 1] + input.counts.dim().0);
+        }
+        let largest = numbered
+            .par_iter()
+            .map(|(input, plane)| largest_ratio(input, *plane, data.shape()))
+            .reduce(|| 0.0, f64::max);
+        let ratio_scale = power_of_two_below(1.0 / largest);
+        let planes = numbered
+            .par_iter()
+            .map(|(input, plane)| PlaneBins::new(input, *plane, data.shape(), ratio_scale))
+            .collect();
+        Self { planes, first_plane, ratio_scale }
+    }
+}
+
+/// 1 where the value has no such power.
+pub fn power_of_two_below(value: f64) -> f64 {
+    if value.is_finite() && value > 0.0 { value.log2().floor().clamp(-900.0, 900.0).exp2() } else { 1.0 }
+}
+
+/// No background: e / b means nothing. Truncated background counts as none.
+#[inline(always)]
+pub fn is_hole(background: f64) -> bool {
+    background <= TRUNCATION_VALUE
+}
+
+fn largest_ratio(input: &TsMapInput<'_>, plane: usize, (ny, nx): (usize, usize)) -> f64 {
+    let (background, exposure) = (input.background.plane(plane), input.exposure.plane(plane));
+    let mut largest = 0.0f64;
+    for y in 0..ny {
+        for x in 0..nx {
+            let b = background.at(y, x);
+            if !is_hole(b) {
+                largest = largest.max(exposure.at(y, x) / b);
+            }
+        }
+    }
+    largest
+}
+
+impl PlaneBins {
+    fn new(input: &TsMapInput<'_>, plane: usize, (ny, nx): (usize, usize), ratio_scale: f64) -> Self {
+        let counts = input.counts.plane(plane);
+        let (background, exposure) = (input.background.plane(plane), input.exposure.plane(plane));
+        let mut bins = Self {
+            starts: vec![0],
+            columns: Vec::new(),
+            counts: Vec::new(),
+            ratios: Vec::new(),
+            ratio_max: 0.0,
+            has_holes: false,
+            awkward: Vec::new(),
+        };
+        for y in 0..ny {
+            for x in 0..nx {
+                let (n, b, e) = (counts.at(y, x), background.at(y, x), exposure.at(y, x));
+                if e <= 0.0 {
+                    continue;
+                }
+                bins.has_holes |= is_hole(b);
+                if n <= 0.0 {
+                    continue;
+                }
+                let ratio = (e / b * ratio_scale) as f32;
+                if is_hole(b) || n > LARGEST_COUNTS || !ratio.is_normal() {
+                    bins.awkward.push((y as u32, x as u32));
+                } else {
+                    bins.columns.push(x as u32);
+                    bins.counts.push(n as f32);
+                    bins.ratios.push(ratio);
+                    bins.ratio_max = bins.ratio_max.max(ratio);
+                }
+            }
+            bins.starts.push(bins.columns.len());
+        }
+        bins.columns.shrink_to_fit();
+        bins.counts.shrink_to_fit();
+        bins.ratios.shrink_to_fit();
+        bins
+    }
+}

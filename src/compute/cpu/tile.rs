@@ -1,0 +1,247 @@
+//! A tile of the map as one thread works on it: strips of sorted bins, ratios e / b with their halo, bounds.
+
+use super::plan::{PATCH, RunPlan};
+use super::prepare::{is_hole, power_of_two_below};
+use std::ops::Range;
+
+/// Pixels that are fitted together; the last tiles of a map may be smaller.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tile {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+/// A bin with counts within the rows of a strip.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StripBin {
+    /// Index in the kernel table of this bin's plane and row, for column 0 of a window.
+    pub table_row: u32,
+    /// Column in the tile's frame.
+    pub column: u32,
+    pub ratio: f32,
+    pub counts: f32,
+}
+
+/// Data of the current tile, in a frame that starts half a kernel before its first pixel.
+#[derive(Default)]
+pub struct TileData {
+    /// Rows and columns of the frame: the tile's patches and the halo.
+    frame: (usize, usize),
+    /// Brings c of this tile to about 1; a power of two.
+    pub scale: f64,
+    /// Smallest counts of a bin in reach.
+    pub counts_min: f32,
+    /// `[plane, row, column]` of the frame: e / b, scaled; 0 where there is no exposure, no background or no map.
+    pub ratios: Vec<f32>,
+    /// The same: b. Empty until asked for.
+    backgrounds: Vec<f32>,
+    /// `[plane, patch row, patch column]`: largest ratio in the window of the patch.
+    bounds: Vec<f32>,
+    patches: (usize, usize),
+    /// Bins of the current strip, sorted by column.
+    strip: Vec<StripBin>,
+    /// Where each column starts in `strip`.
+    column_starts: Vec<u32>,
+    next_in_column: Vec<u32>,
+}
+
+impl TileData {
+    /// Goes to a tile.
+    pub fn enter(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
+        let (rows, columns) = plan.window();
+        self.patches = (tile.rows.len().div_ceil(PATCH), tile.columns.len().div_ceil(PATCH));
+        self.frame = (self.patches.0 * PATCH + rows - PATCH, self.patches.1 * PATCH + columns - PATCH);
+        self.backgrounds.clear();
+        self.strip.clear();
+        self.choose_scale(plan, tile);
+        let Self { ratios, frame, scale, .. } = self;
+        let ratio_scale = plan.norm_scale / plan.kernel_scale * *scale;
+        ratios.clear();
+        ratios.resize(plan.planes.len() * frame.0 * frame.1, 0.0);
+        for (plane, ratios) in plan.planes.iter().zip(ratios.chunks_mut(frame.0 * frame.1)) {
+            for_each_frame_row(plan, tile, *frame, |y, columns, row, first| {
+                let row = &mut ratios[row * frame.1 + first..][..columns.len()];
+                for (ratio, x) in row.iter_mut().zip(columns) {
+                    let b = plane.background.at(y, x);
+                    *ratio = if is_hole(b) { 0.0 } else { (plane.exposure.at(y, x) / b * ratio_scale) as f32 };
+                }
+            });
+        }
+        self.find_bounds(plan);
+    }
+
+    /// b of the tile, read at first use: dense maps never need it.
+    pub fn backgrounds(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
+        if !self.backgrounds.is_empty() {
+            return;
+        }
+        let Self { backgrounds, frame, .. } = self;
+        backgrounds.resize(plan.planes.len() * frame.0 * frame.1, 0.0);
+        for (plane, backgrounds) in plan.planes.iter().zip(backgrounds.chunks_mut(frame.0 * frame.1)) {
+            for_each_frame_row(plan, tile, *frame, |y, columns, row, first| {
+                let row = &mut backgrounds[row * frame.1 + first..][..columns.len()];
+                for (b, x) in row.iter_mut().zip(columns) {
+                    *b = plane.background.at(y, x) as f32;
+                }
+            });
+        }
+    }
+
+    fn choose_scale(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
+        let (mut largest, mut counts_min) = (0.0f32, f32::INFINITY);
+        for plane in &plan.planes {
+            let mut ratio_max = 0.0f32;
+            for y in tile.rows.start.saturating_sub(plan.half.0)..plan.shape.0.min(tile.rows.end + plan.half.0) {
+                let bins = plane.bins.starts[y]..plane.bins.starts[y + 1];
+                let reach = tile.columns.start.saturating_sub(plan.half.1)..tile.columns.end + plan.half.1;
+                let bins = within(&plane.bins.columns, bins, &reach);
+                for i in bins {
+                    ratio_max = ratio_max.max(plane.bins.ratios[i]);
+                    counts_min = counts_min.min(plane.bins.counts[i]);
+                }
+            }
+            largest = largest.max(ratio_max * plane.kernel_max);
+        }
+        self.scale = power_of_two_below(1.0 / f64::from(largest));
+        self.counts_min = counts_min;
+    }
+
+    fn find_bounds(&mut self, plan: &RunPlan<'_>) {
+        let (rows, columns) = plan.window();
+        let (py, px) = self.patches;
+        let (by, bx) = (self.frame.0.div_ceil(PATCH), self.frame.1.div_ceil(PATCH));
+        // Blocks that the window of a patch reaches, its own included.
+        let (reach_y, reach_x) = (rows.div_ceil(PATCH), columns.div_ceil(PATCH));
+        self.bounds.clear();
+        let mut blocks = vec![0.0f32; by * bx];
+        let mut along = vec![0.0f32; by * px];
+        for ratios in self.ratios.chunks(self.frame.0 * self.frame.1) {
+            blocks.fill(0.0);
+            for (row, ratios) in ratios.chunks(self.frame.1).enumerate() {
+                let blocks = &mut blocks[row / PATCH * bx..][..bx];
+                for (block, ratios) in blocks.iter_mut().zip(ratios.chunks(PATCH)) {
+                    *block = ratios.iter().copied().fold(*block, f32::max);
+                }
+            }
+            for (blocks, along) in blocks.chunks(bx).zip(along.chunks_mut(px)) {
+                for (x, along) in along.iter_mut().enumerate() {
+                    *along = blocks[x..bx.min(x + reach_x)].iter().copied().fold(0.0, f32::max);
+                }
+            }
+            for y in 0..py {
+                let start = self.bounds.len();
+                self.bounds.resize(start + px, 0.0);
+                for along in along.chunks(px).take(by.min(y + reach_y)).skip(y) {
+                    for (bound, along) in self.bounds[start..].iter_mut().zip(along) {
+                        *bound = bound.max(*along);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Largest ratio of a plane within the window of a patch.
+    #[inline(always)]
+    pub fn bound(&self, plane: usize, patch: (usize, usize)) -> f32 {
+        self.bounds[(plane * self.patches.0 + patch.0) * self.patches.1 + patch.1]
+    }
+
+    /// Columns of the frame.
+    #[inline(always)]
+    pub fn stride(&self) -> usize {
+        self.frame.1
+    }
+
+    /// Ratios of a plane from the first cell of the window of a patch on.
+    #[inline(always)]
+    pub fn window_ratios(&self, plane: usize, patch: (usize, usize)) -> &[f32] {
+        &self.ratios[self.window_start(plane, patch)..]
+    }
+
+    /// Backgrounds likewise; asked for before by [`TileData::backgrounds`].
+    #[inline(always)]
+    pub fn window_backgrounds(&self, plane: usize, patch: (usize, usize)) -> &[f32] {
+        &self.backgrounds[self.window_start(plane, patch)..]
+    }
+
+    #[inline(always)]
+    fn window_start(&self, plane: usize, patch: (usize, usize)) -> usize {
+        (plane * self.frame.0 + patch.0 * PATCH) * self.frame.1 + patch.1 * PATCH
+    }
+
+    /// Sorts the bins that the patches of one row of patches see by column.
+    pub fn enter_strip(&mut self, plan: &RunPlan<'_>, tile: &Tile, patch_row: usize) {
+        let (rows, columns) = plan.window();
+        let reach = tile.columns.start.saturating_sub(plan.half.1)..tile.columns.start + self.frame.1 - plan.half.1;
+        let first_column = tile.columns.start as isize - plan.half.1 as isize;
+        let first_row = (tile.rows.start + patch_row * PATCH) as isize - plan.half.0 as isize;
+        let map_rows = first_row.max(0) as usize..(first_row + rows as isize).min(plan.shape.0 as isize) as usize;
+
+        self.column_starts.clear();
+        self.column_starts.resize(self.frame.1 + 1, 0);
+        let mut ranges = Vec::with_capacity(plan.planes.len() * rows);
+        for (p, plane) in plan.planes.iter().enumerate() {
+            for y in map_rows.clone() {
+                let bins = within(&plane.bins.columns, plane.bins.starts[y]..plane.bins.starts[y + 1], &reach);
+                if bins.is_empty() {
+                    continue;
+                }
+                for x in &plane.bins.columns[bins.clone()] {
+                    self.column_starts[(*x as isize - first_column) as usize + 1] += 1;
+                }
+                let row = (y as isize - first_row) as usize;
+                ranges.push((p, ((p * rows + row) * columns) as u32, bins));
+            }
+        }
+        for i in 1..self.column_starts.len() {
+            self.column_starts[i] += self.column_starts[i - 1];
+        }
+        self.next_in_column.clear();
+        self.next_in_column.extend_from_slice(&self.column_starts);
+        let total = self.column_starts[self.frame.1] as usize;
+        self.strip.clear();
+        self.strip.resize(total, StripBin::default());
+        let scale = self.scale as f32;
+        for (p, table_row, bins) in ranges {
+            let plane = plan.planes[p].bins;
+            for ((x, ratio), counts) in
+                plane.columns[bins.clone()].iter().zip(&plane.ratios[bins.clone()]).zip(&plane.counts[bins])
+            {
+                let column = (*x as isize - first_column) as u32;
+                let next = &mut self.next_in_column[column as usize];
+                self.strip[*next as usize] = StripBin { table_row, column, ratio: ratio * scale, counts: *counts };
+                *next += 1;
+            }
+        }
+    }
+
+    /// Bins of the current strip that a patch sees.
+    #[inline(always)]
+    pub fn patch_bins(&self, patch_column: usize, window_columns: usize) -> &[StripBin] {
+        let first = patch_column * PATCH;
+        let range = self.column_starts[first] as usize..self.column_starts[first + window_columns] as usize;
+        &self.strip[range]
+    }
+}
+
+/// Part of an ascending list of columns that lies in `reach`.
+fn within(columns: &[u32], bins: Range<usize>, reach: &Range<usize>) -> Range<usize> {
+    let columns = &columns[bins.clone()];
+    let first = columns.partition_point(|x| (*x as usize) < reach.start);
+    let last = first + columns[first..].partition_point(|x| (*x as usize) < reach.end);
+    bins.start + first..bins.start + last
+}
+
+/// Calls `row(y, columns, frame row, first frame column)` for each row of the map within the frame.
+fn for_each_frame_row(
+    plan: &RunPlan<'_>,
+    tile: &Tile,
+    frame: (usize, usize),
+    mut row: impl FnMut(usize, Range<usize>, usize, usize),
+) {
+    let (hy, hx) = plan.half;
+    let columns = tile.columns.start.saturating_sub(hx)..plan.shape.1.min(tile.columns.start + frame.1 - hx);
+    for y in tile.rows.start.saturating_sub(hy)..plan.shape.0.min(tile.rows.start + frame.0 - hy) {
+        row(y, columns.clone(), y + hy - tile.rows.start, columns.start + hx - tile.columns.start);
+    }
+}

@@ -1,0 +1,182 @@
+//! The binned map dataset.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ndarray::{Array3, s};
+
+use super::npred::{Evaluator, Exposure};
+use crate::compute::Backend;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::irf::{EDisp, PsfMap};
+use crate::maps::{Geom, Map, MapAxis, Mask, WcsGeom};
+use crate::models::Models;
+use crate::time::Gti;
+
+/// Counts, background and reduced IRFs on one sky geometry (Gammapy's `MapDataset`).
+///
+/// Maps in reconstructed energy are `[energy, y, x]`, the exposure is `[energy_true, y, x]`.
+#[derive(Debug, Clone, Default)]
+pub struct MapDataset {
+    /// Name; background models refer to it.
+    pub name: String,
+    /// Measured counts.
+    pub counts: Option<Map>,
+    /// Predicted background counts, before any background model.
+    pub background: Option<Map>,
+    /// Exposure (area times time).
+    pub exposure: Option<Map>,
+    /// Point spread function.
+    pub psf: Option<PsfMap>,
+    /// Energy dispersion.
+    pub edisp: Option<EDisp>,
+    /// Bins that are safe to use.
+    pub mask_safe: Option<Mask>,
+    /// Bins chosen for the fit.
+    pub mask_fit: Option<Mask>,
+    /// Good time intervals.
+    pub gti: Option<Gti>,
+    /// Models of the null hypothesis.
+    pub models: Models,
+    /// Free-form header entries of the primary HDU that were there (`EVENT_TYPE`, …), by keyword.
+    pub meta: BTreeMap<String, String>,
+}
+
+impl MapDataset {
+    /// The counts' geometry, or that of the background where there are no counts.
+    ///
+    /// # Errors
+    /// [`Error::Input`] without both, or for a region geometry.
+    pub fn geom(&self) -> Result<&WcsGeom> {
+        self.counts.as_ref().or(self.background.as_ref()).ok_or_else(|| self.missing("counts"))?.wcs_geom()
+    }
+
+    /// The reconstructed-energy axis.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none.
+    pub fn energy_axis(&self) -> Result<&MapAxis> {
+        self.geom()?.axis("energy")
+    }
+
+    /// The error for a part of the dataset that is needed but not there.
+    pub fn missing(&self, part: &str) -> Error {
+        Error::input(part, format!("dataset '{}' has none", self.name))
+            .with_help(format!("a map dataset with {part} is needed"))
+    }
+
+    /// Counts, or the error that there are none.
+    ///
+    /// # Errors
+    /// [`Error::Input`] without counts.
+    pub fn require_counts(&self) -> Result<&Map> {
+        self.counts.as_ref().ok_or_else(|| self.missing("counts"))
+    }
+
+    /// Exposure, or the error that there is none.
+    ///
+    /// # Errors
+    /// [`Error::Input`] without exposure.
+    pub fn require_exposure(&self) -> Result<&Map> {
+        self.exposure.as_ref().ok_or_else(|| self.missing("exposure"))
+    }
+
+    /// mask_safe and mask_fit together; `None`: all bins count.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where their shapes differ.
+    pub fn mask(&self) -> Result<Option<Mask>> {
+        match (&self.mask_safe, &self.mask_fit) {
+            (Some(a), Some(b)) => a.and(b).map(Some),
+            (a, b) => Ok(a.as_ref().or(b.as_ref()).cloned()),
+        }
+    }
+
+    /// Predicted background counts `[energy, y, x]`: the background cube, scaled by the dataset's background model
+    /// evaluated at the centres of the energy bins. Zero without a background.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the geometry has no energy axis.
+    pub fn npred_background(&self) -> Result<Map> {
+        let geom = self.npred_geom()?;
+        let Some(background) = &self.background else {
+            return Ok(Map::zeros(geom, Default::default()));
+        };
+        let mut cube = background.to_cube_f64();
+        if let Some(model) = self.models.background(&self.name) {
+            for (mut plane, energy) in cube.outer_iter_mut().zip(self.energy_axis()?.center_tev()?) {
+                plane *= model.spectral.evaluate(energy);
+            }
+        }
+        Map::from_cube(geom, Default::default(), cube)
+    }
+
+    /// Predicted counts `[energy, y, x]` of the source models of this dataset (of one of them, by name), without the
+    /// background and not clipped.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a missing exposure, a name that is not there, or responses that do not fit.
+    pub fn npred_signal(&self, name: Option<&str>, backend: &Backend, control: &Control) -> Result<Map> {
+        let geom = self.npred_geom()?;
+        let energy = self.energy_axis()?;
+        let models: Vec<_> =
+            self.models.sky_models(&self.name).filter(|m| name.is_none_or(|wanted| m.name == wanted)).collect();
+        if let (Some(wanted), true) = (name, models.is_empty()) {
+            let there: Vec<_> = self.models.sky_models(&self.name).map(|m| m.name.as_str()).collect();
+            return Err(Error::options("component", format!("'{wanted}' is not one of [{}]", there.join(", "))));
+        }
+        let mut total = Array3::zeros((energy.nbin(), self.geom()?.ny(), self.geom()?.nx()));
+        if models.is_empty() {
+            return Map::from_cube(geom, Default::default(), total);
+        }
+        let exposure = self.require_exposure()?;
+        let image = exposure.wcs_geom()?.to_image();
+        if !image.same_image(self.geom()?) {
+            return Err(Error::input("exposure", "its pixels are not those of the counts"));
+        }
+        let mask = self.mask()?.map(|m| m.any_plane());
+        let evaluator = Evaluator {
+            geom: image,
+            exposure: Exposure::Cube(exposure.cube(), exposure.unit().factor_to_text("cm2 s")?),
+            energy_true: exposure.geom().axis("energy_true")?,
+            energy,
+            psf: self.psf.as_ref(),
+            edisp: self.edisp.as_ref(),
+            mask: mask.as_ref().map(|m| m.view()),
+            backend,
+        };
+        for model in models {
+            control.check()?;
+            if let Some(part) = evaluator.evaluate(model, control)? {
+                let (_, ny, nx) = part.npred.dim();
+                let (y0, x0) = (part.origin.y0, part.origin.x0);
+                let mut target = total.slice_mut(s![.., y0..y0 + ny, x0..x0 + nx]);
+                target += &part.npred;
+            }
+        }
+        Map::from_cube(geom, Default::default(), total)
+    }
+
+    /// Predicted counts `[energy, y, x]` of sources and background, clipped at 0 (Gammapy's `npred`).
+    ///
+    /// # Errors
+    /// Those of [`MapDataset::npred_signal`].
+    pub fn npred(&self, backend: &Backend, control: &Control) -> Result<Map> {
+        let background = self.npred_background()?;
+        if self.models.sky_models(&self.name).next().is_none() {
+            let cube = background.to_cube_f64().mapv_into(|v| if v < 0.0 { 0.0 } else { v });
+            return Map::from_cube(background.geom().clone(), Default::default(), cube);
+        }
+        let signal = self.npred_signal(None, backend, control)?;
+        let mut cube = signal.to_cube_f64();
+        cube += &background.to_cube_f64();
+        // NaN stays NaN: it marks bins that cannot be predicted.
+        Map::from_cube(signal.geom().clone(), Default::default(), cube.mapv_into(|v| if v < 0.0 { 0.0 } else { v }))
+    }
+
+    fn npred_geom(&self) -> Result<Arc<Geom>> {
+        let geom = self.geom()?;
+        Ok(Arc::new(Geom::Wcs(geom.with_axes(vec![geom.axis("energy")?.clone()]))))
+    }
+}

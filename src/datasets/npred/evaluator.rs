@@ -1,0 +1,212 @@
+//! One source model through the responses of a dataset.
+
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis, s};
+
+use super::shape::flux_share;
+use crate::compute::Backend;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
+use crate::kernels::{ConvolveJob, CubeView, EdispJob};
+use crate::maps::{CutoutOrigin, MapAxis, WcsGeom};
+use crate::models::SkyModel;
+
+/// Margin around a model's evaluation radius in degrees (Gammapy's `CUTOUT_MARGIN`).
+const CUTOUT_MARGIN_DEG: f64 = 0.1;
+
+/// Images with at most this many non-zero pixels are convolved by adding shifted kernels.
+const SPARSE_PIXELS: usize = 16;
+
+/// Exposure that a model is multiplied with, in cm² s.
+#[derive(Debug, Clone, Copy)]
+pub enum Exposure<'a> {
+    /// `[energy_true, y, x]` on the evaluator's geometry, and the factor to cm² s.
+    Cube(CubeView<'a>, f64),
+    /// One value per true energy, the same in all pixels.
+    Spectrum(&'a [f64]),
+}
+
+/// Predicts counts of source models on one geometry.
+#[derive(Debug, Clone)]
+pub struct Evaluator<'a> {
+    /// Image geometry of the exposure and of the result.
+    pub geom: WcsGeom,
+    /// Exposure.
+    pub exposure: Exposure<'a>,
+    /// True-energy axis of the exposure.
+    pub energy_true: &'a MapAxis,
+    /// Reconstructed-energy axis of the result.
+    pub energy: &'a MapAxis,
+    /// PSF; `None`: perfect.
+    pub psf: Option<&'a PsfMap>,
+    /// Energy dispersion; `None`: perfect.
+    pub edisp: Option<&'a EDisp>,
+    /// Pixels that count, `[y, x]`: a model whose cutout holds none contributes nothing.
+    pub mask: Option<ArrayView2<'a, bool>>,
+    /// Convolution and energy dispersion are done here.
+    pub backend: &'a Backend,
+}
+
+/// Predicted counts on a cutout of the evaluator's geometry.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// Image geometry of the cutout.
+    pub geom: WcsGeom,
+    /// Where it lies in the evaluator's geometry.
+    pub origin: CutoutOrigin,
+    /// Predicted counts `[energy, y, x]`.
+    pub npred: Array3<f64>,
+}
+
+impl Evaluator<'_> {
+    /// Predicted counts of a model; `None` where it lies too far outside to contribute.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for responses that do not fit, or what the backend reports.
+    pub fn evaluate(&self, model: &SkyModel, control: &Control) -> Result<Option<Evaluation>> {
+        let Some(spatial) = model.spatial.as_deref() else {
+            return Err(Error::input(&model.name, "a model without a spatial part cannot be put on a map")
+                .with_help("add a spatial model, e.g. PointSpatialModel"));
+        };
+        let position = match spatial.position() {
+            Some(p) => p,
+            None => self.geom.center()?,
+        };
+        let matrix = match self.edisp {
+            Some(edisp) => edisp.matrix_at(Some(position), self.energy)?,
+            None => diagonal_response(self.energy_true, self.energy)?,
+        };
+        if matrix.dim().0 != self.energy_true.nbin() {
+            return Err(Error::input(
+                "edisp",
+                format!("{} true energies where the exposure has {}", matrix.dim().0, self.energy_true.nbin()),
+            ));
+        }
+        let psf_in_reco = self.psf.is_some_and(PsfMap::is_in_reco_energy);
+        let psf = match self.psf {
+            Some(psf) => {
+                let axis = if psf_in_reco { self.energy } else { self.energy_true };
+                Some(psf.kernel_at(position, &self.geom, axis)?)
+            }
+            None => None,
+        };
+        let psf_width = psf.as_ref().map_or(0.0, PsfKernel::width_deg);
+
+        let (geom, origin) = match spatial.evaluation_radius_deg() {
+            Some(radius) => {
+                let reach = 2.0 * radius + CUTOUT_MARGIN_DEG + psf_width;
+                let width = psf_width + 2.0 * (radius + CUTOUT_MARGIN_DEG);
+                let Ok((touched, at)) = self.geom.cutout(position, (reach, reach), false) else {
+                    return Ok(None);
+                };
+                if let Some(mask) = self.mask
+                    && !mask.slice(s![at.y0..at.y0 + touched.ny(), at.x0..at.x0 + touched.nx()]).iter().any(|m| *m)
+                {
+                    return Ok(None);
+                }
+                self.geom.cutout(position, (width, width), true)?
+            }
+            None => (self.geom.clone(), CutoutOrigin { y0: 0, x0: 0 }),
+        };
+
+        let share = flux_share(spatial, &geom, &self.energy_true.center_tev()?)?;
+        let share = match &psf {
+            Some(kernel) if !psf_in_reco => self.convolve(share, kernel.data.view(), control)?,
+            _ => share,
+        };
+        let flux = model.spectral.integral_bins(&self.energy_true.edges_tev()?);
+        let counts_true = self.expose(&share, &flux, &geom, origin)?;
+        let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: matrix.view() };
+        let npred = self.backend.engine().apply_edisp(&job, control)?;
+        let npred = match &psf {
+            Some(kernel) if psf_in_reco => self.convolve(npred, kernel.data.view(), control)?,
+            _ => npred,
+        };
+        Ok(Some(Evaluation { geom, origin, npred }))
+    }
+
+    /// `[energy_true, y, x]`: share × flux × exposure.
+    fn expose(&self, share: &Array3<f64>, flux: &[f64], geom: &WcsGeom, origin: CutoutOrigin) -> Result<Array3<f64>> {
+        let planes = self.energy_true.nbin();
+        let found = match self.exposure {
+            Exposure::Cube(cube, _) => cube.dim().0,
+            Exposure::Spectrum(values) => values.len(),
+        };
+        if found != planes || flux.len() != planes {
+            return Err(Error::input("exposure", format!("{found} planes where its axis has {planes} bins")));
+        }
+        let mut counts = Array3::zeros((planes, geom.ny(), geom.nx()));
+        for (t, mut plane) in counts.outer_iter_mut().enumerate() {
+            let share = share.index_axis(Axis(0), if share.dim().0 == 1 { 0 } else { t });
+            match self.exposure {
+                Exposure::Cube(cube, factor) => {
+                    let exposure = cube.plane(t);
+                    for ((y, x), v) in plane.indexed_iter_mut() {
+                        let e = exposure.at(origin.y0 + y, origin.x0 + x) * factor;
+                        *v = if e.is_finite() { share[[y, x]] * flux[t] * e } else { 0.0 };
+                    }
+                }
+                Exposure::Spectrum(values) => {
+                    plane.assign(&share);
+                    plane *= flux[t] * values[t];
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Convolves each plane (one plane is repeated) with the kernel's planes.
+    fn convolve(&self, cube: Array3<f64>, kernel: ArrayView3<'_, f64>, control: &Control) -> Result<Array3<f64>> {
+        let (planes, ny, nx) = (kernel.dim().0, cube.dim().1, cube.dim().2);
+        if cube.dim().0 == 1 && cube.iter().filter(|v| **v != 0.0).count() <= SPARSE_PIXELS {
+            return Ok(add_shifted_kernels(&cube, kernel));
+        }
+        let repeated = match cube.broadcast((planes, ny, nx)) {
+            Some(view) => view.to_owned(),
+            None => {
+                return Err(Error::input("psf", format!("{planes} PSF planes for {} planes of flux", cube.dim().0)));
+            }
+        };
+        let job = ConvolveJob { cube: CubeView::F64(repeated.view()), kernel };
+        self.backend.engine().convolve(&job, control)
+    }
+}
+
+/// The same as a convolution, for an image of few non-zero pixels (point sources).
+fn add_shifted_kernels(image: &Array3<f64>, kernel: ArrayView3<'_, f64>) -> Array3<f64> {
+    let (planes, ky, kx) = kernel.dim();
+    let (_, ny, nx) = image.dim();
+    let mut out = Array3::zeros((planes, ny, nx));
+    for ((_, sy, sx), value) in image.indexed_iter().filter(|(_, v)| **v != 0.0) {
+        // Rows and columns of the kernel that fall inside the image.
+        let range = |s: usize, k: usize, n: usize| (k / 2).saturating_sub(s)..k.min(n + k / 2 - s);
+        for p in 0..planes {
+            for u in range(sy, ky, ny) {
+                for v in range(sx, kx, nx) {
+                    out[[p, sy + u - ky / 2, sx + v - kx / 2]] += value * kernel[[p, u, v]];
+                }
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::convolve::convolve;
+
+    #[test]
+    fn shifted_kernels_are_a_convolution() {
+        let mut image = Array3::zeros((1, 5, 4));
+        for (y, x, v) in [(0, 0, 1.0), (4, 3, 2.0), (2, 1, -0.5)] {
+            image[[0, y, x]] = v;
+        }
+        for shape in [(2, 3, 5), (2, 1, 1), (2, 9, 11)] {
+            let kernel = Array3::from_shape_fn(shape, |(p, u, v)| (p * 100 + u * 10 + v) as f64);
+            let repeated = image.broadcast((2, 5, 4)).unwrap().to_owned();
+            let job = ConvolveJob { cube: CubeView::F64(repeated.view()), kernel: kernel.view() };
+            assert_eq!(add_shifted_kernels(&image, kernel.view()), convolve(&job));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The kernel of the test source: its predicted counts around a pixel, each energy normalised to 1.
+
+use std::sync::Arc;
+
+use ndarray::Array3;
+
+use crate::compute::Backend;
+use crate::control::Control;
+use crate::datasets::{Evaluator, Exposure, MapDataset};
+use crate::error::{Error, Result};
+use crate::irf::{kernel_geom, nearest_positive_pixel};
+use crate::models::SkyModel;
+use crate::units::Angle;
+
+/// Kernel values below this part of their plane's peak are set to 0: they are noise, and where the background is 0
+/// they would decide the bound npred ≥ 0. Changes no usual map by more than 1e-10 sigma.
+const TAIL: f64 = 1e-13;
+
+/// A kernel and the width it spans.
+#[derive(Debug, Clone)]
+pub(super) struct Kernel {
+    /// `[energy, ky, kx]`, odd sides, each plane summing to 1 (or 0).
+    pub data: Array3<f64>,
+    /// The larger side in degrees.
+    pub width_deg: f64,
+}
+
+/// The kernel of a model for a dataset: the model at the centre of the exposure, through the responses there, with
+/// the exposure's spectrum at the nearest position that has any (Gammapy's `estimate_kernel`).
+///
+/// # Errors
+/// [`Error::Input`] without exposure anywhere, or responses that do not fit.
+pub(super) fn estimate_kernel(
+    model: &SkyModel,
+    dataset: &MapDataset,
+    width: Option<Angle>,
+    backend: &Backend,
+    control: &Control,
+) -> Result<Kernel> {
+    let exposure = dataset.require_exposure()?;
+    let image = exposure.wcs_geom()?.to_image();
+    let geom = match width {
+        Some(width) => kernel_geom(&image, Angle::deg(width.to_deg() / 2.0))?,
+        None => image,
+    };
+    let center = geom.center()?;
+    let nearest = nearest_positive_pixel(exposure, center).map_err(|_| {
+        Error::input("exposure", format!("it is 0 everywhere in dataset '{}', a kernel is impossible", dataset.name))
+    })?;
+    let factor = exposure.unit().factor_to_text("cm2 s")?;
+    let spectrum: Vec<f64> = exposure.nearest_planes_at(nearest)?.into_iter().map(|v| v * factor).collect();
+    let spatial = match &model.spatial {
+        Some(spatial) => spatial.at_position(center),
+        None => return Err(Error::options("kernel_model", "the test source needs a spatial model")),
+    };
+    let source = SkyModel { spatial: Some(Arc::from(spatial)), ..model.clone() };
+    let evaluator = Evaluator {
+        geom,
+        exposure: Exposure::Spectrum(&spectrum),
+        energy_true: exposure.geom().axis("energy_true")?,
+        energy: dataset.energy_axis()?,
+        psf: dataset.psf.as_ref(),
+        edisp: dataset.edisp.as_ref(),
+        mask: None,
+        backend,
+    };
+    let Some(part) = evaluator.evaluate(&source, control)? else {
+        return Err(Error::options("kernel_model", "the test source has no counts within the kernel"));
+    };
+    let mut data = part.npred;
+    for mut plane in data.outer_iter_mut() {
+        let peak = plane.iter().copied().fold(0.0, f64::max);
+        plane.mapv_inplace(|v| if v > TAIL * peak { v } else { 0.0 });
+        let sum = plane.sum();
+        if sum > 0.0 {
+            plane /= sum;
+        }
+    }
+    if data.iter().all(|v| *v == 0.0) {
+        return Err(Error::input("kernel", format!("no counts are predicted for dataset '{}'", dataset.name))
+            .with_help("PSF, energy dispersion or exposure are 0 at the centre of the map"));
+    }
+    let (sx, sy) = part.geom.pixel_scales_deg();
+    let width_deg = (sx * part.geom.nx() as f64).max(sy * part.geom.ny() as f64);
+    Ok(Kernel { data, width_deg })
+}

@@ -1,0 +1,12 @@
+//! The TS map estimator (Gammapy's `TSMapEstimator`): per pixel the norm of a test source, its significance, errors
+//! and limits.
+
+mod assemble;
+mod inputs;
+mod kernel;
+mod options;
+mod run;
+mod scan;
+
+pub use options::{NormScan, Selection, TsMapEstimator};
+pub use run::TsMapReport;

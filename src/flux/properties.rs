@@ -1,0 +1,331 @@
+//! The quantities of flux maps by their names.
+
+use ndarray::{Array3, ArrayView2, Zip};
+
+use super::maps::FluxMaps;
+use super::quantity::{FluxQuantity, SedType};
+use crate::error::{Error, Result};
+use crate::maps::{Geom, Map, MapAxis, NodeType};
+use crate::units::Unit;
+
+/// One method per quantity and SED type.
+macro_rules! fluxes {
+    ($($sed:ident: $unit:literal, $what:literal,
+        $value:ident $err:ident $errn:ident $errp:ident $ul:ident $sensitivity:ident $reference:ident;)*) => {
+        /// Quantities of the SED types. All are in double precision and fail where the norm that they come from is not
+        /// there or the reference model does not allow the conversion.
+        impl FluxMaps {
+            $(
+                #[doc = concat!($what, ", in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $value(&self) -> Result<Map> {
+                    self.converted(FluxQuantity::Norm, SedType::$sed)
+                }
+
+                #[doc = concat!("Symmetric error of n_sigma of the ", $what, ", in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $err(&self) -> Result<Map> {
+                    self.converted(FluxQuantity::NormErr, SedType::$sed)
+                }
+
+                #[doc = concat!("Lower error (positive) of the ", $what, ", in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $errn(&self) -> Result<Map> {
+                    self.converted(FluxQuantity::NormErrn, SedType::$sed)
+                }
+
+                #[doc = concat!("Upper error of the ", $what, ", in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $errp(&self) -> Result<Map> {
+                    self.converted(FluxQuantity::NormErrp, SedType::$sed)
+                }
+
+                #[doc = concat!("Upper limit of n_sigma_ul of the ", $what, ", in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $ul(&self) -> Result<Map> {
+                    self.converted(FluxQuantity::NormUl, SedType::$sed)
+                }
+
+                #[doc = concat!("Sensitivity of n_sigma_sensitivity of the ", $what, ", in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $sensitivity(&self) -> Result<Map> {
+                    self.converted(FluxQuantity::NormSensitivity, SedType::$sed)
+                }
+
+                #[doc = concat!("Per energy bin: ", $what, " of the reference model, in ", $unit, ".")]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $reference(&self) -> Result<Vec<f64>> {
+                    self.reference(SedType::$sed)
+                }
+            )*
+        }
+    };
+}
+
+fluxes! {
+    Likelihood: "units of the reference model", "norm",
+        norm norm_err norm_errn norm_errp norm_ul norm_sensitivity norm_ref;
+    Dnde: "TeV-1 s-1 cm-2", "differential flux at the reference energy",
+        dnde dnde_err dnde_errn dnde_errp dnde_ul dnde_sensitivity dnde_ref;
+    Flux: "s-1 cm-2", "flux integrated over the energy bin",
+        flux flux_err flux_errn flux_errp flux_ul flux_sensitivity flux_ref;
+    Eflux: "TeV s-1 cm-2", "energy flux integrated over the energy bin",
+        eflux eflux_err eflux_errn eflux_errp eflux_ul eflux_sensitivity eflux_ref;
+    E2dnde: "TeV s-1 cm-2", "differential flux times the reference energy squared",
+        e2dnde e2dnde_err e2dnde_errn e2dnde_errp e2dnde_ul e2dnde_sensitivity e2dnde_ref;
+}
+
+/// Energies, and what there is.
+impl FluxMaps {
+    /// The energy axis.
+    ///
+    /// # Errors
+    /// Where the maps have none.
+    pub fn energy_axis(&self) -> Result<&MapAxis> {
+        self.geom().axis("energy")
+    }
+
+    /// Lower edges of the energy bins in TeV.
+    ///
+    /// # Errors
+    /// Where there is no energy axis.
+    pub fn energy_min_tev(&self) -> Result<Vec<f64>> {
+        let mut edges = self.energy_axis()?.edges_tev()?;
+        edges.pop();
+        Ok(edges)
+    }
+
+    /// Upper edges of the energy bins in TeV.
+    ///
+    /// # Errors
+    /// Where there is no energy axis.
+    pub fn energy_max_tev(&self) -> Result<Vec<f64>> {
+        Ok(self.energy_axis()?.edges_tev()?.split_off(1))
+    }
+
+    /// Reference energies in TeV: the geometric centres of the bins.
+    ///
+    /// # Errors
+    /// Where there is no energy axis.
+    pub fn energy_ref_tev(&self) -> Result<Vec<f64>> {
+        self.energy_axis()?.center_tev()
+    }
+
+    /// True where there are upper limits.
+    pub fn has_ul(&self) -> bool {
+        self.get(FluxQuantity::NormUl).is_some()
+    }
+
+    /// True where ts or sqrt_ts is there.
+    pub fn has_any_ts(&self) -> bool {
+        self.get(FluxQuantity::Ts).is_some() || self.get(FluxQuantity::SqrtTs).is_some()
+    }
+
+    /// True where there are likelihood profiles.
+    pub fn has_stat_profiles(&self) -> bool {
+        self.get(FluxQuantity::StatScan).is_some()
+    }
+
+    /// True where the success of each fit is known.
+    pub fn has_success(&self) -> bool {
+        self.get(FluxQuantity::Success).is_some()
+    }
+
+    /// False for maps that came as dnde or e2dnde on energies without bins.
+    pub fn is_convertible_to_flux_sed_type(&self) -> bool {
+        !matches!(self.meta.sed_type_init, SedType::Dnde | SedType::E2dnde)
+            || self.energy_axis().is_ok_and(|axis| axis.node_type() == NodeType::Edges)
+    }
+
+    /// The stored map of a quantity, as [`FluxMaps::get`], or an error that lists what there is.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is not stored.
+    pub fn require(&self, quantity: FluxQuantity) -> Result<&Map> {
+        self.get(quantity).ok_or_else(|| {
+            let names: Vec<&str> = self.available_quantities().map(FluxQuantity::name).collect();
+            Error::input(quantity.name(), format!("is not among these flux maps: [{}]", names.join(", ")))
+        })
+    }
+}
+
+/// Quantities that are derived.
+impl FluxMaps {
+    /// A norm quantity, with norm and norm_err NaN where the fit failed (see [`FluxMaps::filter_success_nan`]).
+    pub(super) fn norm_quantity(&self, quantity: FluxQuantity) -> Result<Map> {
+        let map = self.require(quantity)?;
+        let success = match self.get(FluxQuantity::Success) {
+            Some(success)
+                if self.filter_success_nan() && matches!(quantity, FluxQuantity::Norm | FluxQuantity::NormErr) =>
+            {
+                success.to_cube_f64()
+            }
+            _ => return Ok(map.clone()),
+        };
+        let mut cube = map.to_cube_f64();
+        // NaN, where nothing was fitted, is no failure.
+        Zip::from(&mut cube).and(&success).for_each(|v, ok| {
+            if *ok == 0.0 {
+                *v = f64::NAN;
+            }
+        });
+        Map::from_cube(map.geom().clone(), map.unit().clone(), cube)
+    }
+
+    /// Square root of ts: stored, or sqrt(max(ts, 0)), negative unless norm > 0 (also where norm is NaN).
+    ///
+    /// # Errors
+    /// Where ts or norm is missing.
+    pub fn sqrt_ts(&self) -> Result<Map> {
+        if let Some(map) = self.get(FluxQuantity::SqrtTs) {
+            return Ok(map.clone());
+        }
+        let mut cube = self.require(FluxQuantity::Ts)?.to_cube_f64();
+        Zip::from(&mut cube).and(&self.norm()?.to_cube_f64()).for_each(|ts, norm| {
+            // A NaN stays one: max() would turn it to 0.
+            let root = if *ts < 0.0 { 0.0 } else { ts.sqrt() };
+            *ts = if *norm > 0.0 { root } else { -root };
+        });
+        self.derived(cube)
+    }
+
+    /// 1 where only the limit is meaningful, else 0: stored; or sqrt_ts below the threshold of `meta` where there are a
+    /// ts and limits; or where a limit is finite; or where the norm is NaN.
+    ///
+    /// # Errors
+    /// Where norm is missing.
+    pub fn is_ul(&self) -> Result<Map> {
+        if let Some(map) = self.get(FluxQuantity::IsUl) {
+            return Ok(map.clone());
+        }
+        let flag = |map: &Map, is: &dyn Fn(f64) -> bool| map.to_cube_f64().mapv(|v| f64::from(u8::from(is(v))));
+        let threshold = self.meta.sqrt_ts_threshold_ul;
+        self.derived(match self.get(FluxQuantity::NormUl) {
+            Some(_) if self.has_any_ts() => flag(&self.sqrt_ts()?, &|v| v < threshold),
+            Some(ul) => flag(ul, &|v| v.is_finite()),
+            None => flag(&self.norm()?, &|v| v.is_nan()),
+        })
+    }
+
+    /// Sets the sqrt_ts below which a pixel is an upper limit, and renews `is_ul` where it is stored.
+    ///
+    /// # Errors
+    /// Where there is no ts.
+    pub fn set_sqrt_ts_threshold_ul(&mut self, threshold: f64) -> Result<()> {
+        let flags = self.sqrt_ts()?.to_cube_f64().mapv(|v| f64::from(u8::from(v < threshold)));
+        self.meta.sqrt_ts_threshold_ul = threshold;
+        if self.get(FluxQuantity::IsUl).is_some() {
+            let map = self.derived(flags)?;
+            self.insert(FluxQuantity::IsUl, map)?;
+        }
+        Ok(())
+    }
+
+    /// Predicted counts without those of the source.
+    ///
+    /// # Errors
+    /// Where npred or npred_excess is missing.
+    pub fn npred_background(&self) -> Result<Map> {
+        let npred = self.require(FluxQuantity::Npred)?;
+        let mut cube = npred.to_cube_f64();
+        let excess = self.require(FluxQuantity::NpredExcess)?;
+        if excess.geom().data_shape() != npred.geom().data_shape() {
+            return Err(Error::input("npred_excess", "has other axes than npred"));
+        }
+        cube -= &excess.to_cube_f64();
+        Map::from_cube(npred.geom().clone(), Unit::dimensionless(), cube)
+    }
+
+    /// Predicted counts of the source for norm 1: npred_excess / norm, NaN where norm is 0.
+    ///
+    /// # Errors
+    /// Where npred_excess or norm is missing.
+    pub fn npred_excess_ref(&self) -> Result<Map> {
+        self.with_norms(self.require(FluxQuantity::NpredExcess)?, &self.norm()?, |excess, norm| excess / norm)
+    }
+
+    /// Symmetric error of the predicted counts of the source.
+    ///
+    /// # Errors
+    /// Where npred_excess, norm or norm_err is missing.
+    pub fn npred_excess_err(&self) -> Result<Map> {
+        self.with_norms(&self.npred_excess_ref()?, &self.norm_err()?, |a, b| a * b)
+    }
+
+    /// Lower error (positive) of the predicted counts of the source.
+    ///
+    /// # Errors
+    /// Where npred_excess, norm or norm_errn is missing.
+    pub fn npred_excess_errn(&self) -> Result<Map> {
+        self.with_norms(&self.npred_excess_ref()?, &self.norm_errn()?, |a, b| a * b)
+    }
+
+    /// Upper error of the predicted counts of the source.
+    ///
+    /// # Errors
+    /// Where npred_excess, norm or norm_errp is missing.
+    pub fn npred_excess_errp(&self) -> Result<Map> {
+        self.with_norms(&self.npred_excess_ref()?, &self.norm_errp()?, |a, b| a * b)
+    }
+
+    /// Upper limit of the predicted counts of the source.
+    ///
+    /// # Errors
+    /// Where npred_excess, norm or norm_ul is missing.
+    pub fn npred_excess_ul(&self) -> Result<Map> {
+        self.with_norms(&self.npred_excess_ref()?, &self.norm_ul()?, |a, b| a * b)
+    }
+
+    /// Likelihood profile above the best fit: stat_scan + ts, since profiles are stored as stat - stat_null and ts is
+    /// stat_null - stat at the best fit.
+    ///
+    /// # Errors
+    /// Where stat_scan or ts is missing.
+    pub fn ts_scan(&self) -> Result<Map> {
+        self.with_norms(self.require(FluxQuantity::StatScan)?, self.require(FluxQuantity::Ts)?, |scan, ts| scan + ts)
+    }
+
+    /// A map of these planes in the common geometry.
+    fn derived(&self, cube: Array3<f64>) -> Result<Map> {
+        Map::from_cube(self.geom().clone(), Unit::dimensionless(), cube)
+    }
+
+    /// A map that may have one more axis, combined with one of the common geometry.
+    fn with_norms(&self, map: &Map, norm: &Map, combine: impl Fn(f64, f64) -> f64) -> Result<Map> {
+        let mut cube = map.to_cube_f64();
+        let norms = norm.to_cube_f64();
+        for (plane, mut values) in cube.outer_iter_mut().enumerate() {
+            let other: ArrayView2<'_, f64> =
+                norms.index_axis(ndarray::Axis(0), common_plane(map.geom(), self.geom(), plane));
+            Zip::from(&mut values).and(&other).for_each(|v, n| *v = combine(*v, *n));
+        }
+        Map::from_cube(map.geom().clone(), map.unit().clone(), cube)
+    }
+}
+
+/// The plane of `common` that a plane of `geom`, which has the same axes and perhaps more, belongs to.
+fn common_plane(geom: &Geom, common: &Geom, plane: usize) -> usize {
+    let (mut stride, mut common_stride, mut index) = (1, 1, 0);
+    for axis in geom.axes() {
+        if common.axes().iter().any(|a| a.name() == axis.name()) {
+            index += plane / stride % axis.nbin() * common_stride;
+            common_stride *= axis.nbin();
+        }
+        stride *= axis.nbin();
+    }
+    index
+}

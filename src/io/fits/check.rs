@@ -1,0 +1,585 @@
+//! A walk over all headers of a FITS file, before any other code sees it.
+//!
+//! The C library that reads the data trusts headers: it ends the list of HDUs silently at a damaged one, reports sizes
+//! that cannot be allocated, and divides by tile sizes and array dimensions that may be 0. Everything that passes here
+//! has data within the file, columns that fill their rows, and variable-length entries within their heap.
+
+use crate::error::{Error, Place, Result};
+
+use super::header::{CARD, Header, Value};
+
+/// FITS files are made of blocks of this many bytes.
+pub(super) const BLOCK: usize = 2880;
+
+/// Images with more dimensions are refused.
+const MAX_NAXIS: i64 = 16;
+
+/// Values of an image that is stored compressed may take this many bytes at most.
+const MAX_UNCOMPRESSED: u64 = 64 << 30;
+
+/// What an HDU holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HduKind {
+    /// An image; without data if it has no axes or an empty one.
+    Image,
+    /// A binary table.
+    Table,
+    /// A tile-compressed image (stored as a binary table).
+    CompressedImage,
+    /// An ASCII table or an unknown extension; its size is checked, nothing else.
+    Other,
+}
+
+/// A column of a binary table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// TTYPE.
+    pub name: String,
+    /// TUNIT; empty if there is none.
+    pub unit: String,
+    /// Letter of TFORM: L, X, B, I, J, K, A, E, D, C, M, P, Q.
+    pub code: char,
+    /// Elements per row (bytes for strings).
+    pub repeat: usize,
+    /// Bytes in a row.
+    pub bytes: usize,
+    /// First byte in a row.
+    pub offset: usize,
+    /// TDIM, the fastest dimension first; empty if there is none.
+    pub dims: Vec<usize>,
+}
+
+/// One header and data unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hdu {
+    /// Number in the file, from 0.
+    pub index: usize,
+    /// EXTNAME in upper case, `"PRIMARY"` for the first HDU without one, else empty.
+    pub name: String,
+    /// What it holds.
+    pub kind: HduKind,
+    /// Its keywords.
+    pub header: Header,
+    /// BITPIX (ZBITPIX of a compressed image).
+    pub bitpix: i64,
+    /// NAXISn of an image (ZNAXISn of a compressed one), or bytes per row and rows of a table.
+    pub dims: Vec<usize>,
+    /// Columns of a binary table.
+    pub columns: Vec<Column>,
+    /// First byte of the header in the file.
+    pub header_start: usize,
+    /// First byte of the data.
+    pub data_start: usize,
+    /// Bytes of data, without the filling of the last block.
+    pub data_bytes: usize,
+}
+
+impl Hdu {
+    /// Name, or number where it has none: how messages call it.
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { self.index.to_string() } else { self.name.clone() }
+    }
+
+    /// True for images with at least one value.
+    pub fn has_image(&self) -> bool {
+        matches!(self.kind, HduKind::Image | HduKind::CompressedImage)
+            && !self.dims.is_empty()
+            && self.dims.iter().all(|n| *n > 0)
+    }
+
+    /// Number of values of an image; its product is known to fit.
+    pub fn values(&self) -> usize {
+        if self.has_image() { self.dims.iter().product() } else { 0 }
+    }
+
+    /// Rows of a table.
+    pub fn rows(&self) -> usize {
+        self.dims.get(1).copied().unwrap_or(0)
+    }
+
+    /// The number (from 0) of a column, by name in any case.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name))
+    }
+
+    /// End of the data in the file, without filling.
+    pub(super) fn data_end(&self) -> usize {
+        self.data_start + self.data_bytes
+    }
+}
+
+/// Checks every header of an uncompressed FITS file against its length and returns what is in it.
+///
+/// # Errors
+/// [`Error::Input`] that names the HDU and the keyword: truncated files, sizes that do not fit, rows that their
+/// columns do not fill, entries outside their heap, checksums that do not match.
+pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Hdu>> {
+    if bytes.is_empty() {
+        return Err(Error::input("size", "the file is empty"));
+    }
+    if !bytes.starts_with(b"SIMPLE  =") {
+        return Err(Error::input("SIMPLE", "this is no FITS file: it does not start with SIMPLE"));
+    }
+    let mut hdus: Vec<Hdu> = Vec::new();
+    let mut start = 0usize;
+    while start < bytes.len() {
+        let rest = &bytes[start..];
+        if !hdus.is_empty() && !rest.starts_with(b"XTENSION") {
+            if rest.iter().all(|b| *b == 0 || *b == b' ') {
+                break;
+            }
+            return Err(Error::input_at(
+                Place::default().hdu(hdus.len().to_string()),
+                format!("no header follows at byte {start}: 'XTENSION' is missing there"),
+            )
+            .with_help("the file is damaged; get it again from where it came from"));
+        }
+        let hdu = read_hdu(bytes, start, hdus.len())?;
+        let end = hdu.data_end();
+        verify_checksums(bytes, &hdu)?;
+        start = end.div_ceil(BLOCK).saturating_mul(BLOCK);
+        hdus.push(hdu);
+    }
+    Ok(hdus)
+}
+
+fn truncated(place: Place, needed: u64, there: u64) -> Error {
+    Error::input_at(place, format!("the file is truncated: {needed} bytes are needed, {there} are there"))
+        .with_help("the file was not copied or written to its end; get it again")
+}
+
+/// The values that decide where things are, with the place for messages.
+struct Keys<'a> {
+    header: &'a Header,
+    place: Place,
+}
+
+impl Keys<'_> {
+    fn error(&self, key: &str, problem: impl Into<String>) -> Error {
+        Error::input_at(self.place.clone().item(key), problem)
+    }
+
+    /// The keyword must stand there once at most, so that all readers see the same value.
+    fn once(&self, key: &str) -> Result<()> {
+        match self.header.count(key) {
+            0 | 1 => Ok(()),
+            n => Err(self.error(key, format!("the keyword stands {n} times in the header"))),
+        }
+    }
+
+    fn optional(&self, key: &str) -> Result<Option<i64>> {
+        self.once(key)?;
+        match self.header.get(key) {
+            None => Ok(None),
+            Some(Value::Int(i)) => Ok(Some(*i)),
+            Some(_) => Err(self.error(key, "an integer is needed")),
+        }
+    }
+
+    fn required(&self, key: &str) -> Result<i64> {
+        self.optional(key)?.ok_or_else(|| self.error(key, "the keyword is missing"))
+    }
+
+    fn size(&self, key: &str) -> Result<u64> {
+        u64::try_from(self.required(key)?).map_err(|_| self.error(key, "a size cannot be negative"))
+    }
+
+    fn optional_size(&self, key: &str, default: u64) -> Result<u64> {
+        match self.optional(key)? {
+            None => Ok(default),
+            Some(v) => u64::try_from(v).map_err(|_| self.error(key, "a size cannot be negative")),
+        }
+    }
+
+    fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.once(key)?;
+        match self.header.get(key) {
+            None | Some(Value::None) => Ok(None),
+            Some(Value::Text(t)) => Ok(Some(t)),
+            Some(_) => Err(self.error(key, "a string is needed")),
+        }
+    }
+}
+
+fn read_hdu(bytes: &[u8], start: usize, index: usize) -> Result<Hdu> {
+    let place = Place::default().hdu(if index == 0 { "PRIMARY".to_string() } else { index.to_string() });
+    let rest = &bytes[start..];
+    let Some(cards) = rest.chunks_exact(CARD).position(is_end) else {
+        return Err(Error::input_at(place.item("END"), "the header has no end: the file is truncated or damaged")
+            .with_help("get the file again from where it came from"));
+    };
+    let header = Header::parse(&rest[..cards * CARD]);
+    let data_start = start + ((cards + 1) * CARD).div_ceil(BLOCK) * BLOCK;
+    let name = header.text("EXTNAME").map(|n| n.trim().to_uppercase()).unwrap_or_default();
+    let name = if index == 0 && name.is_empty() { "PRIMARY".to_string() } else { name };
+    let place = if name.is_empty() { place } else { Place::default().hdu(name.clone()) };
+    let keys = Keys { header: &header, place: place.clone() };
+
+    // The standard fixes the order of these, and readers rely on it.
+    let card_key =
+        |n: usize| rest.get(n * CARD..n * CARD + 8).map(|k| String::from_utf8_lossy(k).trim_end().to_string());
+    let expect = |n: usize, key: &str| match card_key(n) {
+        Some(found) if found == key => Ok(()),
+        found => Err(keys.error(key, format!("'{}' stands where {key} is needed", found.unwrap_or_default()))),
+    };
+    expect(1, "BITPIX")?;
+    expect(2, "NAXIS")?;
+    let bitpix = keys.required("BITPIX")?;
+    if ![8, 16, 32, 64, -32, -64].contains(&bitpix) {
+        return Err(keys.error("BITPIX", format!("{bitpix} is not one of 8, 16, 32, 64, -32, -64")));
+    }
+    let naxis = keys.required("NAXIS")?;
+    if !(0..=MAX_NAXIS).contains(&naxis) {
+        return Err(keys.error("NAXIS", format!("{naxis} axes, where 0 to {MAX_NAXIS} can be read")));
+    }
+    let mut sizes: Vec<u64> = Vec::with_capacity(naxis as usize);
+    for n in 1..=naxis as usize {
+        let key = format!("NAXIS{n}");
+        expect(n + 2, &key)?;
+        sizes.push(keys.size(&key)?);
+    }
+    let pcount = keys.optional_size("PCOUNT", 0)?;
+    let gcount = keys.optional_size("GCOUNT", 1)?;
+    if header.flag("GROUPS") == Some(true) && sizes.first() == Some(&0) {
+        return Err(Error::unsupported(format!("{place}: random groups (an old radio format) cannot be read")));
+    }
+    let too_large = || keys.error("NAXIS", format!("sizes {sizes:?} are too large for any file"));
+    let pixels = if sizes.is_empty() { Some(0) } else { sizes.iter().try_fold(1u64, |a, n| a.checked_mul(*n)) };
+    let data_bytes = pixels
+        .and_then(|n| n.checked_add(pcount))
+        .and_then(|n| n.checked_mul(gcount))
+        .and_then(|n| n.checked_mul(bitpix.unsigned_abs() / 8))
+        .filter(|n| *n < (1 << 62))
+        .ok_or_else(too_large)?;
+    let needed = data_start as u64 + data_bytes;
+    if needed > bytes.len() as u64 {
+        return Err(truncated(place, needed, bytes.len() as u64));
+    }
+
+    let extension = header.text("XTENSION").unwrap_or("").trim();
+    let mut hdu = Hdu {
+        index,
+        name,
+        kind: HduKind::Image,
+        bitpix,
+        dims: sizes.iter().map(|n| *n as usize).collect(),
+        columns: Vec::new(),
+        header_start: start,
+        data_start,
+        data_bytes: data_bytes as usize,
+        header: Header::default(),
+    };
+    match extension {
+        _ if index == 0 => {}
+        "IMAGE" => {
+            if pcount != 0 || gcount != 1 {
+                return Err(keys.error("PCOUNT", "an image has PCOUNT 0 and GCOUNT 1"));
+            }
+        }
+        "BINTABLE" => {
+            hdu.kind = HduKind::Table;
+            hdu.columns = read_columns(&keys, bitpix, &sizes, gcount)?;
+            check_heap(&keys, &hdu, pcount, &bytes[data_start..data_start + data_bytes as usize])?;
+            if header.flag("ZIMAGE") == Some(true) {
+                check_compressed(&keys, &mut hdu)?;
+            }
+        }
+        _ => hdu.kind = HduKind::Other,
+    }
+    hdu.header = header;
+    Ok(hdu)
+}
+
+/// `END` and blanks.
+fn is_end(card: &[u8]) -> bool {
+    card.starts_with(b"END") && card[3..].iter().all(|b| *b == b' ')
+}
+
+/// Letter, elements and bytes of a TFORM.
+fn parse_tform(tform: &str) -> Option<(char, usize, usize, Option<usize>)> {
+    let tform = tform.trim();
+    let digits = tform.find(|c: char| !c.is_ascii_digit())?;
+    let repeat: usize = if digits == 0 { 1 } else { tform[..digits].parse().ok()? };
+    let code = tform[digits..].chars().next()?;
+    let tail = &tform[digits + 1..];
+    let bytes = match code {
+        'L' | 'B' | 'A' => repeat,
+        'X' => repeat.div_ceil(8),
+        'I' => repeat.checked_mul(2)?,
+        'J' | 'E' => repeat.checked_mul(4)?,
+        'K' | 'D' | 'C' | 'P' => repeat.checked_mul(8)?,
+        'M' | 'Q' => repeat.checked_mul(16)?,
+        _ => return None,
+    };
+    // `12A4`: three strings of four; `1PE(100)`: element type and longest entry.
+    let width = match code {
+        'A' if !tail.is_empty() => {
+            let width: usize = tail.parse().ok()?;
+            if width == 0 || width > repeat.max(1) {
+                return None;
+            }
+            Some(width)
+        }
+        'P' | 'Q' => {
+            let element = tail.chars().next()?;
+            let size = match element {
+                'L' | 'B' | 'A' | 'X' => 1,
+                'I' => 2,
+                'J' | 'E' => 4,
+                'K' | 'D' | 'C' => 8,
+                'M' => 16,
+                _ => return None,
+            };
+            if repeat > 1 {
+                return None;
+            }
+            Some(size)
+        }
+        _ if tail.is_empty() => None,
+        'A' => None,
+        _ => return None,
+    };
+    Some((code, repeat, bytes, width))
+}
+
+/// `(3,66,14)`.
+fn parse_tdim(tdim: &str) -> Option<Vec<usize>> {
+    let inner = tdim.trim().strip_prefix('(')?.strip_suffix(')')?;
+    let dims: Vec<usize> = inner.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
+    (dims.len() <= MAX_NAXIS as usize && dims.iter().all(|n| *n > 0)).then_some(dims)
+}
+
+fn read_columns(keys: &Keys<'_>, bitpix: i64, sizes: &[u64], gcount: u64) -> Result<Vec<Column>> {
+    if bitpix != 8 || sizes.len() != 2 || gcount != 1 {
+        return Err(keys.error("NAXIS", "a binary table has BITPIX 8, NAXIS 2 and GCOUNT 1"));
+    }
+    let tfields = keys.required("TFIELDS")?;
+    if !(0..=999).contains(&tfields) {
+        return Err(keys.error("TFIELDS", format!("{tfields} columns, where 0 to 999 are possible")));
+    }
+    let mut columns = Vec::with_capacity(tfields as usize);
+    let mut offset = 0usize;
+    for n in 1..=tfields as usize {
+        let key = format!("TFORM{n}");
+        let tform = keys.text(&key)?.ok_or_else(|| keys.error(&key, "the keyword is missing"))?;
+        let (code, repeat, bytes, width) =
+            parse_tform(tform).ok_or_else(|| keys.error(&key, format!("'{tform}' is no column format")))?;
+        let name = keys.text(&format!("TTYPE{n}"))?.unwrap_or("").trim().to_string();
+        let unit = keys.text(&format!("TUNIT{n}"))?.unwrap_or("").trim().to_string();
+        let key = format!("TDIM{n}");
+        let dims = match keys.text(&key)? {
+            None | Some("") => width.filter(|_| code == 'A').map(|w| vec![w, repeat / w]).unwrap_or_default(),
+            Some(tdim) => {
+                let dims = parse_tdim(tdim)
+                    .ok_or_else(|| keys.error(&key, format!("'{tdim}' is no list of sizes from 1, e.g. '(3,4)'")))?;
+                let product = dims.iter().try_fold(1usize, |a, n| a.checked_mul(*n));
+                if !matches!(code, 'P' | 'Q') && product.is_none_or(|p| p > repeat) {
+                    return Err(keys.error(&key, format!("'{tdim}' is more than the {repeat} elements of TFORM{n}")));
+                }
+                dims
+            }
+        };
+        for scale in ["TSCAL", "TZERO"] {
+            let key = format!("{scale}{n}");
+            keys.once(&key)?;
+            if keys.header.get(&key).is_some() && !keys.header.real(&key).is_some_and(f64::is_finite) {
+                return Err(keys.error(&key, "a finite number is needed"));
+            }
+        }
+        columns.push(Column { name, unit, code, repeat, bytes, offset, dims });
+        offset = offset.checked_add(bytes).ok_or_else(|| keys.error("NAXIS1", "columns are too wide"))?;
+    }
+    if offset as u64 != sizes[0] {
+        return Err(keys.error("NAXIS1", format!("rows have {} bytes, but their columns take {offset}", sizes[0])));
+    }
+    Ok(columns)
+}
+
+/// Big-endian integer of 4 or 8 bytes.
+fn big_endian(bytes: &[u8]) -> i64 {
+    match bytes {
+        [a, b, c, d] => i64::from(i32::from_be_bytes([*a, *b, *c, *d])),
+        [a, b, c, d, e, f, g, h] => i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+        _ => -1,
+    }
+}
+
+/// All entries of variable-length columns lie within the heap.
+fn check_heap(keys: &Keys<'_>, hdu: &Hdu, pcount: u64, data: &[u8]) -> Result<()> {
+    let (row_bytes, rows) = (hdu.dims[0], hdu.dims[1]);
+    let table = (row_bytes * rows) as u64;
+    let theap = keys.optional_size("THEAP", table)?;
+    let end = table + pcount;
+    if theap < table || theap > end {
+        return Err(keys.error("THEAP", format!("{theap} lies outside of the data ({table} to {end})")));
+    }
+    for (n, column) in hdu.columns.iter().enumerate() {
+        let half = match column.code {
+            'P' => 4,
+            'Q' => 8,
+            _ => continue,
+        };
+        if column.repeat == 0 {
+            continue;
+        }
+        let tform = keys.text(&format!("TFORM{}", n + 1))?.unwrap_or("");
+        let size = parse_tform(tform).and_then(|t| t.3).unwrap_or(1) as u64;
+        for row in 0..rows {
+            let at = row * row_bytes + column.offset;
+            let Some(entry) = data.get(at..at + 2 * half) else { continue };
+            let (count, offset) = (big_endian(&entry[..half]), big_endian(&entry[half..]));
+            let fits = u64::try_from(count).ok().zip(u64::try_from(offset).ok()).is_some_and(|(count, offset)| {
+                count == 0
+                    || count.checked_mul(size).and_then(|b| b.checked_add(offset)).is_some_and(|b| b <= end - theap)
+            });
+            if !fits {
+                let problem = format!("row {row}: {count} elements at {offset} lie outside of the heap");
+                return Err(keys.error(&column.name, problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Turns the table into the image that it holds, if its description is sound.
+fn check_compressed(keys: &Keys<'_>, hdu: &mut Hdu) -> Result<()> {
+    let kind = keys.text("ZCMPTYPE")?.unwrap_or("");
+    // HCOMPRESS and PLIO are left out: their decoders in the C library write where damaged data tell them to.
+    if !["RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2"].contains(&kind) {
+        return Err(Error::unsupported(format!("{}: compression '{kind}' cannot be read", keys.place))
+            .with_help("uncompress the file, e.g. with funpack"));
+    }
+    let bitpix = keys.required("ZBITPIX")?;
+    if ![8, 16, 32, 64, -32, -64].contains(&bitpix) {
+        return Err(keys.error("ZBITPIX", format!("{bitpix} is not one of 8, 16, 32, 64, -32, -64")));
+    }
+    let naxis = keys.required("ZNAXIS")?;
+    if !(1..=6).contains(&naxis) {
+        return Err(keys.error("ZNAXIS", format!("{naxis} axes, where 1 to 6 can be read")));
+    }
+    let (mut tiles, mut values) = (1u64, 1u64);
+    let mut dims = Vec::new();
+    for n in 1..=naxis {
+        let size = keys.size(&format!("ZNAXIS{n}"))?;
+        let key = format!("ZTILE{n}");
+        let tile = keys.optional_size(&key, if n == 1 { size.max(1) } else { 1 })?;
+        if tile == 0 || size == 0 || tile > size {
+            return Err(keys.error(&key, format!("tiles of {tile} pixels on an axis of {size}")));
+        }
+        tiles = tiles.saturating_mul(size.div_ceil(tile));
+        values = values.saturating_mul(size);
+        dims.push(size as usize);
+    }
+    if values.saturating_mul(bitpix.unsigned_abs() / 8) > MAX_UNCOMPRESSED {
+        return Err(keys.error("ZNAXIS", format!("an image of {values} values is too large")));
+    }
+    if tiles != hdu.dims[1] as u64 {
+        return Err(keys.error("NAXIS2", format!("{} rows for {tiles} tiles", hdu.dims[1])));
+    }
+    if hdu.column("COMPRESSED_DATA").is_none_or(|c| !matches!(hdu.columns[c].code, 'P' | 'Q')) {
+        return Err(keys.error("COMPRESSED_DATA", "the column of compressed tiles is missing"));
+    }
+    hdu.kind = HduKind::CompressedImage;
+    hdu.bitpix = bitpix;
+    hdu.dims = dims;
+    Ok(())
+}
+
+/// Ones'-complement sum of big-endian 32-bit words (FITS standard 4.0, appendix J); a last partial word is filled with 0.
+pub(super) fn ones_sum(bytes: &[u8]) -> u32 {
+    let words = bytes.chunks_exact(4);
+    let tail = words.remainder();
+    let mut sum: u64 = words.map(|w| u64::from(u32::from_be_bytes([w[0], w[1], w[2], w[3]]))).sum();
+    if !tail.is_empty() {
+        let mut word = [0u8; 4];
+        word[..tail.len()].copy_from_slice(tail);
+        sum += u64::from(u32::from_be_bytes(word));
+    }
+    while sum >> 32 != 0 {
+        sum = (sum & 0xffff_ffff) + (sum >> 32);
+    }
+    sum as u32
+}
+
+/// Compares DATASUM and CHECKSUM, where they are.
+fn verify_checksums(bytes: &[u8], hdu: &Hdu) -> Result<()> {
+    let place = Place::default().hdu(hdu.label());
+    let damaged = |key: &str, problem: String| {
+        Err(Error::input_at(place.clone().item(key), problem)
+            .with_help("the file was changed after it was written; get it again, or remove CHECKSUM and DATASUM"))
+    };
+    let end = hdu.data_end().div_ceil(BLOCK).saturating_mul(BLOCK).min(bytes.len());
+    if let Some(expected) = hdu.header.text("DATASUM").and_then(|t| t.trim().parse::<u32>().ok()) {
+        let found = ones_sum(&bytes[hdu.data_start..end]);
+        if found != expected {
+            return damaged("DATASUM", format!("the data have the sum {found}, not {expected}"));
+        }
+    }
+    let checksum = hdu.header.text("CHECKSUM").unwrap_or("").trim();
+    if checksum.len() == 16 && checksum.bytes().any(|b| b != b'0') {
+        let found = ones_sum(&bytes[hdu.header_start..end]);
+        if found != 0 && found != u32::MAX {
+            return damaged("CHECKSUM", format!("header and data sum to {found:#010x}, not to 0xffffffff"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(cards: &[&str]) -> Vec<u8> {
+        let mut out: Vec<u8> = cards.iter().flat_map(|c| format!("{c:80}").into_bytes()).collect();
+        out.extend(format!("{:80}", "END").into_bytes());
+        out.resize(out.len().div_ceil(BLOCK) * BLOCK, b' ');
+        out
+    }
+
+    fn image(bitpix: i32, sizes: &[usize]) -> Vec<u8> {
+        let mut cards = vec![
+            "SIMPLE  =                    T".to_string(),
+            format!("BITPIX  = {bitpix:>20}"),
+            format!("NAXIS   = {:>20}", sizes.len()),
+        ];
+        for (i, n) in sizes.iter().enumerate() {
+            cards.push(format!("{:8}= {n:>20}", format!("NAXIS{}", i + 1)));
+        }
+        let refs: Vec<&str> = cards.iter().map(String::as_str).collect();
+        header(&refs)
+    }
+
+    #[test]
+    fn sizes_are_compared_with_the_length() {
+        let mut file = image(-32, &[10, 10]);
+        let message = check_bytes(&file).unwrap_err().to_string();
+        assert!(message.contains("truncated") && message.contains("PRIMARY"), "{message}");
+        file.resize(file.len() + 400, 0);
+        assert_eq!(check_bytes(&file).unwrap()[0].values(), 100);
+        assert!(check_bytes(&image(-32, &[9_999_999_999, 9_999_999_999, 9_999_999_999])).is_err());
+        assert!(check_bytes(b"hello").unwrap_err().to_string().contains("no FITS file"));
+        assert!(check_bytes(b"").is_err());
+    }
+
+    #[test]
+    fn column_formats() {
+        assert_eq!(parse_tform("D"), Some(('D', 1, 8, None)));
+        assert_eq!(parse_tform("130D"), Some(('D', 130, 1040, None)));
+        assert_eq!(parse_tform("12A4"), Some(('A', 12, 12, Some(4))));
+        assert_eq!(parse_tform("1PE(100)"), Some(('P', 1, 8, Some(4))));
+        assert_eq!(parse_tform("11X"), Some(('X', 11, 2, None)));
+        for bad in ["", "12", "Z", "12A0", "-1D", "99999999999999999999D", "2PE(3)", "D5", "1P"] {
+            assert_eq!(parse_tform(bad), None, "{bad}");
+        }
+        assert_eq!(parse_tdim("(3, 4)"), Some(vec![3, 4]));
+        assert_eq!(parse_tdim("(3,0)"), None);
+        assert_eq!(parse_tdim("3,4"), None);
+    }
+
+    #[test]
+    fn sums_are_those_of_the_standard() {
+        assert_eq!(ones_sum(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1]), 1);
+        assert_eq!(ones_sum(b"SIMP"), u32::from_be_bytes(*b"SIMP"));
+    }
+}

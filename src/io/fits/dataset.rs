@@ -1,0 +1,432 @@
+//! Datasets: the HDUs of Gammapy's `MapDataset`, checked against each other.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::header::Value;
+use super::map::{read_map, read_mask};
+use super::reader::FitsReader;
+use super::{check::HduKind, gti};
+use crate::datasets::MapDataset;
+use crate::error::{Error, Place, Result};
+use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
+use crate::maps::{Geom, Map, MapAxis, MapData, Mask};
+
+/// How much a [`Problem`] matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Results will be missing or different in some places.
+    Warning,
+    /// Estimators cannot run on this.
+    Error,
+}
+
+/// Something in a dataset that its user should know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The part it concerns, by its HDU name.
+    pub part: &'static str,
+    /// What it is, in one sentence.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{severity}: {}: {}", self.part, self.text)
+    }
+}
+
+/// Keywords of the primary HDU that describe the file, not the data.
+const STRUCTURE: [&str; 11] =
+    ["SIMPLE", "BITPIX", "NAXIS", "EXTEND", "NAME", "CREATOR", "CREATED", "CHECKSUM", "DATASUM", "EXTNAME", "ORIGIN"];
+
+impl MapDataset {
+    /// Reads a dataset as Gammapy's `MapDataset.write` makes it, plain or gzip.
+    ///
+    /// Undefined background and exposure (NaN) outside of the safe mask occurs in real files and is kept.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names HDU and keyword or bin: missing or damaged parts, negative or undefined counts,
+    /// negative or infinite background or exposure, units of another kind, geometries that differ.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let mut reader = FitsReader::open(path.as_ref())?;
+        read(&mut reader)
+    }
+
+    /// Reads a dataset from the bytes of an uncompressed FITS file; messages call it `memory`.
+    ///
+    /// # Errors
+    /// As [`MapDataset::read`].
+    pub fn from_fits_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let name = Path::new("memory");
+        read(&mut FitsReader::from_bytes(name, bytes).map_err(|e| e.at(&Place::file(name)))?)
+    }
+
+    /// What a user should know of this dataset, the worst first.
+    pub fn check(&self) -> Vec<Problem> {
+        problems(self)
+    }
+}
+
+pub(super) fn read(reader: &mut FitsReader) -> Result<MapDataset> {
+    if let Some(sed) = reader.primary().text("SED_TYPE") {
+        return Err(Error::input_at(reader.place(), format!("these are flux maps ('{sed}'), a dataset is needed"))
+            .with_help("read them with FluxMaps::read"));
+    }
+    let parts = ["COUNTS", "EXPOSURE", "BACKGROUND"];
+    if parts.iter().all(|p| reader.find(p).is_none()) {
+        let problem = format!("no dataset: none of {parts:?} among the HDUs [{}]", reader.names().join(", "));
+        return Err(Error::input_at(reader.place(), problem)
+            .with_help("a dataset is a file as Gammapy's MapDataset.write makes it"));
+    }
+    let name = match reader.primary().get("NAME") {
+        Some(Value::Text(name)) if !name.is_empty() => name.clone(),
+        _ => file_stem(reader.path()),
+    };
+    let meta: BTreeMap<String, String> = reader
+        .primary()
+        .cards()
+        .iter()
+        .filter(|(key, _)| !STRUCTURE.contains(&key.as_str()))
+        .filter_map(|(key, value)| {
+            let text = match value {
+                Value::Text(t) => t.clone(),
+                Value::Int(i) => i.to_string(),
+                Value::Real(r) => r.to_string(),
+                Value::Bool(b) => if *b { "T" } else { "F" }.to_string(),
+                Value::None => return None,
+            };
+            Some((key.clone(), text))
+        })
+        .collect();
+
+    let mut dataset = MapDataset { name, meta, ..MapDataset::default() };
+    dataset.counts = optional(reader, "COUNTS")?;
+    dataset.background = optional(reader, "BACKGROUND")?;
+    dataset.exposure = optional(reader, "EXPOSURE")?.map(with_true_energy).transpose()?;
+    dataset.edisp = read_edisp(reader)?;
+    dataset.psf = match optional(reader, "PSF")? {
+        Some(psf) => Some(PsfMap { psf, exposure: optional(reader, "PSF_EXPOSURE")? }),
+        None => None,
+    };
+    dataset.mask_safe = optional_mask(reader, "MASK_SAFE")?;
+    dataset.mask_fit = optional_mask(reader, "MASK_FIT")?;
+    dataset.gti = match reader.find("GTI").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
+        Some(index) => Some(gti::read(reader, index)?),
+        None => None,
+    };
+    validate(reader, &dataset)?;
+    Ok(dataset)
+}
+
+/// The name of a file without folders and endings: `a/x.fits.gz` → `x`.
+pub(super) fn file_stem(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let name = name.strip_suffix(".fits").or(name.strip_suffix(".fit")).unwrap_or(name);
+    name.to_string()
+}
+
+fn optional(reader: &mut FitsReader, name: &str) -> Result<Option<Map>> {
+    match reader.find(name).map(|h| h.index) {
+        Some(index) => read_map(reader, index).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn optional_mask(reader: &mut FitsReader, name: &str) -> Result<Option<Mask>> {
+    match reader.find(name).map(|h| h.index) {
+        Some(index) => read_mask(reader, index).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Exposures of older files call their axis `energy`.
+fn with_true_energy(map: Map) -> Result<Map> {
+    let Some(position) = map.geom().axes().iter().position(|a| a.name() == "energy") else { return Ok(map) };
+    if map.geom().axes().iter().any(|a| a.name() == "energy_true") {
+        return Ok(map);
+    }
+    let mut axes: Vec<MapAxis> = map.geom().axes().to_vec();
+    axes[position] = axes[position].renamed("energy_true");
+    let geom = match map.geom().as_ref() {
+        Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
+        Geom::Region(g) => Geom::Region(crate::maps::RegionGeom::new(g.center(), g.radius_deg(), axes)),
+    };
+    Map::new(geom.into(), map.unit().clone(), map.data().clone())
+}
+
+fn read_edisp(reader: &mut FitsReader) -> Result<Option<EDisp>> {
+    let Some(edisp) = optional(reader, "EDISP")? else { return Ok(None) };
+    let exposure = optional(reader, "EDISP_EXPOSURE")?;
+    let names: Vec<&str> = edisp.geom().axes().iter().map(MapAxis::name).collect();
+    match names.as_slice() {
+        ["migra", "energy_true"] => Ok(Some(EDisp::Migra(EDispMap { edisp, exposure }))),
+        ["energy", "energy_true"] => Ok(Some(EDisp::Kernel(EDispKernelMap { edisp, exposure }))),
+        names => {
+            let problem = format!("axes {names:?}, where (migra, energy_true) or (energy, energy_true) are needed");
+            Err(Error::input_at(reader.place().hdu("EDISP"), problem))
+        }
+    }
+}
+
+/// Where a value stands, as FITS software counts it: `[x, y, plane]` from 1.
+fn bin(map: &Map, index: usize) -> String {
+    let shape = map.data().shape();
+    let mut rest = index;
+    let mut position: Vec<String> = Vec::new();
+    for n in shape.iter().rev() {
+        position.push((rest % n + 1).to_string());
+        rest /= n;
+    }
+    format!("pixel [{}]", position.join(", "))
+}
+
+/// Number of values for which `bad` holds, and the first one with its index.
+fn count_bad(map: &Map, bad: impl Fn(f64) -> bool) -> Option<(usize, usize, f64)> {
+    fn go<T: Copy + Into<f64>>(
+        values: impl Iterator<Item = T>,
+        bad: impl Fn(f64) -> bool,
+    ) -> Option<(usize, usize, f64)> {
+        let mut first = None;
+        let mut count = 0;
+        for (i, v) in values.enumerate() {
+            let v: f64 = v.into();
+            if bad(v) {
+                count += 1;
+                first.get_or_insert((i, v));
+            }
+        }
+        first.map(|(i, v)| (count, i, v))
+    }
+    match map.data() {
+        MapData::F32(a) => go(a.iter().copied(), bad),
+        MapData::F64(a) => go(a.iter().copied(), bad),
+    }
+}
+
+fn require(place: &Place, map: &Map, what: &str, bad: impl Fn(f64) -> bool, help: &str) -> Result<()> {
+    match count_bad(map, bad) {
+        None => Ok(()),
+        Some((count, index, value)) => {
+            let problem = format!("{count} values are {what}, the first one ({value}) in {}", bin(map, index));
+            Err(Error::input_at(place.clone(), problem).with_help(help))
+        }
+    }
+}
+
+fn require_unit(place: &Place, map: &Map, unit: &str, kind: &str) -> Result<()> {
+    map.unit().factor_to_text(unit).map(|_| ()).map_err(|_| {
+        let problem = format!("the unit is '{}', {kind} such as '{unit}' is needed", map.unit());
+        Error::input_at(place.clone().item("BUNIT"), problem).with_help("correct BUNIT in the header")
+    })
+}
+
+fn require_axes(place: &Place, geom: &Geom, allowed: &[&[&str]]) -> Result<()> {
+    let names: Vec<&str> = geom.axes().iter().map(MapAxis::name).collect();
+    if allowed.contains(&names.as_slice()) {
+        return Ok(());
+    }
+    let wanted: Vec<String> = allowed.iter().map(|a| format!("({})", a.join(", "))).collect();
+    Err(Error::input_at(place.clone(), format!("axes ({}), needed {}", names.join(", "), wanted.join(" or "))))
+}
+
+fn same_axis(a: &MapAxis, b: &MapAxis) -> bool {
+    let Ok(factor) = b.unit().factor_to(a.unit()) else { return false };
+    let (a, b) = (a.edges(), b.edges());
+    a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b * factor).abs() <= 1e-5 * (a.abs() + (b * factor).abs()))
+}
+
+fn validate(reader: &FitsReader, dataset: &MapDataset) -> Result<()> {
+    let place = |hdu: &str| reader.place().hdu(hdu);
+    let negative_counts = "counts are numbers of events: 0 or more";
+    if let Some(counts) = &dataset.counts {
+        let at = place("COUNTS");
+        require_axes(&at, counts.geom(), &[&["energy"]])?;
+        require_unit(&at, counts, "", "none")?;
+        require(&at, counts, "negative or not finite", |v| !(v >= 0.0 && v.is_finite()), negative_counts)?;
+    }
+    if let Some(background) = &dataset.background {
+        let at = place("BACKGROUND");
+        require_axes(&at, background.geom(), &[&["energy"]])?;
+        require_unit(&at, background, "", "none")?;
+        let help = "predicted counts are 0 or more; undefined bins (NaN) are left out of the fit";
+        require(&at, background, "negative or infinite", |v| v < 0.0 || v.is_infinite(), help)?;
+    }
+    if let Some(exposure) = &dataset.exposure {
+        let at = place("EXPOSURE");
+        require_axes(&at, exposure.geom(), &[&["energy_true"]])?;
+        require_unit(&at, exposure, "m2 s", "area times time")?;
+        require(&at, exposure, "negative or infinite", |v| v < 0.0 || v.is_infinite(), "exposures are 0 or more")?;
+    }
+    if let Some(psf) = &dataset.psf {
+        let at = place("PSF");
+        require_axes(&at, psf.psf.geom(), &[&["rad", "energy_true"], &["rad", "energy"]])?;
+        require_unit(&at, &psf.psf, "sr-1", "a density on the sky")?;
+        if let Some(exposure) = &psf.exposure {
+            require_unit(&place("PSF_EXPOSURE"), exposure, "m2 s", "area times time")?;
+        }
+    }
+    let parts = [
+        ("COUNTS", dataset.counts.as_ref().map(|m| m.geom())),
+        ("BACKGROUND", dataset.background.as_ref().map(|m| m.geom())),
+        ("MASK_SAFE", dataset.mask_safe.as_ref().map(Mask::geom)),
+        ("MASK_FIT", dataset.mask_fit.as_ref().map(Mask::geom)),
+        ("EXPOSURE", dataset.exposure.as_ref().map(|m| m.geom())),
+    ];
+    let mut present = parts.iter().filter_map(|(name, geom)| geom.map(|g| (*name, g)));
+    let Some((first_name, first)) = present.next() else { return Ok(()) };
+    for (name, geom) in present {
+        let at = place(name);
+        match (first.as_ref(), geom.as_ref()) {
+            (Geom::Wcs(a), Geom::Wcs(b)) if !a.same_image(b) => {
+                let sizes = format!("{} × {} pixels, {first_name} has {} × {}", b.nx(), b.ny(), a.nx(), a.ny());
+                let problem = if (a.nx(), a.ny()) == (b.nx(), b.ny()) {
+                    format!("its pixels lie elsewhere on the sky than those of {first_name}")
+                } else {
+                    sizes
+                };
+                return Err(Error::input_at(at, problem).with_help("all maps of a dataset have the same pixels"));
+            }
+            (Geom::Wcs(_), Geom::Wcs(_)) | (Geom::Region(_), Geom::Region(_)) => {}
+            _ => return Err(Error::input_at(at, format!("a map and a region: {first_name} is of the other kind"))),
+        }
+        if name == "EXPOSURE" || first_name == "EXPOSURE" {
+            continue;
+        }
+        if let ([a], [b]) = (first.axes(), geom.axes()) {
+            if !same_axis(a, b) {
+                let problem =
+                    format!("{} energy bins, not the {} of {first_name} or with other edges", b.nbin(), a.nbin());
+                return Err(Error::input_at(at, problem));
+            }
+        } else if first.axes().len() != geom.axes().len() {
+            return Err(Error::input_at(
+                at,
+                format!("{} axes, {first_name} has {}", geom.axes().len(), first.axes().len()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Values of a map that a mask chooses (all without one).
+fn inside<'a>(map: &'a Map, mask: Option<&'a Mask>) -> Box<dyn Iterator<Item = f64> + 'a> {
+    match mask.filter(|m| m.data().len() == map.data().len()) {
+        Some(mask) => Box::new(map.data().iter().zip(mask.data().iter()).filter(|(_, m)| **m).map(|(v, _)| v)),
+        None => map.data().iter(),
+    }
+}
+
+fn problems(dataset: &MapDataset) -> Vec<Problem> {
+    let mut list = Vec::new();
+    let mut add = |severity, part, text: String| list.push(Problem { severity, part, text });
+    let mask = dataset.mask_safe.as_ref();
+    match &dataset.counts {
+        None => add(Severity::Error, "COUNTS", "there are no counts".into()),
+        Some(counts) => {
+            if let Some((n, index, value)) = count_bad(counts, |v| v < 0.0 || !v.is_finite()) {
+                let text =
+                    format!("{n} values are negative or not finite, the first one ({value}) in {}", bin(counts, index));
+                add(Severity::Error, "COUNTS", text);
+            } else if counts.data().iter().any(|v| v.fract() != 0.0) {
+                add(Severity::Note, "COUNTS", "some counts are no whole numbers".into());
+            }
+            if counts.sum() == 0.0 {
+                add(Severity::Warning, "COUNTS", "all counts are 0".into());
+            }
+        }
+    }
+    match &dataset.background {
+        None => add(Severity::Warning, "BACKGROUND", "there is no background: 0 is taken".into()),
+        Some(background) => {
+            let undefined = background.data().iter().filter(|v| v.is_nan()).count();
+            let used = inside(background, mask).filter(|v| v.is_nan()).count();
+            if undefined > 0 {
+                let severity = if used > 0 { Severity::Warning } else { Severity::Note };
+                let text =
+                    format!("{undefined} values are undefined (NaN), {used} of them inside of the safe mask: left out");
+                add(severity, "BACKGROUND", text);
+            }
+            if inside(background, mask).all(|v| v.is_nan() || v == 0.0) {
+                add(Severity::Warning, "BACKGROUND", "no bin has any background".into());
+            }
+        }
+    }
+    match &dataset.exposure {
+        None => add(Severity::Error, "EXPOSURE", "there is no exposure: counts cannot be turned into fluxes".into()),
+        Some(exposure) => {
+            let undefined = exposure.data().iter().filter(|v| v.is_nan()).count();
+            if undefined > 0 {
+                add(Severity::Warning, "EXPOSURE", format!("{undefined} values are undefined (NaN)"));
+            }
+            let empty: Vec<String> = (0..exposure.planes())
+                .filter(|plane| exposure.plane_f64(*plane).iter().all(|v| v.is_nan() || *v == 0.0))
+                .map(|plane| plane.to_string())
+                .collect();
+            if empty.len() == exposure.planes() {
+                add(Severity::Error, "EXPOSURE", "the exposure is 0 everywhere".into());
+            } else if !empty.is_empty() {
+                add(Severity::Warning, "EXPOSURE", format!("the exposure is 0 in the planes {}", empty.join(", ")));
+            }
+        }
+    }
+    match &dataset.psf {
+        None => add(Severity::Warning, "PSF", "there is no PSF: sources are taken as seen sharply".into()),
+        Some(psf) => {
+            if let (Some(exposure), Some(nodes)) =
+                (&dataset.exposure, psf.psf.geom().axes().iter().find(|a| a.name() == "energy_true"))
+            {
+                let planes = exposure.planes();
+                if nodes.nbin() < planes {
+                    let text = format!(
+                        "the PSF has {} true energies, the exposure {planes}: the last planes have no kernel",
+                        nodes.nbin()
+                    );
+                    add(Severity::Warning, "PSF", text);
+                }
+            }
+        }
+    }
+    if dataset.edisp.is_none() {
+        add(
+            Severity::Note,
+            "EDISP",
+            "there is no energy dispersion: true and reconstructed energies are taken as equal".into(),
+        );
+    }
+    match mask {
+        None => add(Severity::Note, "MASK_SAFE", "there is no safe mask: all bins are used".into()),
+        Some(mask) if mask.count() == 0 => add(Severity::Error, "MASK_SAFE", "no bin is safe to use".into()),
+        Some(_) => {}
+    }
+    if let Some(fit) = &dataset.mask_fit {
+        let both = mask.map_or(Ok(fit.clone()), |m| m.and(fit));
+        if both.is_ok_and(|m| m.count() == 0) {
+            add(Severity::Error, "MASK_FIT", "no bin is chosen for the fit".into());
+        }
+    }
+    if let Some(Ok(geom)) = dataset.counts.as_ref().map(Map::wcs_geom) {
+        let (x, y) = geom.pixel_scales_deg();
+        if (x / y - 1.0).abs() > 1e-4 {
+            let text = format!("pixels of {x:.6} × {y:.6} deg are not square: a PSF cannot be applied");
+            add(Severity::Warning, "COUNTS", text);
+        }
+    }
+    if dataset.gti.as_ref().is_some_and(|g| g.intervals.is_empty()) {
+        add(Severity::Note, "GTI", "there are no time intervals".into());
+    }
+    list.sort_by_key(|p| std::cmp::Reverse(p.severity));
+    list
+}

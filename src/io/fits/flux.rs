@@ -1,0 +1,393 @@
+//! Flux maps: one HDU per quantity, the reference model inside the file and beside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::cfitsio::{ColumnData, MemoryWriter};
+use super::dataset::file_stem;
+use super::map::read_map;
+use super::reader::FitsReader;
+use super::writer::{Encoding, WriteOptions, map, map_bytes, provenance, save};
+use super::{check::HduKind, gti};
+use crate::error::{Error, Place, Result};
+use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, SedType};
+use crate::io::atomic::{check_output, write_atomic};
+use crate::maps::Map;
+use crate::models::{Model, Models, SkyModel};
+use crate::time::Gti;
+
+/// HDU of the reference model: one row, the bytes of its YAML. A table, since Gammapy takes every image for a quantity.
+const MODEL_HDU: &str = "MODEL_YAML";
+
+/// Gammapy's choice where a file has no reference model.
+const DEFAULT_MODEL: &str = "\
+components:
+- name: reference
+  type: SkyModel
+  spectral:
+    type: PowerLawSpectralModel
+    parameters:
+    - {name: index, value: 2.0}
+    - {name: amplitude, value: 1.0e-12, unit: TeV-1 s-1 cm-2}
+    - {name: reference, value: 1.0, unit: TeV, frozen: true}
+  spatial:
+    type: PointSpatialModel
+    frame: icrs
+    parameters:
+    - {name: lon_0, value: 0.0, unit: deg}
+    - {name: lat_0, value: 0.0, unit: deg}
+";
+
+/// Keywords of numbers in [`FluxMeta`], with their comments.
+type Number = (&'static str, fn(&mut FluxMeta) -> &mut f64, &'static str);
+const NUMBERS: [Number; 4] = [
+    ("N_SIGMA", |m| &mut m.n_sigma, "sigmas of the errors"),
+    ("NSIGMAUL", |m| &mut m.n_sigma_ul, "sigmas of the upper limits"),
+    ("NSIGMASE", |m| &mut m.n_sigma_sensitivity, "sigmas of the sensitivity"),
+    ("SQRTTSUL", |m| &mut m.sqrt_ts_threshold_ul, "pixels below this sqrt_ts are limits"),
+];
+
+/// Keyword of the SED type that the maps were estimated in.
+const SED_INIT: &str = "SED_INIT";
+
+impl FluxMaps {
+    /// Reads flux maps as Gammapy's `FluxMaps.write` or [`FluxMaps::write`] makes them, in any SED type.
+    ///
+    /// The reference model is the one inside the file, else the YAML that the keyword MODEL names (relative to the
+    /// file, then in its folder), else the one named like the file, else a point source with an E^-2 spectrum.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the file is missing or damaged, or the map of its SED type is not in it.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read_with_warnings(path).map(|(maps, _)| maps)
+    }
+
+    /// [`FluxMaps::read`], with what its user should be told (a reference model that was not found).
+    ///
+    /// # Errors
+    /// As [`FluxMaps::read`].
+    pub fn read_with_warnings(path: impl AsRef<Path>) -> Result<(Self, Vec<String>)> {
+        let mut reader = FitsReader::open(path.as_ref())?;
+        let content = read(&mut reader)?;
+        let mut warnings = Vec::new();
+        let model = match &content.model {
+            Some(source) => parse_model(&source.yaml, &source.path)?,
+            None => {
+                let named = content.model_name.as_deref().unwrap_or("none");
+                warnings.push(format!(
+                    "{}: the reference model ({named}) was not found; a point source with an E^-2 spectrum is taken",
+                    path.as_ref().display()
+                ));
+                parse_model(DEFAULT_MODEL, path.as_ref())?
+            }
+        };
+        let mut maps = Self::from_sed(content.sed, content.maps, model).map_err(|e| e.at(&reader.place()))?;
+        maps.gti = content.gti;
+        maps.meta = content.meta;
+        Ok((maps, warnings))
+    }
+
+    /// Writes the maps in a SED type, with the reference model inside and beside the file (`x_model.yaml` for `x.fits`
+    /// and `x.fits.gz`), where Gammapy finds it when it runs in that folder.
+    ///
+    /// # Errors
+    /// [`Error::Options`] where one of the two files exists and is not to be replaced or the folder is missing;
+    /// [`Error::Io`] where writing fails.
+    pub fn write(&self, path: impl AsRef<Path>, sed: SedType, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        check_output(model_path(path), options.overwrite)?;
+        let models = Models { components: vec![Model::Sky(self.reference_model().clone())] };
+        let content = Content {
+            sed,
+            maps: self.to_sed(sed)?,
+            model_name: None,
+            model: Some(ModelSource { yaml: models.to_yaml()?, path: model_path(path) }),
+            gti: self.gti.clone(),
+            meta: self.meta.clone(),
+        };
+        write(path, &content, options)
+    }
+}
+
+/// The YAML of a reference model and the file it stands in.
+struct ModelSource {
+    yaml: String,
+    path: PathBuf,
+}
+
+/// What a file of flux maps holds.
+struct Content {
+    sed: SedType,
+    maps: Vec<(String, Map)>,
+    model_name: Option<String>,
+    model: Option<ModelSource>,
+    gti: Option<Gti>,
+    meta: FluxMeta,
+}
+
+fn parse_model(yaml: &str, path: &Path) -> Result<SkyModel> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let load = |file: &str| {
+        // Beside the file, or as it is named.
+        let beside = folder.join(file);
+        Map::read(if beside.exists() { &beside } else { Path::new(file) }, None)
+    };
+    let models = Models::from_yaml(yaml, &load).map_err(|e| e.at(&Place::file(path)))?;
+    models
+        .components
+        .into_iter()
+        .find_map(|m| match m {
+            Model::Sky(sky) => Some(sky),
+            _ => None,
+        })
+        .ok_or_else(|| Error::input_at(Place::file(path), "there is no SkyModel in it"))
+}
+
+/// `x_model.yaml` beside `x.fits` and `x.fits.gz`.
+fn model_path(path: &Path) -> PathBuf {
+    path.with_file_name(format!("{}_model.yaml", file_stem(path)))
+}
+
+/// True for names that a file of this SED type has.
+fn is_quantity(sed: SedType, name: &str) -> bool {
+    let known = |name: &str| name.parse::<FluxQuantity>().is_ok();
+    match name.strip_prefix(sed.stem()) {
+        Some(rest) if rest.is_empty() || rest.starts_with('_') => known(&format!("norm{rest}")) || known(name),
+        _ => known(name) && !name.starts_with("norm"),
+    }
+}
+
+fn read(reader: &mut FitsReader) -> Result<Content> {
+    let images: Vec<(usize, String)> =
+        reader.hdus().iter().filter(|h| h.has_image()).map(|h| (h.index, h.name.to_lowercase())).collect();
+    let sed = match reader.primary().text("SED_TYPE") {
+        Some(text) => text
+            .parse::<SedType>()
+            .map_err(|e| Error::input_at(reader.place().hdu("PRIMARY").item("SED_TYPE"), e.to_string()))?,
+        None => *SedType::ALL.iter().find(|s| images.iter().any(|(_, n)| n == s.stem())).ok_or_else(|| {
+            let problem =
+                format!("no flux maps: there is no SED_TYPE, and no map of a flux in [{}]", reader.names().join(", "));
+            Error::input_at(reader.place(), problem)
+        })?,
+    };
+    let mut maps = Vec::new();
+    for (index, name) in images {
+        if is_quantity(sed, &name) {
+            maps.push((name, read_map(reader, index)?));
+        }
+    }
+    let gti = match reader.find("GTI").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
+        Some(index) => Some(gti::read(reader, index)?),
+        None => None,
+    };
+    let model_name = reader.primary().text("MODEL").map(str::to_string);
+    let model = find_model(reader, model_name.as_deref())?;
+    Ok(Content { sed, maps, model_name, model, gti, meta: read_meta(reader, sed) })
+}
+
+fn find_model(reader: &FitsReader, name: Option<&str>) -> Result<Option<ModelSource>> {
+    if let Some(index) = reader.find(MODEL_HDU).filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
+        let bytes = reader.raw_column(index, "YAML")?.concat();
+        let yaml = String::from_utf8(bytes).map_err(|_| {
+            Error::input_at(reader.place().hdu(MODEL_HDU).item("YAML"), "the reference model is no UTF-8 text")
+        })?;
+        return Ok(Some(ModelSource { yaml, path: reader.path().to_path_buf() }));
+    }
+    let file = reader.path();
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let whole = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let named = name.map(Path::new);
+    let candidates = [
+        named.map(|n| folder.join(n)),
+        named.and_then(Path::file_name).map(|n| folder.join(n)),
+        Some(model_path(file)),
+        // Gammapy's default name, which keeps the ending.
+        Some(folder.join(format!("{whole}_model.yaml"))),
+    ];
+    for path in candidates.into_iter().flatten() {
+        if path.is_file() {
+            let yaml = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+            return Ok(Some(ModelSource { yaml, path }));
+        }
+    }
+    Ok(None)
+}
+
+fn read_meta(reader: &FitsReader, sed: SedType) -> FluxMeta {
+    let header = reader.primary();
+    let mut meta = FluxMeta { sed_type_init: sed, ..FluxMeta::default() };
+    for (key, field, _) in NUMBERS {
+        if let Some(value) = header.real(key) {
+            *field(&mut meta) = value;
+        }
+    }
+    if let Some(init) = header.text(SED_INIT).and_then(|t| t.parse().ok()) {
+        meta.sed_type_init = init;
+    }
+    if let Some(entries) = header.text("META").and_then(|t| serde_json::from_str(t).ok()) {
+        meta.entries = entries;
+    }
+    meta
+}
+
+/// JSON in ASCII, as keywords need it.
+fn to_json(entries: &BTreeMap<String, String>) -> String {
+    let json = serde_json::to_string(entries).unwrap_or_default();
+    let mut out = String::with_capacity(json.len());
+    let mut units = [0u16; 2];
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+/// How a quantity is stored: truth values as bytes, bits as integers, everything else as it is.
+fn encoding(name: &str) -> Encoding {
+    match name {
+        "is_ul" | "success" => Encoding::Flag,
+        "status" => Encoding::Bits,
+        _ => Encoding::Keep,
+    }
+}
+
+fn write(path: &Path, content: &Content, options: &WriteOptions) -> Result<()> {
+    let mut out = MemoryWriter::new(content.maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
+    out.image(8, &[]);
+    out.text("SED_TYPE", content.sed.name(), "how fluxes are expressed");
+    let beside = content.model.as_ref();
+    if let Some(name) = beside.and_then(|m| m.path.file_name()) {
+        out.text("MODEL", &name.to_string_lossy(), "reference model, beside this file");
+    }
+    let mut meta = content.meta.clone();
+    for (key, field, comment) in NUMBERS {
+        out.real(key, *field(&mut meta), comment);
+    }
+    out.text(SED_INIT, meta.sed_type_init.name(), "how fluxes were estimated");
+    if !meta.entries.is_empty() {
+        out.text("META", &to_json(&meta.entries), "");
+    }
+    provenance(&mut out, options);
+    for (name, value) in &meta.entries {
+        out.history(&format!("meta {name} = {value}"));
+    }
+    for (name, values) in &content.maps {
+        map(&mut out, values, &name.to_uppercase(), encoding(name), None)?;
+    }
+    if let Some(model) = beside {
+        out.table(1, &[("YAML", "", ColumnData::Bytes(model.yaml.as_bytes()))]);
+        out.text("EXTNAME", MODEL_HDU, "reference model");
+    }
+    if let Some(intervals) = &content.gti {
+        gti::write(&mut out, intervals);
+    }
+    let Some(model) = beside else { return save(out, path, options.overwrite) };
+    let existed = model.path.exists();
+    write_atomic(&model.path, options.overwrite, |file| file.write_all(model.yaml.as_bytes()))?;
+    save(out, path, options.overwrite).inspect_err(|_| {
+        if !existed {
+            // The model alone is of no use.
+            let _ = std::fs::remove_file(&model.path);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn golden() -> Vec<PathBuf> {
+        let shared = std::env::var_os("PEVATRON_SHARED")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
+        let sets = ["ts-fermi-cube", "ts-hess-cube", "ts-joint", "excess-hess", "excess-onoff", "ts-defaults"];
+        let mut list: Vec<PathBuf> = sets.iter().map(|s| shared.join(format!("golden/{s}/flux.fits.gz"))).collect();
+        list.extend(SedType::ALL.iter().map(|s| shared.join(format!("golden/fluxmaps/flux_{}.fits.gz", s.name()))));
+        list.retain(|p| p.is_file());
+        if list.is_empty() {
+            println!("SKIPPED: no flux maps in {}", shared.display());
+        }
+        list
+    }
+
+    fn content(path: &Path) -> Content {
+        read(&mut FitsReader::open(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn files_of_all_sed_types_are_rewritten_for_gammapy() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments: Vec<PathBuf> = Vec::new();
+        for (n, path) in golden().iter().enumerate() {
+            let mut before = content(path);
+            assert!(before.maps.len() > 3 && before.model.is_some(), "{}", path.display());
+            // Gammapy does not know these and must pass over them.
+            let extra = Map::zeros(before.maps[0].1.geom().clone(), Default::default());
+            before.maps.push(("alpha".into(), extra.clone()));
+            before.maps.push(("status".into(), extra));
+            before.meta.n_sigma_ul = 3.0;
+            before
+                .meta
+                .entries
+                .insert("kernel_width".into(), "0.5 deg – \"so\" weit's reicht, \\ and far more of it".into());
+            let rewritten = folder.path().join(format!("flux_{n}.fits{}", if n % 2 == 0 { "" } else { ".gz" }));
+            if let Some(model) = &mut before.model {
+                model.path = model_path(&rewritten);
+            }
+            write(&rewritten, &before, &WriteOptions::default()).unwrap();
+            let after = content(&rewritten);
+            assert_eq!(after.meta, before.meta);
+            assert_eq!(after.gti, before.gti);
+            assert_eq!(after.model.as_ref().unwrap().yaml, before.model.as_ref().unwrap().yaml);
+            assert_eq!(after.model_name.unwrap(), format!("flux_{n}_model.yaml"));
+            assert_eq!(after.maps.len(), before.maps.len());
+            for ((a, x), (b, y)) in after.maps.iter().zip(&before.maps) {
+                assert_eq!(a, b);
+                assert_eq!(x.unit(), y.unit());
+                let same = |(p, q): (f64, f64)| p == q || (p.is_nan() && q.is_nan());
+                assert!(x.data().iter().zip(y.data().iter()).all(same), "{a}");
+            }
+            arguments.extend(["fluxmaps".into(), path.clone(), rewritten]);
+        }
+        let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
+        let has = Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success());
+        if !has || arguments.is_empty() {
+            println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
+            return;
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_roundtrip.py");
+        let output = Command::new(python).arg(script).args(&arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        println!("{} files opened with Gammapy: {text}", arguments.len() / 3);
+    }
+
+    #[test]
+    fn names_of_sed_types() {
+        for (sed, name, yes) in [
+            (SedType::Likelihood, "norm_errn", true),
+            (SedType::Dnde, "dnde_ul", true),
+            (SedType::Dnde, "norm", false),
+            (SedType::Dnde, "sqrt_ts", true),
+            (SedType::Dnde, "dnde_scan_values", true),
+            (SedType::Flux, "flags", false),
+            (SedType::Flux, "eflux", false),
+            (SedType::Likelihood, "stat_scan", true),
+        ] {
+            assert_eq!(is_quantity(sed, name), yes, "{} {name}", sed.name());
+        }
+    }
+
+    #[test]
+    fn models_are_named_after_their_file() {
+        for (file, model) in [("a/x.fits", "a/x_model.yaml"), ("x.fits.gz", "x_model.yaml"), ("x", "x_model.yaml")] {
+            assert_eq!(model_path(Path::new(file)), PathBuf::from(model));
+        }
+    }
+}

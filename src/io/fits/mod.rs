@@ -1,0 +1,24 @@
+//! FITS: maps, datasets, flux maps, good time intervals, in the layouts of Gammapy.
+//!
+//! ```text
+//! bytes ─ decompressed ─ check (pure Rust, every header) ─ cfitsio (memory) ─ maps, datasets, flux maps
+//! ```
+
+mod axes;
+mod cfitsio;
+mod check;
+mod dataset;
+mod flux;
+mod gti;
+mod header;
+mod map;
+mod models;
+mod reader;
+mod wcs_header;
+mod writer;
+
+pub use check::{Column, Hdu, HduKind, check_bytes};
+pub use dataset::{Problem, Severity};
+pub use header::{Header, Value};
+pub use reader::{ReadOptions, read_bytes};
+pub use writer::{Provenance, WriteOptions};

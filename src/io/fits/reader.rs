@@ -1,0 +1,189 @@
+//! Opening files: decompression, the header walk, and access to images and columns by HDU name.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::cfitsio::{MemoryFile, Pixel};
+use super::check::{BLOCK, Hdu, HduKind, check_bytes};
+use super::header::Header;
+use crate::error::{Error, Place, Result};
+
+/// Bounds on reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// A file may have this many bytes, after decompression, at most (64 GiB).
+    pub max_bytes: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 30 }
+    }
+}
+
+/// An open FITS file whose headers were checked.
+pub(super) struct FitsReader {
+    path: PathBuf,
+    hdus: Vec<Hdu>,
+    file: MemoryFile,
+}
+
+/// The bytes of a file, decompressed where it is gzip (by its first bytes, not its name).
+///
+/// # Errors
+/// [`Error::Input`] where it is missing, no file, truncated or too large after decompression; else [`Error::Io`].
+pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
+    let place = || Place::file(path);
+    let io = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Error::input_at(place(), "there is no such file"),
+        ErrorKind::IsADirectory => Error::input_at(place(), "this is a folder, a file is needed"),
+        _ => Error::io(path, error),
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if metadata.is_dir() {
+        return Err(Error::input_at(place(), "this is a folder, a file is needed"));
+    }
+    let too_large = |what: &str| {
+        Error::input_at(place(), format!("the {what} has more than the {} bytes that are allowed", options.max_bytes))
+            .with_help("raise ReadOptions::max_bytes if this is meant")
+    };
+    if metadata.len() > options.max_bytes {
+        return Err(too_large("file"));
+    }
+    let mut bytes = Vec::new();
+    let size = usize::try_from(metadata.len()).unwrap_or(0);
+    bytes.try_reserve_exact(size + BLOCK).map_err(|_| memory(metadata.len()))?;
+    file.read_to_end(&mut bytes).map_err(io)?;
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    // The last four bytes tell the length modulo 4 GiB; deflate cannot do better than 1032 : 1.
+    let tail = bytes.last_chunk::<4>().map_or(0, |t| u64::from(u32::from_le_bytes(*t)));
+    let hint = tail.min(bytes.len() as u64 * 1032).min(options.max_bytes) + BLOCK as u64;
+    let mut out = Vec::new();
+    out.try_reserve_exact(usize::try_from(hint).unwrap_or(0)).map_err(|_| memory(hint))?;
+    let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(options.max_bytes.saturating_add(1));
+    match decoder.read_to_end(&mut out) {
+        Ok(_) if out.len() as u64 > options.max_bytes => Err(too_large("decompressed file")),
+        Ok(_) => Ok(out),
+        Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(memory(hint)),
+        Err(error) => {
+            let problem = if error.kind() == ErrorKind::UnexpectedEof {
+                "the compressed file is truncated: it ends before its data do".to_string()
+            } else {
+                format!("the compressed file is damaged: {error}")
+            };
+            Err(Error::input_at(place(), problem).with_help("get the file again from where it came from"))
+        }
+    }
+}
+
+fn memory(needed_bytes: u64) -> Error {
+    Error::Memory { what: "reading the file".into(), needed_bytes, available_bytes: 0 }
+}
+
+impl FitsReader {
+    /// Reads, decompresses and checks a file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, &ReadOptions::default())
+    }
+
+    pub(super) fn open_with(path: &Path, options: &ReadOptions) -> Result<Self> {
+        Self::from_bytes(path, read_bytes(path, options)?).map_err(|e| e.at(&Place::file(path)))
+    }
+
+    /// From the bytes of an uncompressed file.
+    pub(super) fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<Self> {
+        let hdus = check_bytes(&bytes)?;
+        // Data that end within the last block are complete; the library wants the whole block.
+        bytes.resize(bytes.len().div_ceil(BLOCK) * BLOCK, 0);
+        Ok(Self { path: path.to_path_buf(), hdus, file: MemoryFile::open(bytes)? })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn hdus(&self) -> &[Hdu] {
+        &self.hdus
+    }
+
+    pub(super) fn primary(&self) -> &Header {
+        &self.hdus[0].header
+    }
+
+    /// The file as a place of messages.
+    pub(super) fn place(&self) -> Place {
+        Place::file(&self.path)
+    }
+
+    /// The HDU of a name (in any case), or of a number if the name is one.
+    pub(super) fn find(&self, name: &str) -> Option<&Hdu> {
+        self.hdus
+            .iter()
+            .find(|h| h.name.eq_ignore_ascii_case(name.trim()))
+            .or_else(|| name.trim().parse::<usize>().ok().and_then(|n| self.hdus.get(n)))
+    }
+
+    /// [`FitsReader::find`], or an error that lists what there is.
+    pub(super) fn require(&self, name: &str) -> Result<&Hdu> {
+        self.find(name).ok_or_else(|| {
+            Error::input_at(self.place().hdu(name), format!("there is no such HDU, only [{}]", self.names().join(", ")))
+        })
+    }
+
+    /// Names of all HDUs.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.hdus.iter().map(Hdu::label).collect()
+    }
+
+    fn at(&self, index: usize) -> (Hdu, Place) {
+        // Headers can be long, but there are few HDUs; a copy frees the file for the call.
+        let hdu = self.hdus[index].clone();
+        let place = self.place().hdu(hdu.label());
+        (hdu, place)
+    }
+
+    /// Values of an image as single precision numbers.
+    pub(super) fn image<T: Pixel>(&mut self, index: usize, blank: Option<T>) -> Result<Vec<T>> {
+        let (hdu, place) = self.at(index);
+        self.file.image(&hdu, blank, &place)
+    }
+
+    /// Values of a numeric column.
+    pub(super) fn column<T: Pixel>(&mut self, index: usize, name: &str) -> Result<Vec<T>> {
+        let (hdu, place) = self.at(index);
+        let column = self.column_index(&hdu, name)?;
+        self.file.column(&hdu, column, &place.item(name))
+    }
+
+    /// Values of a column of strings, without trailing blanks.
+    pub(super) fn text_column(&self, index: usize, name: &str) -> Result<Vec<String>> {
+        let hdu = &self.hdus[index];
+        let column = self.column_index(hdu, name)?;
+        let rows = self.file.raw_column(hdu, column);
+        Ok(rows.iter().map(|r| String::from_utf8_lossy(r).trim_end_matches(['\0', ' ']).to_string()).collect())
+    }
+
+    /// The bytes of a column, row by row.
+    pub(super) fn raw_column(&self, index: usize, name: &str) -> Result<Vec<Vec<u8>>> {
+        let hdu = &self.hdus[index];
+        Ok(self.file.raw_column(hdu, self.column_index(hdu, name)?))
+    }
+
+    /// The number of a column of a table.
+    pub(super) fn column_index(&self, hdu: &Hdu, name: &str) -> Result<usize> {
+        let place = || self.place().hdu(hdu.label());
+        if hdu.kind != HduKind::Table {
+            return Err(Error::input_at(place(), "a table is needed here"));
+        }
+        hdu.column(name).ok_or_else(|| {
+            let names: Vec<&str> = hdu.columns.iter().map(|c| c.name.as_str()).collect();
+            Error::input_at(place().item(name), format!("there is no such column, only [{}]", names.join(", ")))
+        })
+    }
+}

@@ -1,0 +1,352 @@
+//! Writing files: made in memory with checksums on every HDU, then written as a whole.
+
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::cfitsio::{ColumnData, MemoryWriter};
+use super::{axes, gti, wcs_header};
+use crate::datasets::MapDataset;
+use crate::error::{Error, Place, Result};
+use crate::io::atomic::{check_output, write_atomic};
+use crate::irf::EDisp;
+use crate::maps::{Frame, Geom, Map, MapAxis, MapData, Mask, RegionGeom, WcsHeader};
+
+/// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
+const GZIP_LEVEL: u32 = 4;
+
+/// Pixel size of the geometry that regions are written in, in degrees (Gammapy's default).
+const REGION_PIXEL_DEG: f64 = 0.01;
+
+/// Who made a file, from what: written as HISTORY of the primary HDU.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provenance {
+    /// Program and version.
+    pub program: String,
+    /// Command or estimator and its options, by name.
+    pub options: Vec<(String, String)>,
+    /// Input files with their sizes in bytes.
+    pub inputs: Vec<(String, u64)>,
+}
+
+impl Default for Provenance {
+    fn default() -> Self {
+        let program = concat!("pevatron ", env!("CARGO_PKG_VERSION")).to_string();
+        Self { program, options: Vec::new(), inputs: Vec::new() }
+    }
+}
+
+impl Provenance {
+    /// This program in this version, without options and inputs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, with an option.
+    pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same, with an input file; its size is looked up (0 where it cannot be).
+    pub fn with_input(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let size = std::fs::metadata(path).map_or(0, |m| m.len());
+        self.inputs.push((path.display().to_string(), size));
+        self
+    }
+}
+
+/// How to write a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WriteOptions {
+    /// Replace an existing file.
+    pub overwrite: bool,
+    /// Who made it, from what.
+    pub provenance: Provenance,
+}
+
+impl WriteOptions {
+    /// The same, that replaces an existing file or does not.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+}
+
+impl Map {
+    /// Writes the map as the HDU `hdu` (`"PRIMARY"` for the first one) and its table of bands. A name that ends in
+    /// `.gz` is compressed.
+    ///
+    /// # Errors
+    /// [`Error::Options`] where the file exists and is not to be replaced or its folder is missing; [`Error::Io`]
+    /// where writing fails. Nothing is left half-written.
+    pub fn write(&self, path: impl AsRef<Path>, hdu: &str, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        let mut out = MemoryWriter::new(map_bytes(self))?;
+        let region = matches!(self.geom().as_ref(), Geom::Region(_));
+        if hdu.eq_ignore_ascii_case("PRIMARY") && !region {
+            map(&mut out, self, "PRIMARY", Encoding::Keep, Some(options))?;
+        } else {
+            out.image(8, &[]);
+            provenance(&mut out, options);
+            map(&mut out, self, &hdu.to_uppercase(), Encoding::Keep, None)?;
+        }
+        save(out, path, options.overwrite)
+    }
+}
+
+impl MapDataset {
+    /// Writes the dataset in the layout of Gammapy's `MapDataset.write`; its models are written apart, as YAML.
+    ///
+    /// # Errors
+    /// As [`Map::write`].
+    pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        let parts = [&self.counts, &self.exposure, &self.background];
+        let mut out = MemoryWriter::new(parts.iter().filter_map(|m| m.as_ref()).map(map_bytes).sum())?;
+        out.image(8, &[]);
+        out.text("NAME", &self.name, "name of the dataset");
+        for (key, value) in &self.meta {
+            keyword(&mut out, key, value);
+        }
+        provenance(&mut out, options);
+        for (name, part) in ["COUNTS", "EXPOSURE", "BACKGROUND"].iter().zip(parts) {
+            if let Some(part) = part {
+                map(&mut out, part, name, Encoding::Keep, None)?;
+            }
+        }
+        let (edisp, edisp_exposure) = match &self.edisp {
+            Some(EDisp::Kernel(k)) => (Some(&k.edisp), k.exposure.as_ref()),
+            Some(EDisp::Migra(m)) => (Some(&m.edisp), m.exposure.as_ref()),
+            None => (None, None),
+        };
+        let psf = self.psf.as_ref();
+        for (name, part) in [
+            ("EDISP", edisp),
+            ("EDISP_EXPOSURE", edisp_exposure),
+            ("PSF", psf.map(|p| &p.psf)),
+            ("PSF_EXPOSURE", psf.and_then(|p| p.exposure.as_ref())),
+        ] {
+            if let Some(part) = part {
+                map(&mut out, part, name, Encoding::Keep, None)?;
+            }
+        }
+        for (name, part) in [("MASK_SAFE", &self.mask_safe), ("MASK_FIT", &self.mask_fit)] {
+            if let Some(part) = part {
+                mask(&mut out, part, name)?;
+            }
+        }
+        if let Some(intervals) = &self.gti {
+            gti::write(&mut out, intervals);
+        }
+        save(out, path, options.overwrite)
+    }
+}
+
+/// A free keyword that was read as text, as the number it may be.
+fn keyword(out: &mut MemoryWriter, key: &str, value: &str) {
+    if key.len() > 8 || key.is_empty() || key.starts_with("NAXIS") {
+        return;
+    }
+    match (value.parse::<i64>(), value.parse::<f64>()) {
+        (Ok(i), _) => out.int(key, i, ""),
+        (_, Ok(r)) if r.is_finite() => out.real(key, r, ""),
+        _ => out.text(key, value, ""),
+    }
+}
+
+/// Program, options and inputs.
+pub(super) fn provenance(out: &mut MemoryWriter, options: &WriteOptions) {
+    let provenance = &options.provenance;
+    out.text("CREATOR", &provenance.program, "program that made this file");
+    out.history(&format!("made by {}", provenance.program));
+    for (name, value) in &provenance.options {
+        out.history(&format!("option {name} = {value}"));
+    }
+    for (name, bytes) in &provenance.inputs {
+        out.history(&format!("input {name} ({bytes} bytes)"));
+    }
+}
+
+/// About as many bytes as a map takes in a file.
+pub(super) fn map_bytes(map: &Map) -> usize {
+    let value = if matches!(map.data(), MapData::F32(_)) { 4 } else { 8 };
+    map.data().len() * value + 8 * 2880
+}
+
+/// How the values of a map are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// In their precision.
+    Keep,
+    /// As bytes 0 and 1; undefined ones become 0.
+    Flag,
+    /// As 32-bit integers; undefined ones become 0.
+    Bits,
+}
+
+/// A map's HDU and its table of bands. `primary` has the options where the map itself is the first HDU.
+pub(super) fn map(
+    out: &mut MemoryWriter,
+    map: &Map,
+    name: &str,
+    encoding: Encoding,
+    primary: Option<&WriteOptions>,
+) -> Result<()> {
+    let unit = map.unit().to_string();
+    match map.geom().as_ref() {
+        Geom::Region(geom) => return region(out, map, geom, name, &unit),
+        Geom::Wcs(_) => {}
+    }
+    let sizes: Vec<usize> = map.data().shape().iter().rev().copied().collect();
+    let damaged = || Error::input_at(Place::default().hdu(name), "the values are not in one piece");
+    match (encoding, map.data()) {
+        (Encoding::Keep, MapData::F32(a)) => {
+            out.image(-32, &sizes);
+            out.values(a.as_slice().ok_or_else(damaged)?);
+        }
+        (Encoding::Keep, MapData::F64(a)) => {
+            out.image(-64, &sizes);
+            out.values(a.as_slice().ok_or_else(damaged)?);
+        }
+        (Encoding::Flag, data) => {
+            let values: Vec<u8> = data.iter().map(|v| u8::from(!v.is_nan() && v != 0.0)).collect();
+            out.image(8, &sizes);
+            out.values(&values);
+        }
+        (Encoding::Bits, data) => {
+            let values: Vec<i32> = data.iter().map(|v| v as i32).collect();
+            out.image(32, &sizes);
+            out.values(&values);
+        }
+    }
+    keywords(out, map.geom(), name, &unit, primary);
+    bands(out, map.geom().axes(), name);
+    Ok(())
+}
+
+/// A mask's HDU and its table of bands.
+pub(super) fn mask(out: &mut MemoryWriter, mask: &Mask, name: &str) -> Result<()> {
+    let sizes: Vec<usize> = mask.data().shape().iter().rev().copied().collect();
+    let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
+    if let Geom::Region(geom) = mask.geom().as_ref() {
+        let values: Vec<f32> = values.iter().map(|v| f32::from(*v)).collect();
+        return region_table(out, geom, name, "", &ColumnData::Single(&values, 1), values.len());
+    }
+    out.image(8, &sizes);
+    out.values(&values);
+    keywords(out, mask.geom(), name, "", None);
+    bands(out, mask.geom().axes(), name);
+    Ok(())
+}
+
+/// The name of a map's table of bands.
+fn bands_name(name: &str) -> String {
+    format!("{name}_BANDS")
+}
+
+fn bands(out: &mut MemoryWriter, axes: &[MapAxis], name: &str) {
+    if !axes.is_empty() {
+        axes::write_table(out, &bands_name(name), axes);
+    }
+}
+
+fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary: Option<&WriteOptions>) {
+    if let Geom::Wcs(wcs) = geom {
+        wcs_header::write(out, wcs.wcs().header());
+        axes::write_keywords(out, wcs.axes());
+        let sizes: Vec<String> = [wcs.nx(), wcs.ny()]
+            .into_iter()
+            .chain(wcs.axes().iter().map(MapAxis::nbin))
+            .map(|n| n.to_string())
+            .collect();
+        out.text("WCSSHAPE", &format!("({})", sizes.join(",")), "pixels and bins");
+    }
+    if !geom.axes().is_empty() {
+        out.text("BANDSHDU", &bands_name(name), "HDU of the axes");
+    }
+    match primary {
+        Some(options) => provenance(out, options),
+        None => out.text("EXTNAME", name, "extension name"),
+    }
+    out.text("META", "{}", "");
+    out.text("BUNIT", unit, "unit of the values");
+}
+
+fn region(out: &mut MemoryWriter, map: &Map, geom: &RegionGeom, name: &str, unit: &str) -> Result<()> {
+    let damaged = || Error::input_at(Place::default().hdu(name), "the values are not in one piece");
+    match map.data() {
+        MapData::F32(a) => {
+            let values = a.as_slice().ok_or_else(damaged)?;
+            region_table(out, geom, name, unit, &ColumnData::Single(values, 1), values.len())
+        }
+        MapData::F64(a) => {
+            let values = a.as_slice().ok_or_else(damaged)?;
+            region_table(out, geom, name, unit, &ColumnData::Double(values, 1), values.len())
+        }
+    }
+}
+
+/// A region map: one row per bin, its table of bands, and its region if there is one.
+fn region_table(
+    out: &mut MemoryWriter,
+    geom: &RegionGeom,
+    name: &str,
+    unit: &str,
+    values: &ColumnData<'_>,
+    rows: usize,
+) -> Result<()> {
+    let channel: Vec<i64> = (0..rows as i64).collect();
+    out.table(rows, &[("CHANNEL", "", ColumnData::Int(&channel)), ("DATA", unit, *values)]);
+    out.text("EXTNAME", name, "extension name");
+    axes::write_keywords(out, geom.axes());
+    bands(out, geom.axes(), name);
+    let Some(center) = geom.center() else { return Ok(()) };
+    let radius = [geom.radius_deg().unwrap_or(0.0) / REGION_PIXEL_DEG];
+    let shape = if geom.radius_deg().is_some() { "circle" } else { "point" };
+    out.table(
+        1,
+        &[
+            ("SHAPE", "", ColumnData::Text(shape)),
+            ("X", "pix", ColumnData::Double(&[1.0], 1)),
+            ("Y", "pix", ColumnData::Double(&[1.0], 1)),
+            ("R", "pix", ColumnData::Double(&radius, 1)),
+            ("ROTANG", "deg", ColumnData::Double(&[0.0], 1)),
+            ("COMPONENT", "", ColumnData::Int(&[0])),
+        ],
+    );
+    out.text("EXTNAME", &format!("{name}_REGION"), "extension name");
+    let wcs = WcsHeader {
+        projection: "TAN".into(),
+        frame: center.frame,
+        crpix: (1.0, 1.0),
+        crval: (center.lon_deg, center.lat_deg),
+        cdelt: (-REGION_PIXEL_DEG, REGION_PIXEL_DEG),
+        pc: [[1.0, 0.0], [0.0, 1.0]],
+        lonpole: None,
+        latpole: None,
+    };
+    debug_assert!(matches!(wcs.frame, Frame::Icrs | Frame::Galactic));
+    wcs_header::write(out, &wcs);
+    Ok(())
+}
+
+/// Finishes the file in memory and writes it.
+pub(super) fn save(out: MemoryWriter, path: &Path, overwrite: bool) -> Result<()> {
+    let bytes = out.finish().map_err(|e| e.at(&Place::file(path)))?;
+    let gzip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    write_atomic(path, overwrite, |file| {
+        if gzip {
+            let mut encoder = GzEncoder::new(file, Compression::new(GZIP_LEVEL));
+            encoder.write_all(&bytes)?;
+            encoder.finish().map(|_| ())
+        } else {
+            file.write_all(&bytes)
+        }
+    })
+}

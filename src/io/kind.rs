@@ -1,0 +1,87 @@
+//! What a file is, by its content.
+
+use std::path::Path;
+
+use super::fits::{Hdu, HduKind, ReadOptions, check_bytes, read_bytes};
+use crate::error::{Error, Place, Result};
+
+/// Kinds of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileKind {
+    /// A dataset: [`crate::datasets::MapDataset::read`].
+    MapDataset,
+    /// Flux maps: [`crate::flux::FluxMaps::read`].
+    FluxMaps,
+    /// A map: [`crate::maps::Map::read`].
+    Map,
+    /// Models as YAML.
+    Models,
+    /// Something that is recognised, or not, but not read: `"an event list"`.
+    Other(String),
+}
+
+/// Looks into a file.
+///
+/// # Errors
+/// [`Error::Input`] where it is missing, truncated or damaged.
+pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
+    let path = path.as_ref();
+    let bytes = read_bytes(path, &ReadOptions::default())?;
+    if bytes.starts_with(b"SIMPLE") {
+        return Ok(fits_kind(&check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?));
+    }
+    if bytes.is_empty() {
+        return Err(Error::input_at(Place::file(path), "the file is empty"));
+    }
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
+    let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
+    let has_key = |key: &str| text.lines().any(|l| l.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    Ok(if has_key("datasets") {
+        FileKind::Other("a YAML list of datasets".into())
+    } else if yaml || has_key("components") {
+        FileKind::Models
+    } else if text.starts_with("# %ECSV") {
+        FileKind::Other("an ECSV table".into())
+    } else {
+        FileKind::Other("neither FITS nor model YAML".into())
+    })
+}
+
+fn fits_kind(hdus: &[Hdu]) -> FileKind {
+    let has = |name: &str| hdus.iter().any(|h| h.name == name);
+    let other = |what: &str| FileKind::Other(what.into());
+    let image = |name: &str| hdus.iter().any(|h| h.name == name && (h.has_image() || h.column("DATA").is_some()));
+    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
+        return FileKind::FluxMaps;
+    }
+    if has("COUNTS_OFF") || has("ACCEPTANCE") {
+        return other("an on-off dataset");
+    }
+    if image("COUNTS") && (has("EXPOSURE") || has("BACKGROUND") || has("MASK_SAFE")) || image("EXPOSURE") && has("PSF")
+    {
+        return FileKind::MapDataset;
+    }
+    if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
+        return FileKind::FluxMaps;
+    }
+    for (name, what) in [
+        ("EVENTS", "an event list"),
+        ("SPECTRUM", "an OGIP spectrum"),
+        ("SPECRESP", "an OGIP effective area"),
+        ("MATRIX", "an OGIP energy dispersion"),
+        ("OBS_INDEX", "an observation index"),
+        ("HDU_INDEX", "an HDU index"),
+    ] {
+        if has(name) {
+            return other(what);
+        }
+    }
+    let map = |h: &Hdu| h.has_image() && h.header.text("CTYPE1").is_some() || h.column("DATA").is_some();
+    if hdus.iter().any(map) {
+        return FileKind::Map;
+    }
+    if hdus.iter().any(|h| h.kind == HduKind::Table && h.column("e_ref").or(h.column("e_min")).is_some()) {
+        return other("a table of flux points");
+    }
+    other("a FITS file without maps")
+}

@@ -1,0 +1,8 @@
+//! Models from and to Gammapy's YAML.
+
+mod node;
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;

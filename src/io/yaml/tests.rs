@@ -1,0 +1,330 @@
+//! Files of Gammapy, round trips, and files that nobody should write.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::write::{number, text};
+use crate::error::{Error, Result};
+use crate::maps::{Frame, Geom, Map, SkyPosition, WcsGeom};
+use crate::models::spatial::*;
+use crate::models::spectral::*;
+use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+
+fn no_maps(name: &str) -> Result<Map> {
+    Err(Error::input(name, "no map is expected here"))
+}
+
+fn a_map(_name: &str) -> Result<Map> {
+    let center = SkyPosition { lon_deg: 0.0, lat_deg: 0.0, frame: Frame::Galactic };
+    let geom = WcsGeom::create(center, 4, 3, (1.0, 1.0), "CAR", vec![])?;
+    let map = Map::zeros(Arc::new(Geom::Wcs(geom)), "cm-2 s-1 MeV-1 sr-1".parse()?);
+    Map::from_cube(map.geom().clone(), map.unit().clone(), map.to_cube_f64() + 2.0)
+}
+
+/// Everything that a model file says.
+fn summary(models: &Models) -> Vec<String> {
+    let spectrum = |m: &Arc<dyn SpectralModel>| {
+        format!("{} {:?} {:?}", m.tag(), m.parameters(), [0.1, 3.0, 70.0].map(|e| m.evaluate(e)))
+    };
+    let shape = |m: &Arc<dyn SpatialModel>| {
+        format!("{} {:?} {:?} {:e}", m.tag(), m.frame(), m.parameters(), m.evaluate(0.1, 0.2, 1.0))
+    };
+    let component = |m: &Model| match m {
+        Model::Sky(m) => {
+            format!("{} {} {:?} {:?}", m.name, spectrum(&m.spectral), m.spatial.as_ref().map(shape), m.datasets_names)
+        }
+        Model::FoVBackground(m) => format!("{} {} {:?}", m.name, spectrum(&m.spectral), m.datasets_names),
+    };
+    models.components.iter().map(component).collect()
+}
+
+fn one(yaml_of_spectral: &str) -> String {
+    format!("components:\n-   name: s\n    type: SkyModel\n    spectral:\n{yaml_of_spectral}")
+}
+
+#[test]
+fn numbers_are_floats_for_pyyaml() {
+    // PyYAML takes 1e-12, 1e+20 and 1.5e20 for texts.
+    for (value, expected) in [
+        (1e-12, "1.0e-12"),
+        (1e20, "1.0e+20"),
+        (1.5e20, "1.5e+20"),
+        (2.0, "2.0"),
+        (-0.0, "-0.0"),
+        (f64::NAN, ".nan"),
+        (f64::NEG_INFINITY, "-.inf"),
+        (0.018182745349064267, "0.018182745349064267"),
+    ] {
+        assert_eq!(number(value), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn texts_and_numbers_survive(name in "\\PC{0,12}|[ -~\\x00-\\x1f\u{85}\u{2028}]{0,8}|yes|~|1e5|- a|a: b|a #b", value: f64) {
+        prop_assume!(value.is_finite());
+        let mut models = Models::default();
+        let mut parameters = PowerLawSpectralModel::default().parameters().to_vec();
+        parameters[0].value = value;
+        parameters[0].max = -value;
+        parameters[0].link = Some(name.clone());
+        let spectral = PowerLawSpectralModel::from_parameters(&parameters).unwrap();
+        models.components.push(Model::Sky(SkyModel::new(&name, Arc::new(spectral), None)));
+        let written = models.to_yaml().unwrap();
+        let back = Models::from_yaml(&written, &no_maps).map_err(|e| format!("{e}\n{written}")).unwrap();
+        prop_assert_eq!(back.components[0].name(), &name, "{}", text(&name));
+        prop_assert_eq!(summary(&back), summary(&models));
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}", cut in 0usize..2000) {
+        let _ = Models::from_yaml(&text, &no_maps);
+        let whole = everything().to_yaml().unwrap();
+        let mut end = cut.min(whole.len());
+        while !whole.is_char_boundary(end) {
+            end -= 1;
+        }
+        let _ = Models::from_yaml(&format!("{}{text}{}", &whole[..end], &whole[end..]), &a_map);
+    }
+}
+
+/// One model of every kind, in combinations that Gammapy allows.
+fn everything() -> Models {
+    let map = Arc::new(a_map("").unwrap());
+    let diffuse = TemplateSpatialModel::new(map, false).unwrap().with_filename("$GAMMAPY_DATA/a b.fits.gz");
+    let diffuse: Arc<dyn SpatialModel> = Arc::new(diffuse);
+    let mut components = Vec::new();
+    for (i, (tag, _)) in SPECTRAL_TAGS.iter().enumerate() {
+        let spectral = crate::models::spectral::from_parameters(tag, &[]).unwrap();
+        let (shape, _) = SPATIAL_TAGS[i % SPATIAL_TAGS.len()];
+        let frame = if i % 2 == 0 { Frame::Icrs } else { Frame::Galactic };
+        let shape = crate::models::spatial::from_parameters(shape, &[], frame).unwrap();
+        let shape = if spectral.is_norm() { diffuse.clone() } else { shape };
+        components.push(Model::Sky(SkyModel::new(&format!("source {i}: {tag}"), spectral, Some(shape))));
+    }
+    let pl: Arc<dyn SpectralModel> = Arc::new(PowerLawSpectralModel::new(2.4, 3e-12, 2.0));
+    for (tag, _) in SPATIAL_TAGS {
+        let shape = crate::models::spatial::from_parameters(tag, &[], Frame::Galactic).unwrap();
+        components.push(Model::Sky(SkyModel::new(&format!("shape: {tag}"), pl.clone(), Some(shape))));
+    }
+    let table = TemplateSpectralModel::with_units(
+        vec![10.0, 200.0, 3e4],
+        "GeV".parse().unwrap(),
+        vec![1e-12, 3e-15, 1e-20],
+        "cm-2 s-1 MeV-1".parse().unwrap(),
+    );
+    let table: Arc<dyn SpectralModel> = Arc::new(table.unwrap());
+    let tilt: Arc<dyn SpectralModel> = Arc::new(PowerLawNormSpectralModel::new(0.1, 2.0, 1.0));
+    let compound = CompoundSpectralModel::new(table.clone(), tilt.clone(), CompoundOperator::Mul);
+    let mut joined = SkyModel::new("joined", Arc::new(compound), None);
+    joined.datasets_names = Some(vec!["a".to_string(), "b 2".to_string()]);
+    components.push(Model::Sky(SkyModel::new("table", table, None)));
+    components.push(Model::Sky(joined));
+    components.push(Model::FoVBackground(FoVBackgroundModel {
+        name: "a-bkg".to_string(),
+        spectral: tilt,
+        datasets_names: vec!["a".to_string()],
+    }));
+    Models { components }
+}
+
+#[test]
+fn every_model_survives() {
+    let models = everything();
+    let written = models.to_yaml().unwrap();
+    let back = Models::from_yaml(&written, &a_map).unwrap();
+    assert_eq!(summary(&back), summary(&models));
+    assert_eq!(back.to_yaml().unwrap(), written);
+    let nothing = Models::default();
+    assert!(Models::from_yaml(&nothing.to_yaml().unwrap(), &no_maps).unwrap().components.is_empty());
+}
+
+#[test]
+fn attributes_of_parameters_survive() {
+    let mut index = Parameter::new("index", 2.4, "".parse().unwrap());
+    (index.error, index.min, index.max, index.frozen) = (0.1, 1.0, 5.0, true);
+    index.link = Some("index@FJdEJY_T".to_string());
+    let mut reference = Parameter::new("reference", 1e9, "keV".parse().unwrap());
+    reference.frozen = false;
+    let model = PowerLawSpectralModel::from_parameters(&[index, reference]).unwrap();
+    let models = Models { components: vec![Model::Sky(SkyModel::new("s", Arc::new(model), None))] };
+    let back = Models::from_yaml(&models.to_yaml().unwrap(), &no_maps).unwrap();
+    assert_eq!(summary(&back), summary(&models));
+}
+
+#[test]
+fn linked_parameters_have_one_value() {
+    let component = |name: &str, value: &str| {
+        format!(
+            "-   name: {name}\n    type: SkyModel\n    spectral:\n        type: pl\n        parameters:\n        \
+             -   {{name: index, value: {value}, link: index@x}}\n"
+        )
+    };
+    let yaml = format!("components:\n{}{}", component("a", "2.5"), component("b", "3.5"));
+    let models = Models::from_yaml(&yaml, &no_maps).unwrap();
+    for model in models.sky_models("any") {
+        assert_eq!(model.spectral.parameters()[0].value, 2.5);
+    }
+}
+
+#[test]
+fn spellings_of_older_releases() {
+    // Defaults fill what is missing, a text stands for a number, factor times scale is a value, short names are names.
+    let yaml = one(
+        "        type: pl\n        extra: {a: [1]}\n        parameters:\n        -   {name: index, factor: 2.5, scale: 2}\n        \
+                    -   {name: amplitude, value: 3e-12}\n        -   {name: other, value: what}\n",
+    );
+    let model = &Models::from_yaml(&yaml, &no_maps).unwrap().components[0];
+    let Model::Sky(model) = model else { panic!("{model:?}") };
+    let p = model.spectral.parameters();
+    assert_eq!((p[0].value, p[1].value, p[2].value, p[2].frozen), (5.0, 3e-12, 1.0, true));
+    assert_eq!(p[1].unit.to_string(), "TeV-1 s-1 cm-2");
+
+    let yaml = "components:\n- type: FoVBackgroundModel\n  datasets_names: [gc]\n  parameters:\n  - {name: norm, value: 1.5, min: 0.0, max: .nan}\n";
+    let models = Models::from_yaml(yaml, &no_maps).unwrap();
+    let background = models.background("gc").unwrap();
+    assert_eq!((background.name.as_str(), background.spectral.evaluate(3.0)), ("gc-bkg", 1.5));
+    assert_eq!(background.spectral.parameters()[1].min, 0.0);
+}
+
+fn problem(yaml: &str) -> String {
+    let error = Models::from_yaml(yaml, &no_maps).unwrap_err();
+    format!("{error} {}", error.help().unwrap_or_default())
+}
+
+#[test]
+fn problems_are_named_with_their_line() {
+    let pl = |entry: &str| one(&format!("        type: pl\n        parameters:\n        -   {entry}\n"));
+    for (yaml, parts) in [
+        (one("        type: NaimaSpectralModel\n"), vec!["'s'", "line 5", "NaimaSpectralModel", "LogParabola"]),
+        (
+            "components:\n- {name: d, type: SkyDiffuseCube}\n".to_string(),
+            vec!["line 2", "'d'", "SkyDiffuseCube", "FoVB"],
+        ),
+        (pl("{name: index, value: .nan}"), vec!["line 7", "index", "NaN"]),
+        (pl("{name: index, value: [1]}"), vec!["line 7", "index", "list"]),
+        (pl("{name: index, value: two}"), vec!["line 7", "'two' is not a number"]),
+        (pl("{name: index, frozen: 3}"), vec!["line 7", "true or false"]),
+        (pl("{name: amplitude, value: 1, unit: cm}"), vec!["amplitude", "'cm'"]),
+        (pl("{name: amplitude, value: 1, unit: furlong}"), vec!["line 7", "furlong"]),
+        (pl("{value: 1}"), vec!["line 7", "'name' is missing"]),
+        ("components: 3".to_string(), vec!["line 1", "a list is needed"]),
+        ("3".to_string(), vec!["line 1", "components"]),
+        (String::new(), vec!["components"]),
+        ("components:\n- {type: SkyModel}\n".to_string(), vec!["line 2", "'name' is missing"]),
+        ("components:\n- {name: a, type: SkyModel}\n".to_string(), vec!["line 2", "'a'", "'spectral' is missing"]),
+        ("components:\n- {type: FoVBackgroundModel}\n".to_string(), vec!["'datasets_names' is missing"]),
+        (
+            "components:\n- {type: FoVBackgroundModel, datasets_names: a, spectral: {type: pl}}\n".to_string(),
+            vec!["norm model", "PowerLawSpectralModel"],
+        ),
+        (one("        type: pl\n    spatial: {type: point, frame: altaz}\n"), vec!["line 6", "altaz", "galactic"]),
+        (one("        type: pl\n    spatial: {type: Ring}\n"), vec!["line 6", "Ring", "DiskSpatialModel"]),
+        (one("        type: pl\n    spatial: {type: template, filename: a.fits}\n"), vec!["a.fits"]),
+        (one("        type: pl\n    temporal: {type: ExpDecayTemporalModel}\n"), vec!["'s'", "ExpDecay"]),
+        (one("        type: pl\n    apply_irf: {psf: false}\n"), vec!["'s'", "psf"]),
+        (
+            one(
+                "        type: template\n        energy: {data: [1, .inf], unit: TeV}\n        values: {data: [1, 2]}\n",
+            ),
+            vec!["line 6", "finite"],
+        ),
+        (
+            format!("{}{}", one("        type: pl\n"), "-   {name: s, type: SkyModel, spectral: {type: pl}}\n"),
+            vec!["two models"],
+        ),
+        ("components: [".to_string(), vec!["line 1", "YAML"]),
+        ("components: {a: 1, a: 2}".to_string(), vec!["line 1"]),
+    ] {
+        let found = problem(&yaml);
+        for part in parts {
+            assert!(found.contains(part), "'{part}' is missing in: {found}\n{yaml}");
+        }
+    }
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let deep_flow = format!("components: {}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep_block: String = (0..5000).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_string();
+    for i in 1..12 {
+        let before = vec![format!("*a{}", i - 1); 10].join(", ");
+        bomb += &format!("a{i}: &a{i} [{before}]\n");
+    }
+    bomb += "components: *a11\n";
+    for yaml in [deep_flow, deep_block, bomb, "components: &a [*a]".to_string(), "components: !!python/object x".into()]
+    {
+        assert!(problem(&yaml).contains("line"), "{}", problem(&yaml));
+    }
+}
+
+fn shared() -> Option<PathBuf> {
+    let folder = std::env::var("PEVATRON_SHARED")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_string());
+    let folder = PathBuf::from(folder);
+    if folder.join("data/spectra/models").is_dir() {
+        return Some(folder);
+    }
+    println!("SKIPPED: no model files in {}", folder.display());
+    None
+}
+
+#[test]
+fn files_of_gammapy_are_read_and_survive() {
+    let Some(shared) = shared() else { return };
+    let mut paths = Vec::new();
+    let golden = std::fs::read_dir(shared.join("golden")).unwrap().map(|e| e.unwrap().path());
+    for folder in golden.filter(|p| p.is_dir()).chain([shared.join("data/spectra/models")]) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "yaml") {
+                paths.push(path);
+            }
+        }
+    }
+    assert!(paths.len() > 30, "{} files", paths.len());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let models = Models::from_yaml(&text, &a_map).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(!models.components.is_empty());
+        let written = models.to_yaml().unwrap();
+        let back = Models::from_yaml(&written, &a_map).unwrap();
+        assert_eq!(summary(&back), summary(&models), "{}", path.display());
+        assert_eq!(back.to_yaml().unwrap(), written);
+    }
+}
+
+#[test]
+fn files_beside_the_yaml_are_found_first() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("map.fits"), "").unwrap();
+    for (name, expected) in
+        [("map.fits", folder.path().join("map.fits")), ("other/map.fits", PathBuf::from("other/map.fits"))]
+    {
+        let yaml = one(&format!("        type: pl-norm\n    spatial: {{type: template, filename: {name}}}\n"));
+        let path = folder.path().join("models.yaml");
+        std::fs::write(&path, yaml).unwrap();
+        let models = Models::read_with(&path, &|found| {
+            assert_eq!(found, expected);
+            a_map("")
+        });
+        assert_eq!(models.unwrap().components.len(), 1);
+    }
+    let path = folder.path().join("models.yaml");
+    std::fs::write(&path, one("        type: pl-norm\n    spatial: {type: template, filename: $PEVATRON_UNSET_/a}\n"))
+        .unwrap();
+    let error = Models::read_with(&path, &|_| a_map("")).unwrap_err().to_string();
+    assert!(error.contains("models.yaml") && error.contains("PEVATRON_UNSET_"), "{error}");
+    assert!(Models::read_with(folder.path().join("none.yaml"), &|_| a_map("")).is_err());
+}
+
+/// Prints a file with every model, to be read by Gammapy:
+/// `cargo test --lib print_every_model -- --ignored --nocapture > all.yaml` and `Models.read("all.yaml")`.
+#[test]
+#[ignore = "for a look by hand"]
+fn print_every_model() {
+    println!("{}", everything().to_yaml().unwrap());
+}

@@ -1,0 +1,249 @@
+//! Writing models, in Gammapy's layout.
+
+use std::fmt::Write;
+
+use crate::error::{Error, Result};
+use crate::maps::Frame;
+use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
+use crate::models::spectral;
+use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+use crate::units::Unit;
+
+impl Models {
+    /// As Gammapy's YAML: what `Models.from_yaml` there and [`Models::from_yaml`] here read. Of a parameter only what
+    /// differs from Gammapy's defaults is written beside its value.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use pevatron::models::{Model, Models, SkyModel};
+    /// use pevatron::models::spectral::PowerLawSpectralModel;
+    /// let spectral = Arc::new(PowerLawSpectralModel::new(2.0, 1e-12, 1.0));
+    /// let models = Models { components: vec![Model::Sky(SkyModel::new("s", spectral, None))] };
+    /// assert!(models.to_yaml()?.contains("value: 1.0e-12"));
+    /// # Ok::<(), pevatron::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a template that has no file name.
+    pub fn to_yaml(&self) -> Result<String> {
+        let mut out = Writer::default();
+        if self.components.is_empty() {
+            out.line(0, "components: []");
+        } else {
+            out.line(0, "components:");
+        }
+        for model in &self.components {
+            match model {
+                Model::Sky(model) => sky_model(&mut out, model)?,
+                Model::FoVBackground(model) => background(&mut out, model)?,
+            }
+        }
+        out.line(0, "metadata:");
+        out.line(1, concat!("creator: Pevatron ", env!("CARGO_PKG_VERSION")));
+        Ok(out.text)
+    }
+}
+
+/// Lines with indentation by 4, as Gammapy writes them.
+#[derive(Default)]
+struct Writer {
+    text: String,
+}
+
+impl Writer {
+    fn line(&mut self, level: usize, line: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{:1$}{line}", "", 4 * level);
+    }
+
+    /// `key: value`, the first one of a list's entry with its dash.
+    fn entry(&mut self, level: usize, first: bool, key: &str, value: &str) {
+        if first {
+            self.line(level - 1, &format!("-   {key}: {value}"));
+        } else {
+            self.line(level, &format!("{key}: {value}"));
+        }
+    }
+
+    fn names(&mut self, level: usize, names: &[String]) {
+        if names.is_empty() {
+            self.line(level, "datasets_names: []");
+            return;
+        }
+        self.line(level, "datasets_names:");
+        for name in names {
+            self.line(level, &format!("- {}", text(name)));
+        }
+    }
+}
+
+/// A number that YAML 1.1 (PyYAML) reads as one: with a point, and a sign in the exponent.
+pub(super) fn number(value: f64) -> String {
+    if value.is_nan() {
+        return ".nan".to_string();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { ".inf" } else { "-.inf" }.to_string();
+    }
+    let short = format!("{value:?}");
+    let Some((mantissa, exponent)) = short.split_once('e') else { return short };
+    let point = if mantissa.contains('.') { "" } else { ".0" };
+    let sign = if exponent.starts_with('-') { "" } else { "+" };
+    format!("{mantissa}{point}e{sign}{exponent}")
+}
+
+/// A text, quoted unless it cannot be taken for anything else.
+pub(super) fn text(value: &str) -> String {
+    const RESERVED: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf"];
+    let plain = value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '$')
+        && !value.ends_with(' ')
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || " _-+./$@".contains(c))
+        && !RESERVED.contains(&value.to_ascii_lowercase().as_str());
+    if plain {
+        return value.to_string();
+    }
+    // YAML folds lines at these, in single quotes too.
+    let breaks = |c: char| c.is_control() || ['\u{feff}', '\u{2028}', '\u{2029}'].contains(&c);
+    if !value.contains(breaks) {
+        return format!("'{}'", value.replace('\'', "''"));
+    }
+    let mut quoted = String::from("\"");
+    for c in value.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if breaks(c) => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn unit(unit: &Unit) -> String {
+    let name = unit.to_string();
+    if name.is_empty() { "''".to_string() } else { text(&name) }
+}
+
+fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
+    out.entry(1, true, "name", &text(&model.name));
+    out.line(1, "type: SkyModel");
+    if let Some(names) = &model.datasets_names {
+        out.names(1, names);
+    }
+    out.line(1, "spectral:");
+    spectral_model(out, 2, model.spectral.as_ref());
+    if let Some(spatial) = &model.spatial {
+        out.line(1, "spatial:");
+        spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    Ok(())
+}
+
+fn named(error: Error, name: &str) -> Error {
+    match error {
+        Error::Input { problem, help, .. } => {
+            let error = Error::input(format!("model '{name}'"), problem);
+            if let Some(help) = help { error.with_help(help) } else { error }
+        }
+        other => other,
+    }
+}
+
+fn background(out: &mut Writer, model: &FoVBackgroundModel) -> Result<()> {
+    out.entry(1, true, "type", "FoVBackgroundModel");
+    // Gammapy: names it after the dataset and neither writes nor reads a name.
+    let usual = model.datasets_names.first().map(|first| format!("{first}-bkg"));
+    if usual.as_ref() != Some(&model.name) {
+        out.line(1, &format!("name: {}", text(&model.name)));
+    }
+    out.names(1, &model.datasets_names);
+    out.line(1, "spectral:");
+    spectral_model(out, 2, model.spectral.as_ref());
+    Ok(())
+}
+
+fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
+    out.line(level, &format!("type: {}", model.tag()));
+    if let Some(compound) = model.as_compound() {
+        let (first, second) = compound.models();
+        out.line(level, "model1:");
+        spectral_model(out, level + 1, first.as_ref());
+        out.line(level, "model2:");
+        spectral_model(out, level + 1, second.as_ref());
+        out.line(level, &format!("operator: {}", compound.operator().name()));
+        return;
+    }
+    let defaults = spectral::from_parameters(model.tag(), &[]);
+    parameters(out, level, model.parameters(), defaults.as_ref().map_or(&[], |m| m.parameters()));
+    if let Some(template) = model.as_template() {
+        table(out, level, "energy", template.energies());
+        table(out, level, "values", template.values());
+    }
+}
+
+fn table(out: &mut Writer, level: usize, key: &str, (values, of): (&[f64], &Unit)) {
+    out.line(level, &format!("{key}:"));
+    out.line(level + 1, "data:");
+    for value in values {
+        out.line(level + 1, &format!("- {}", number(*value)));
+    }
+    out.line(level + 1, &format!("unit: {}", unit(of)));
+}
+
+fn spatial_model(out: &mut Writer, model: &dyn SpatialModel) -> Result<()> {
+    out.line(2, &format!("type: {}", model.tag()));
+    if model.tag() != ConstantSpatialModel::TAG {
+        let frame = match model.frame() {
+            Frame::Icrs => "icrs",
+            Frame::Galactic => "galactic",
+        };
+        out.line(2, &format!("frame: {frame}"));
+    }
+    let Some(template) = model.as_template() else {
+        let defaults = spatial::from_parameters(model.tag(), &[], model.frame());
+        parameters(out, 2, model.parameters(), defaults.as_ref().map_or(&[], |m| m.parameters()));
+        return Ok(());
+    };
+    parameters(out, 2, model.parameters(), &TemplateSpatialModel::default_parameters());
+    let Some(filename) = template.filename() else {
+        return Err(Error::input("template", "the map of the template has no file name")
+            .with_help("write the map and give its name by with_filename"));
+    };
+    out.line(2, &format!("filename: {}", text(filename)));
+    out.line(2, &format!("normalize: {}", template.is_normalized()));
+    out.line(2, &format!("unit: {}", unit(template.map().unit())));
+    Ok(())
+}
+
+fn parameters(out: &mut Writer, level: usize, parameters: &[Parameter], defaults: &[Parameter]) {
+    if parameters.is_empty() {
+        out.line(level, "parameters: []");
+        return;
+    }
+    out.line(level, "parameters:");
+    for p in parameters {
+        let fallback = Parameter::new(&p.name, f64::NAN, Unit::dimensionless());
+        let default = defaults.iter().find(|d| d.name == p.name).unwrap_or(&fallback);
+        let differs = |a: f64, b: f64| a != b && !(a.is_nan() && b.is_nan());
+        out.entry(level + 1, true, "name", &p.name);
+        out.line(level + 1, &format!("value: {}", number(p.value)));
+        if !p.unit.to_string().is_empty() || !default.unit.to_string().is_empty() {
+            out.line(level + 1, &format!("unit: {}", unit(&p.unit)));
+        }
+        for (key, value, default) in [("error", p.error, 0.0), ("min", p.min, default.min), ("max", p.max, default.max)]
+        {
+            if differs(value, default) {
+                out.line(level + 1, &format!("{key}: {}", number(value)));
+            }
+        }
+        if p.frozen != default.frozen {
+            out.line(level + 1, &format!("frozen: {}", p.frozen));
+        }
+        if let Some(link) = &p.link {
+            out.line(level + 1, &format!("link: {}", text(link)));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Point spread functions: maps of radial profiles, profiles at a position, and kernels on pixels.
+
+mod kernel;
+mod map;
+mod profile;
+
+pub use kernel::{PsfKernel, kernel_geom};
+pub use map::PsfMap;
+pub use profile::PsfProfile;

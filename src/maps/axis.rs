@@ -1,0 +1,320 @@
+//! Non-spatial axes: energy, energy_true, rad, migra, norm, time.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::units::Unit;
+
+/// In which scale values between nodes are interpolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AxisInterp {
+    /// Linear.
+    Lin,
+    /// Logarithmic.
+    Log,
+    /// Square root.
+    Sqrt,
+}
+
+impl AxisInterp {
+    fn forward(self, v: f64) -> f64 {
+        match self {
+            Self::Lin => v,
+            Self::Log => v.ln(),
+            Self::Sqrt => v.sqrt(),
+        }
+    }
+
+    fn backward(self, v: f64) -> f64 {
+        match self {
+            Self::Lin => v,
+            Self::Log => v.exp(),
+            Self::Sqrt => v * v,
+        }
+    }
+}
+
+/// Whether the nodes of an axis are the edges of its bins or their centres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeType {
+    /// Bins have edges; centres lie in the middle in the axis' scale.
+    Edges,
+    /// Values are known at nodes (Fermi exposures); edges are halfway in the axis' scale.
+    Center,
+}
+
+/// A non-spatial axis. Pixel coordinates: bin `i` is centred on `i`, its edges are `i ± 0.5`.
+///
+/// ```
+/// use pevatron::maps::MapAxis;
+/// let axis = MapAxis::energy_bounds(1.0, 100.0, 2, "energy")?;
+/// assert!((axis.edges()[1] - 10.0).abs() < 1e-12);
+/// assert!((axis.center()[0] - 10f64.sqrt()).abs() < 1e-12);
+/// # Ok::<(), pevatron::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct MapAxis {
+    name: String,
+    unit: Unit,
+    nodes: Vec<f64>,
+    node_type: NodeType,
+    interp: AxisInterp,
+}
+
+impl MapAxis {
+    /// From bin edges (one more than bins), in `unit`, strictly increasing.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for fewer than two edges, or edges that do not increase, are not finite, or are not positive
+    /// on a logarithmic axis.
+    pub fn from_edges(name: &str, unit: Unit, edges: Vec<f64>, interp: AxisInterp) -> Result<Self> {
+        Self::checked(name, unit, edges, NodeType::Edges, interp)
+    }
+
+    /// From nodes (bin centres), in `unit`, strictly increasing.
+    ///
+    /// # Errors
+    /// As [`MapAxis::from_edges`], with at least one node.
+    pub fn from_nodes(name: &str, unit: Unit, nodes: Vec<f64>, interp: AxisInterp) -> Result<Self> {
+        Self::checked(name, unit, nodes, NodeType::Center, interp)
+    }
+
+    /// A logarithmic energy axis with `nbin` bins from `min_tev` to `max_tev`, in TeV.
+    ///
+    /// # Errors
+    /// Where the bounds are not positive and increasing, or `nbin` is 0.
+    pub fn energy_bounds(min_tev: f64, max_tev: f64, nbin: usize, name: &str) -> Result<Self> {
+        if nbin == 0 || !(min_tev > 0.0 && max_tev > min_tev && max_tev.is_finite()) {
+            return Err(Error::input(name, format!("{nbin} bins from {min_tev} to {max_tev} TeV are no energy axis")));
+        }
+        let (a, b) = (min_tev.ln(), max_tev.ln());
+        let mut edges: Vec<f64> = (0..=nbin).map(|i| (a + (b - a) * i as f64 / nbin as f64).exp()).collect();
+        edges[0] = min_tev;
+        edges[nbin] = max_tev;
+        Self::from_edges(name, "TeV".parse()?, edges, AxisInterp::Log)
+    }
+
+    fn checked(name: &str, unit: Unit, nodes: Vec<f64>, node_type: NodeType, interp: AxisInterp) -> Result<Self> {
+        let needed = if node_type == NodeType::Edges { 2 } else { 1 };
+        if nodes.len() < needed {
+            return Err(Error::input(name, format!("{} nodes where at least {needed} are needed", nodes.len())));
+        }
+        for (i, pair) in nodes.windows(2).enumerate() {
+            // NaN has no order and is refused, too.
+            if pair[1].partial_cmp(&pair[0]) != Some(std::cmp::Ordering::Greater) {
+                return Err(Error::input(name, format!("node {} ({}) does not follow {}", i + 1, pair[1], pair[0])));
+            }
+        }
+        if let Some(v) = nodes.iter().find(|v| !interp.forward(**v).is_finite()) {
+            return Err(Error::input(name, format!("value {v} cannot stand on this axis")));
+        }
+        Ok(Self { name: name.to_string(), unit, nodes, node_type, interp })
+    }
+
+    /// Name, e.g. `"energy"`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Unit of nodes, edges and centres.
+    pub fn unit(&self) -> &Unit {
+        &self.unit
+    }
+
+    /// Edges or centres, by [`MapAxis::node_type`].
+    pub fn nodes(&self) -> &[f64] {
+        &self.nodes
+    }
+
+    /// What the nodes are.
+    pub fn node_type(&self) -> NodeType {
+        self.node_type
+    }
+
+    /// Interpolation scale.
+    pub fn interp(&self) -> AxisInterp {
+        self.interp
+    }
+
+    /// Number of bins.
+    pub fn nbin(&self) -> usize {
+        match self.node_type {
+            NodeType::Edges => self.nodes.len() - 1,
+            NodeType::Center => self.nodes.len(),
+        }
+    }
+
+    /// Bin edges, one more than bins.
+    pub fn edges(&self) -> Vec<f64> {
+        match self.node_type {
+            NodeType::Edges => self.nodes.clone(),
+            NodeType::Center => (0..=self.nbin()).map(|i| self.pix_to_coord(i as f64 - 0.5)).collect(),
+        }
+    }
+
+    /// Bin centres: the middle in the axis' scale (geometric mean on a logarithmic axis).
+    pub fn center(&self) -> Vec<f64> {
+        match self.node_type {
+            NodeType::Edges => (0..self.nbin()).map(|i| self.pix_to_coord(i as f64)).collect(),
+            NodeType::Center => self.nodes.clone(),
+        }
+    }
+
+    /// Edges in TeV.
+    ///
+    /// # Errors
+    /// Where the unit is no energy.
+    pub fn edges_tev(&self) -> Result<Vec<f64>> {
+        self.in_unit(&self.edges(), "TeV")
+    }
+
+    /// Centres in TeV.
+    ///
+    /// # Errors
+    /// Where the unit is no energy.
+    pub fn center_tev(&self) -> Result<Vec<f64>> {
+        self.in_unit(&self.center(), "TeV")
+    }
+
+    /// `values` of this axis in another unit.
+    ///
+    /// # Errors
+    /// Where the units differ in dimension.
+    pub fn in_unit(&self, values: &[f64], unit: &str) -> Result<Vec<f64>> {
+        let factor = self.unit.factor_to_text(unit).map_err(|e| e.at(&crate::error::Place::item_only(&self.name)))?;
+        Ok(values.iter().map(|v| v * factor).collect())
+    }
+
+    /// Bin widths.
+    pub fn bin_width(&self) -> Vec<f64> {
+        self.edges().windows(2).map(|w| w[1] - w[0]).collect()
+    }
+
+    /// Pixel coordinate of a value, extrapolated beyond the ends; bin centres are integers.
+    pub fn coord_to_pix(&self, value: f64) -> f64 {
+        let shift = if self.node_type == NodeType::Edges { -0.5 } else { 0.0 };
+        let n = self.nodes.len();
+        if n == 1 {
+            return shift;
+        }
+        let upper = self.nodes.partition_point(|v| *v <= value).clamp(1, n - 1);
+        let (a, b) = (self.interp.forward(self.nodes[upper - 1]), self.interp.forward(self.nodes[upper]));
+        (upper - 1) as f64 + (self.interp.forward(value) - a) / (b - a) + shift
+    }
+
+    /// Value at a pixel coordinate, extrapolated beyond the ends.
+    pub fn pix_to_coord(&self, pix: f64) -> f64 {
+        let shift = if self.node_type == NodeType::Edges { 0.5 } else { 0.0 };
+        let n = self.nodes.len();
+        if n == 1 {
+            return self.nodes[0];
+        }
+        let position = pix + shift;
+        let lower = (position.floor().max(0.0) as usize).min(n - 2);
+        let fraction = position - lower as f64;
+        // Nodes come back as they were given, not through a logarithm.
+        if fraction == 0.0 {
+            return self.nodes[lower];
+        }
+        if fraction == 1.0 {
+            return self.nodes[lower + 1];
+        }
+        let (a, b) = (self.interp.forward(self.nodes[lower]), self.interp.forward(self.nodes[lower + 1]));
+        self.interp.backward(a + (b - a) * fraction)
+    }
+
+    /// Index of the bin that holds a value, `None` outside; the upper end belongs to no bin.
+    pub fn coord_to_idx(&self, value: f64) -> Option<usize> {
+        let pix = self.coord_to_pix(value);
+        let index = (pix + 0.5).floor();
+        (index >= 0.0 && index < self.nbin() as f64).then_some(index as usize)
+    }
+
+    /// The bins of a range as an axis of their own.
+    ///
+    /// # Errors
+    /// Where the range is empty or beyond the axis.
+    pub fn slice(&self, bins: Range<usize>) -> Result<Self> {
+        if bins.is_empty() || bins.end > self.nbin() {
+            return Err(Error::input(&self.name, format!("bins {bins:?} of {}", self.nbin())));
+        }
+        let end = if self.node_type == NodeType::Edges { bins.end + 1 } else { bins.end };
+        Ok(Self { nodes: self.nodes[bins.start..end].to_vec(), ..self.clone() })
+    }
+
+    /// One bin from the first edge to the last.
+    pub fn squash(&self) -> Self {
+        let edges = self.edges();
+        Self { nodes: vec![edges[0], edges[edges.len() - 1]], node_type: NodeType::Edges, ..self.clone() }
+    }
+
+    /// Each bin split into `factor` bins, equal in the axis' scale.
+    pub fn upsample(&self, factor: usize) -> Self {
+        let factor = factor.max(1);
+        let n = self.nbin() * factor;
+        match self.node_type {
+            NodeType::Edges => {
+                let nodes = (0..=n).map(|i| self.pix_to_coord(i as f64 / factor as f64 - 0.5)).collect();
+                Self { nodes, ..self.clone() }
+            }
+            NodeType::Center => {
+                let count = (self.nbin() - 1) * factor + 1;
+                let nodes = (0..count).map(|i| self.pix_to_coord(i as f64 / factor as f64)).collect();
+                Self { nodes, ..self.clone() }
+            }
+        }
+    }
+
+    /// The same axis under another name.
+    pub fn renamed(&self, name: &str) -> Self {
+        Self { name: name.to_string(), ..self.clone() }
+    }
+
+    /// The same nodes, in another unit.
+    ///
+    /// # Errors
+    /// Where the units differ in dimension.
+    pub fn to_unit(&self, unit: &str) -> Result<Self> {
+        let factor = self.unit.factor_to_text(unit)?;
+        Ok(Self { nodes: self.nodes.iter().map(|v| v * factor).collect(), unit: unit.parse()?, ..self.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_and_coordinates_are_inverse() {
+        for interp in [AxisInterp::Lin, AxisInterp::Log, AxisInterp::Sqrt] {
+            for axis in [
+                MapAxis::from_edges("a", Unit::default(), vec![0.5, 1.0, 4.0, 5.0], interp).unwrap(),
+                MapAxis::from_nodes("a", Unit::default(), vec![0.5, 1.0, 4.0, 5.0], interp).unwrap(),
+            ] {
+                for pix in [-0.9, -0.5, 0.0, 0.3, 1.5, 2.2, 2.5, 3.1] {
+                    let back = axis.coord_to_pix(axis.pix_to_coord(pix));
+                    assert!((back - pix).abs() < 1e-9, "{interp:?} {pix} {back}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ends_belong_to_the_right_bins() {
+        let axis = MapAxis::from_edges("e", Unit::default(), vec![1.0, 10.0, 100.0], AxisInterp::Log).unwrap();
+        assert_eq!(axis.coord_to_idx(1.0), Some(0));
+        assert_eq!(axis.coord_to_idx(10.0), Some(1));
+        assert_eq!(axis.coord_to_idx(100.0), None);
+        assert_eq!(axis.coord_to_idx(0.99), None);
+    }
+
+    #[test]
+    fn wrong_nodes_are_errors() {
+        let make = |nodes: &[f64], interp| MapAxis::from_edges("e", Unit::default(), nodes.to_vec(), interp);
+        assert!(make(&[1.0], AxisInterp::Lin).is_err());
+        assert!(make(&[1.0, 1.0], AxisInterp::Lin).is_err());
+        assert!(make(&[1.0, f64::NAN], AxisInterp::Lin).is_err());
+        assert!(make(&[0.0, 1.0], AxisInterp::Log).is_err());
+        assert!(make(&[0.0, 1.0], AxisInterp::Lin).is_ok());
+    }
+}

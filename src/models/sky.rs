@@ -1,0 +1,85 @@
+//! Sky models and lists of models.
+
+use std::sync::Arc;
+
+use super::background::FoVBackgroundModel;
+use super::spatial::SpatialModel;
+use super::spectral::SpectralModel;
+
+/// A source: spectrum times shape.
+#[derive(Debug, Clone)]
+pub struct SkyModel {
+    /// Name.
+    pub name: String,
+    /// Spectrum.
+    pub spectral: Arc<dyn SpectralModel>,
+    /// Shape; `None`: a spectrum alone.
+    pub spatial: Option<Arc<dyn SpatialModel>>,
+    /// Datasets it applies to; `None`: all.
+    pub datasets_names: Option<Vec<String>>,
+}
+
+impl SkyModel {
+    /// A source that applies to all datasets.
+    pub fn new(name: &str, spectral: Arc<dyn SpectralModel>, spatial: Option<Arc<dyn SpatialModel>>) -> Self {
+        Self { name: name.to_string(), spectral, spatial, datasets_names: None }
+    }
+}
+
+/// One component of a list of models.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Model {
+    /// A source.
+    Sky(SkyModel),
+    /// A scaled and tilted background.
+    FoVBackground(FoVBackgroundModel),
+}
+
+impl Model {
+    /// Name of the component.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sky(m) => &m.name,
+            Self::FoVBackground(m) => &m.name,
+        }
+    }
+
+    /// Datasets it applies to; `None`: all.
+    pub fn datasets_names(&self) -> Option<&[String]> {
+        match self {
+            Self::Sky(m) => m.datasets_names.as_deref(),
+            Self::FoVBackground(m) => Some(&m.datasets_names),
+        }
+    }
+
+    /// True if it applies to the dataset of that name.
+    pub fn applies_to(&self, dataset: &str) -> bool {
+        self.datasets_names().is_none_or(|names| names.iter().any(|n| n == dataset))
+    }
+}
+
+/// A list of models.
+#[derive(Debug, Clone, Default)]
+pub struct Models {
+    /// The components, in order.
+    pub components: Vec<Model>,
+}
+
+impl Models {
+    /// The source models that apply to a dataset.
+    pub fn sky_models<'a>(&'a self, dataset: &'a str) -> impl Iterator<Item = &'a SkyModel> {
+        self.components.iter().filter(move |m| m.applies_to(dataset)).filter_map(|m| match m {
+            Model::Sky(sky) => Some(sky),
+            Model::FoVBackground(_) => None,
+        })
+    }
+
+    /// The background model of a dataset, if there is one.
+    pub fn background<'a>(&'a self, dataset: &'a str) -> Option<&'a FoVBackgroundModel> {
+        self.components.iter().filter(move |m| m.applies_to(dataset)).find_map(|m| match m {
+            Model::FoVBackground(background) => Some(background),
+            Model::Sky(_) => None,
+        })
+    }
+}

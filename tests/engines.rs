@@ -1,0 +1,49 @@
+//! One body of tests for every engine.
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+#[path = "engines/bodies.rs"]
+mod bodies;
+mod support;
+
+use pevatron::compute::{Backend, BackendChoice, BackendOptions};
+use support::compare::{DOUBLE, SINGLE, Tolerance};
+
+/// An engine as the tests know it.
+pub struct Subject {
+    /// For messages.
+    pub name: &'static str,
+    /// How close to the reference it must be.
+    pub tolerance: Tolerance,
+    /// Makes the engine with so many threads; `None` where this machine cannot (says why).
+    pub make: fn(Option<usize>) -> Option<Backend>,
+}
+
+fn cpu(threads: Option<usize>) -> Option<Backend> {
+    let options = BackendOptions { choice: BackendChoice::Cpu, threads, ..BackendOptions::default() };
+    Some(Backend::new(&options).unwrap())
+}
+
+fn reference(_: Option<usize>) -> Option<Backend> {
+    Some(Backend::reference())
+}
+
+/// One module of tests per engine.
+macro_rules! engines {
+    ($($engine:ident: $tolerance:expr;)*) => {
+        $(mod $engine {
+            use super::*;
+
+            const SUBJECT: Subject = Subject { name: stringify!($engine), tolerance: $tolerance, make: super::$engine };
+
+            bodies::tests!(
+                surveys, shapes, masks, joint, backgrounds, bright, sparse, thresholds, settings, ranges, threads,
+                cancel, profiles, jobs
+            );
+        })*
+    };
+}
+
+engines! {
+    cpu: SINGLE;
+    reference: DOUBLE;
+}
