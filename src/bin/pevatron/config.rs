@@ -41,7 +41,7 @@ pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
         })?;
         if argument.is_positional() {
             positional.extend(texts);
-        } else if argument.get_num_args().is_some_and(|n| !n.takes_values()) {
+        } else if !argument.get_action().takes_values() {
             if value.as_bool() == Some(true) {
                 expanded.push(format!("--{}", key.replace('_', "-")));
             } else if let Some(times) = value.as_integer() {
@@ -103,7 +103,7 @@ pub fn dump(matches: &clap::ArgMatches) -> Result<()> {
         if META.contains(&id) || id == "help" {
             continue;
         }
-        let value = if argument.get_num_args().is_some_and(|n| !n.takes_values()) {
+        let value = if !argument.get_action().takes_values() {
             match argument.get_action() {
                 clap::ArgAction::Count => Some(toml::Value::Integer(i64::from(matches.get_count(id)))),
                 _ => Some(toml::Value::Boolean(matches.get_flag(id))),
@@ -118,7 +118,7 @@ pub fn dump(matches: &clap::ArgMatches) -> Result<()> {
             table.insert(id.to_string(), value);
         }
     }
-    print!("{table}");
+    crate::report::line(table.to_string().trim_end());
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub fn peak_memory_bytes() -> Option<u64> {
 
 /// Prints a JSON document.
 pub fn json(value: &serde_json::Value) {
-    println!("{value:#}");
+    line(&format!("{value:#}"));
 }
 
 /// Prints to stdout; a closed pipe is no error.
