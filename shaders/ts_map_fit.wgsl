@@ -6,7 +6,7 @@
 // so that P = M at the best norm and TS = 2 [gain + x (P - M)], a sum of terms that do not cancel.
 //
 // Inputs: the list walk's (shared/ts_bins.wgsl), X and Z of state. Output: planes 0..4 of sums (P hi, P lo, Q, R, gain). With
-// params.add the sums go on from those of earlier planes. Limits: 65535 loop steps, four bins each; x is right of the
+// params.add the sums go on from those of earlier planes. Limits: 65535 loop steps, two bins each; x is right of the
 // last pole.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
@@ -49,11 +49,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 q_part = vec4<f32>(0.0);
                 r_part = vec4<f32>(0.0);
                 gain_part = vec4<f32>(0.0);
-                for (var j = 0u; j < count; j += 4u) {
+                for (var j = 0u; j < count; j += 2u) {
                     add_bin(j, x, factor);
                     add_bin(j + 1u, x, factor);
-                    add_bin(j + 2u, x, factor);
-                    add_bin(j + 3u, x, factor);
                 }
                 p_sum = two_add4(p_sum, p_part);
                 q_sum += q_part;

@@ -6,7 +6,7 @@
 // from which the first step of the fit follows without a pass of its own (S1, S2, S3 are P, Q, R of ts_map_fit at 0).
 //
 // Inputs: the list walk's (shared/ts_bins.wgsl). Output: planes 0..7 of sums, [plane, y of band, x]. With params.add
-// the sums go on from those of earlier planes. Limits: 65535 loop steps, four bins each; the host cuts rows u0..u1.
+// the sums go on from those of earlier planes. Limits: 65535 loop steps, two bins each; the host cuts rows u0..u1.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 
@@ -53,11 +53,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 t1 = vec4<f32>(0.0);
                 t2 = vec4<f32>(0.0);
                 t3 = vec4<f32>(0.0);
-                for (var j = 0u; j < count; j += 4u) {
+                for (var j = 0u; j < count; j += 2u) {
                     add_bin(j);
                     add_bin(j + 1u);
-                    add_bin(j + 2u);
-                    add_bin(j + 3u);
                 }
                 s1 = two_add4(s1, t1);
                 s2 += t2;

@@ -8,7 +8,7 @@
 // stat(x + d) - stat(x) = 2 [H - d (P - M)]: every term of H is positive, nothing cancels however bright the source.
 //
 // Inputs: the list walk's (shared/ts_bins.wgsl), X, Z and D_* of state. Output: planes 0..10 of sums: H, H', H'' (three
-// each), Q, gain. With params.add the sums go on from those of earlier planes. Limits: 65535 loop steps, four bins
+// each), Q, gain. With params.add the sums go on from those of earlier planes. Limits: 65535 loop steps, two bins
 // each; d is right of the last pole, factors 1 + t below 1e-7 are taken as 1e-7.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
@@ -113,11 +113,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 ul = Rise(zero, zero, zero);
                 q = zero;
                 gain = zero;
-                for (var j = 0u; j < count; j += 4u) {
+                for (var j = 0u; j < count; j += 2u) {
                     add_bin(j);
                     add_bin(j + 1u);
-                    add_bin(j + 2u);
-                    add_bin(j + 3u);
                 }
                 all_errn = rise_sum(all_errn, errn);
                 all_errp = rise_sum(all_errp, errp);

@@ -323,11 +323,7 @@ fn compare_geometry(case: &Case, maps: &FluxMaps) -> Vec<String> {
 
 /// The engines of this machine; a GPU may be missing, unless PEVATRON_REQUIRE_GPU says that it may not.
 fn engines() -> Vec<(&'static str, Backend, Tolerance)> {
-    let make = |choice| {
-        let mut options = BackendOptions::default();
-        options.choice = choice;
-        Backend::new(&options)
-    };
+    let make = |choice| Backend::new(&BackendOptions { choice, ..BackendOptions::default() });
     let mut engines = vec![
         ("reference", make(BackendChoice::Reference).unwrap(), DOUBLE),
         ("cpu", make(BackendChoice::Cpu).unwrap(), SINGLE),

@@ -125,9 +125,9 @@ fn run_of<'a>(kernel: ArrayView3<'a, f64>, mask: &'a Array2<bool>, settings: &Ts
 /// Compares every pixel; prints the worst of each quantity, panics beyond the limit.
 fn compare(name: &str, got: &TsMapOutput, want: &TsMapOutput) {
     let optional = |map: &Option<Array2<f64>>, at: [usize; 2]| map.as_ref().map_or(0.0, |m| m[at]);
-    let mut deviations: [Vec<f64>; 8] = std::array::from_fn(|_| Vec::new());
-    let names = ["norm", "norm_err", "sqrt_ts", "errn", "errp", "ul", "stat_null", "npred"];
-    let mut worst = [(0.0, [0, 0]); 8];
+    let mut deviations: [Vec<f64>; 9] = std::array::from_fn(|_| Vec::new());
+    let names = ["norm", "norm_err", "sqrt_ts", "errn", "errp", "ul", "stat_null", "npred", "sensitivity"];
+    let mut worst = [(0.0, [0, 0]); 9];
     for ((y, x), norm) in want.norm.indexed_iter() {
         let at = [y, x];
         let sigma = if want.norm_err[at].is_finite() { want.norm_err[at] } else { norm.abs().max(1e-300) };
@@ -147,6 +147,8 @@ fn compare(name: &str, got: &TsMapOutput, want: &TsMapOutput) {
                 (b + m) * 1e-3,
             ),
         ];
+        let sensitivity = optional(&want.norm_sensitivity, at);
+        let rows = rows.into_iter().chain([(optional(&got.norm_sensitivity, at), sensitivity, sensitivity)]);
         for (q, (got_v, want_v, scale)) in rows.into_iter().enumerate() {
             if got_v == want_v || got_v.is_nan() && want_v.is_nan() {
                 continue;
@@ -221,7 +223,7 @@ fn sparse_and_dense_skies_equal_the_reference() {
 fn faint_skies_with_far_tails_stay_on_the_device() {
     let Some(gpu) = engine() else { return };
     // Kernel values fall by 18 orders of magnitude: poles and errn lie up to 10^13 times farther out than the bound.
-    let settings = TsMapSettings::default();
+    let settings = TsMapSettings { sensitivity: true, ..TsMapSettings::default() };
     for (level, most_on_host) in [(1e-3, 60), (0.1, 20)] {
         let sky = Sky::new(13, (1, 48, 64), (21, 21), level, 10.0);
         let mask = Array2::from_elem((48, 64), true);
@@ -258,6 +260,17 @@ fn kernels_larger_than_the_map_and_maps_of_one_pixel() {
 }
 
 #[test]
+fn kernels_beyond_the_loop_limit_are_cut() {
+    let Some(gpu) = engine() else { return };
+    // 251 001 cells: more than the 65535 loop steps that some adapters end without a word.
+    let mut sky = Sky::new(14, (1, 18, 20), (5, 5), 0.3, 10.0);
+    sky.kernel = Array3::from_shape_fn((1, 501, 501), |(_, y, x)| 1e-5 * (1.0 + 1e-3 * y as f64 + 2e-3 * x as f64));
+    let mask = Array2::from_elem((18, 20), true);
+    let settings = TsMapSettings { sensitivity: true, ..TsMapSettings::default() };
+    check("501 x 501", gpu, &sky.data(), &run_of(sky.kernel.view(), &mask, &settings));
+}
+
+#[test]
 fn masks_and_holes_and_counts_without_model() {
     let Some(gpu) = engine() else { return };
     let mut sky = Sky::new(3, (2, 36, 40), (9, 9), 0.05, 30.0);
@@ -271,7 +284,8 @@ fn masks_and_holes_and_counts_without_model() {
     sky.counts[[1, 12, 30]] = 2.0;
     let mut mask = Array2::from_elem((36, 40), true);
     mask.slice_mut(ndarray::s![17.., ..6]).fill(false);
-    let output = check("holes", gpu, &sky.data(), &run_of(sky.kernel.view(), &mask, &TsMapSettings::default()));
+    let settings = TsMapSettings { sensitivity: true, ..TsMapSettings::default() };
+    let output = check("holes", gpu, &sky.data(), &run_of(sky.kernel.view(), &mask, &settings));
     let any = |bit: u32| output.status.iter().any(|s| s & bit != 0);
     for (bit, name) in TsMapStatus::ALL {
         let absent = [TsMapStatus::BELOW_THRESHOLD, TsMapStatus::NOT_CONVERGED];
@@ -320,7 +334,8 @@ fn settings_are_honoured() {
     let bare = TsMapSettings { errn_errp: false, ul: false, ..TsMapSettings::default() };
     let output = check("norm only", gpu, &data, &run_of(sky.kernel.view(), &mask, &bare));
     assert!(output.norm_errn.is_none() && output.norm_ul.is_none());
-    let only_ul = TsMapSettings { errn_errp: false, sensitivity: true, ..TsMapSettings::default() };
+    let only_ul =
+        TsMapSettings { errn_errp: false, sensitivity: true, n_sigma_sensitivity: 4.5, ..TsMapSettings::default() };
     let output = check("ul and sensitivity", gpu, &data, &run_of(sky.kernel.view(), &mask, &only_ul));
     assert!(output.norm_sensitivity.is_some());
     let guess = Array2::from_shape_fn((32, 30), |(y, x)| 0.2 * y as f64 + if x == 3 { f64::NAN } else { 0.0 });

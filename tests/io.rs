@@ -1,12 +1,16 @@
 //! Files: what Gammapy reads is what we read, what we write is what Gammapy reads, and broken files are errors.
 #![cfg(feature = "fits-system")]
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
+use ndarray::{ArrayD, IxDyn};
 use pevatron::datasets::MapDataset;
+use pevatron::flux::{FluxMaps, SedType};
 use pevatron::io::{Provenance, WriteOptions};
-use pevatron::maps::{AxisInterp, Geom, Map, NodeType};
+use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, MapData, NodeType, SkyPosition, WcsGeom};
 use pevatron::time::Gti;
 use pevatron::units::Unit;
 use serde_json::Value;
@@ -56,7 +60,7 @@ fn map_files(shared: &Path) -> Vec<PathBuf> {
 }
 
 fn close(a: f64, b: f64, relative: f64) -> bool {
-    (a - b).abs() <= relative * a.abs().max(b.abs()) + 1e-300
+    a == b || (a - b).abs() <= relative * a.abs().max(b.abs()) + 1e-300
 }
 
 fn compare_map(place: &str, map: &Map, want: &Value) {
@@ -101,7 +105,7 @@ fn compare_map(place: &str, map: &Map, want: &Value) {
         Geom::Wcs(geom) => {
             assert_eq!(want["region"], false, "{place}");
             let sky = geom.pix_to_sky(1.5, 0.5).unwrap();
-            let frame = if geom.frame() == pevatron::maps::Frame::Icrs { "icrs" } else { "galactic" };
+            let frame = if geom.frame() == Frame::Icrs { "icrs" } else { "galactic" };
             assert_eq!(frame, want["frame"].as_str().unwrap(), "{place}");
             for (a, b) in [(sky.lon_deg, &want["sky"][0]), (sky.lat_deg, &want["sky"][1])] {
                 assert!((a - b.as_f64().unwrap()).abs() < 1e-9, "{place}: {a} {b}");
@@ -245,7 +249,7 @@ fn images_of_other_tools_are_read_as_astropy_reads_them() {
             let want = want.as_f64().unwrap_or(f64::NAN);
             assert!(*found == want || (found.is_nan() && want.is_nan()), "{name} value {i}: {found} {want}");
         }
-        let exact = matches!(map.data(), pevatron::maps::MapData::F32(_));
+        let exact = matches!(map.data(), MapData::F32(_));
         let single = !["i32-large", "i64-large", "scaled"].contains(&name.as_str()) && !name.starts_with('f');
         if want["hdu"] == 1 && single && ["u8", "i16", "u16", "i32", "RICE_1", "GZIP_1"].contains(&name.as_str()) {
             assert!(exact, "{name}: small integers are exact in single precision");
@@ -261,4 +265,77 @@ fn images_of_other_tools_are_read_as_astropy_reads_them() {
         }
     }
     println!("{} images are equal", document.as_object().unwrap().len());
+}
+
+#[test]
+fn flux_maps_round_trip_through_us_and_gammapy() {
+    let Some(shared) = shared() else { return };
+    let golden = shared.join("golden");
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments: Vec<std::ffi::OsString> = Vec::new();
+    // From likelihood to every type, against the files that Gammapy converted itself, and back.
+    let norms = FluxMaps::read(golden.join("fluxmaps/flux_likelihood.fits.gz")).unwrap();
+    for sed in SedType::ALL {
+        let original = golden.join(format!("fluxmaps/flux_{}.fits.gz", sed.name()));
+        let rewritten = folder.path().join(format!("{}.fits", sed.name()));
+        norms.write(&rewritten, sed, &WriteOptions::default()).unwrap();
+        let back = FluxMaps::read(&rewritten).unwrap();
+        assert_eq!(back.reference_model().name, norms.reference_model().name);
+        for quantity in norms.available_quantities() {
+            let (a, b) = (norms.get(quantity).unwrap(), back.get(quantity).unwrap());
+            for (a, b) in a.data().iter().zip(b.data().iter()) {
+                assert!(close(a, b, 1e-6) || (a.is_nan() && b.is_nan()), "{} {}: {a} {b}", sed.name(), quantity.name());
+            }
+        }
+        arguments.extend(["fluxmaps".into(), original.into(), rewritten.into()]);
+    }
+    for name in ["ts-fermi-cube", "ts-cta-cube", "ts-joint", "ts-source-model", "excess-hess", "excess-onoff"] {
+        let original = golden.join(format!("{name}/flux.fits.gz"));
+        let rewritten = folder.path().join(format!("{name}.fits.gz"));
+        let (mut maps, warnings) = FluxMaps::read_with_warnings(&original).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        maps.meta.n_sigma_ul = 3.0;
+        maps.meta.entries.insert("kernel_width".into(), "0.5 deg".into());
+        maps.write(&rewritten, SedType::Likelihood, &WriteOptions::default()).unwrap();
+        assert_eq!(FluxMaps::read(&rewritten).unwrap().meta, maps.meta);
+        // The model inside counts; without a model there is the default and a warning.
+        std::fs::rename(folder.path().join(format!("{name}_model.yaml")), folder.path().join("away.yaml")).unwrap();
+        let (moved, warnings) = FluxMaps::read_with_warnings(&rewritten).unwrap();
+        assert!(warnings.is_empty());
+        assert_eq!(moved.reference_model().spectral.tag(), maps.reference_model().spectral.tag());
+        std::fs::rename(folder.path().join("away.yaml"), folder.path().join(format!("{name}_model.yaml"))).unwrap();
+        let empty = tempfile::tempdir().unwrap();
+        let alone = empty.path().join("alone.fits.gz");
+        std::fs::copy(&original, &alone).unwrap();
+        let (_, warnings) = FluxMaps::read_with_warnings(&alone).unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains("flux_model.yaml"), "{warnings:?}");
+        arguments.extend(["fluxmaps".into(), original.into(), rewritten.into()]);
+    }
+    let error = norms.write(folder.path().join("dnde.fits"), SedType::Dnde, &WriteOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), pevatron::ErrorKind::Options);
+    run_roundtrip(&arguments);
+}
+
+/// An 80 MB cube; run with `--ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn time_to_read_and_write_a_large_cube() {
+    let folder = tempfile::tempdir().unwrap();
+    let center = SkyPosition { lon_deg: 0.0, lat_deg: 0.0, frame: Frame::Galactic };
+    let energy = MapAxis::energy_bounds(0.1, 100.0, 20, "energy").unwrap();
+    let geom = Geom::Wcs(WcsGeom::create(center, 1000, 1000, (0.02, 0.02), "CAR", vec![energy]).unwrap());
+    let data = ArrayD::from_shape_fn(IxDyn(&[20, 1000, 1000]), |i| (i[0] * 7 + i[1] * 3 + i[2]) as f32 * 0.01);
+    let map = Map::new(geom.into(), Unit::default(), MapData::F32(data)).unwrap();
+    for name in ["a.fits", "a.fits.gz"] {
+        let path = folder.path().join(name);
+        let start = Instant::now();
+        map.write(&path, "COUNTS", &WriteOptions::default()).unwrap();
+        let written = start.elapsed();
+        for _ in 0..3 {
+            let start = Instant::now();
+            let back = Map::read(&path, None).unwrap();
+            println!("{name}: written in {written:?}, read in {:?}", start.elapsed());
+            assert!(back == map);
+        }
+    }
 }

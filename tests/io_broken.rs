@@ -1,5 +1,6 @@
 //! Broken files are errors that say where and what, never a panic, an abort or half a result.
 #![cfg(feature = "fits-system")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 use std::io::Write;
 use std::path::Path;

@@ -55,6 +55,7 @@ fn same(found: &[f64], expected: &[f64]) {
 
 /// Where, `interp_by_coord` at four (rad, energy), on all planes, and there with `method="nearest"`.
 #[rustfmt::skip]
+#[expect(clippy::type_complexity, reason = "a table of numbers, named in its comment")]
 const INTERPOLATED: &[(f64, f64, [f64; 4], [f64; 6], [f64; 6])] = &[
     (2.3, 1.6, [43.42774253792797, 65.26051265919018, 59.79128869214258, 55.58567585476693],
      [45.51999999999989, 65.97999999999993, 29.539999999999647, 68.5199999999999, 42.51999999999989, 62.97999999999994],

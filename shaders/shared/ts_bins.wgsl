@@ -5,8 +5,8 @@
 //
 //     let total = bins_rows(p, u0);
 //     for (var first = 0u; first < total; first += 256u) {
-//         let count = bins_stage(first, total);      // a multiple of 4, padded with bins without counts and model
-//         for (var j = 0u; j < count; j += 4u) { ... bins_c(j), bins_n(j) ... }
+//         let count = bins_stage(first, total);      // even, padded with bins without counts and model
+//         for (var j = 0u; j < count; j += 2u) { ... bins_c(j), bins_n(j) ... }
 //     }
 //
 // All invocations of the workgroup must call both functions. Bins outside a pixel's own window meet the zeros around
@@ -107,7 +107,7 @@ fn bins_rows(p: u32, u0: u32) -> u32 {
     return workgroupUniformLoad(&lane_end[63]);
 }
 
-// Stages bins first..first + 256 of the rows found; returns their number rounded up to a multiple of 4.
+// Stages bins first..first + 256 of the rows found; returns their number rounded up to an even one.
 fn bins_stage(first: u32, total: u32) -> u32 {
     workgroupBarrier();
     for (var i = bins_lane; i < 256u; i += 64u) {
@@ -131,7 +131,7 @@ fn bins_stage(first: u32, total: u32) -> u32 {
         }
     }
     workgroupBarrier();
-    return (min(256u, total - first) + 3u) & ~3u;
+    return (min(256u, total - first) + 1u) & ~1u;
 }
 
 // c = m / b of staged bin j in the windows of the 2 x 2 pixels.

@@ -41,16 +41,16 @@ pub struct SurveyField {
 
 /// Name, l, b in degrees, dnde at 1 TeV in 1e-13 cm-2 s-1 TeV-1, extent in degrees, shape.
 const SOURCES: [(&str, f64, f64, f64, f64, Shape); 10] = [
-    ("P1", 4.1, 0.3, 11.0, 0.0, Shape::Point),
-    ("P2", 3.0, -1.2, 2.4, 0.0, Shape::Point),
-    ("P3", 2.2, 1.1, 1.3, 0.0, Shape::Point),
-    ("P4", 0.0, 0.0, 30.0, 0.0, Shape::Point),
-    ("P5", 358.9, -1.5, 0.9, 0.0, Shape::Point),
-    ("P6", 357.6, 1.4, 5.0, 0.0, Shape::Point),
-    ("P7", 356.1, -0.4, 1.7, 0.0, Shape::Point),
-    ("G1", 1.3, -0.4, 14.0, 0.15, Shape::Gaussian),
-    ("G2", 357.2, -1.4, 9.0, 0.15, Shape::Gaussian),
-    ("D1", 358.6, 0.9, 16.0, 0.3, Shape::Disk),
+    ("P1", 4.1, 0.3, 20.0, 0.0, Shape::Point),
+    ("P2", 3.0, -1.2, 6.0, 0.0, Shape::Point),
+    ("P3", 2.2, 1.1, 4.0, 0.0, Shape::Point),
+    ("P4", 0.0, 0.0, 50.0, 0.0, Shape::Point),
+    ("P5", 358.9, -1.5, 3.0, 0.0, Shape::Point),
+    ("P6", 357.6, 1.4, 10.0, 0.0, Shape::Point),
+    ("P7", 356.1, -0.4, 4.5, 0.0, Shape::Point),
+    ("G1", 1.3, -0.4, 30.0, 0.15, Shape::Gaussian),
+    ("G2", 357.2, -1.4, 18.0, 0.15, Shape::Gaussian),
+    ("D1", 358.6, 0.9, 35.0, 0.3, Shape::Disk),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +121,8 @@ pub fn survey_field(
     let sources: Vec<InjectedSource> = SOURCES
         .into_iter()
         .map(|(name, lon_deg, lat_deg, amplitude, extent_deg, shape)| {
-            let position = SkyPosition { lon_deg, lat_deg, frame: Frame::Galactic };
+            let position = on_pixel(&image, SkyPosition { lon_deg, lat_deg, frame: Frame::Galactic });
+            let SkyPosition { lon_deg, lat_deg, .. } = position;
             let spectral = PowerLawSpectralModel::new(SPECTRAL_INDEX, amplitude * 1e-13, 1.0);
             let spatial: Arc<dyn SpatialModel> = match shape {
                 Shape::Point => Arc::new(PointSpatialModel::new(lon_deg, lat_deg, Frame::Galactic)),
@@ -146,4 +147,11 @@ pub fn survey_field(
     dataset.counts = Some(fake_counts(&npred, seed)?);
     dataset.models = Models::default();
     Ok(SurveyField { dataset, sources })
+}
+
+/// The centre of the pixel that holds a position: sources stand on pixels, so that what is recovered there is compared
+/// with what was injected and not with the loss of a filter beside its source.
+fn on_pixel(image: &WcsGeom, position: SkyPosition) -> SkyPosition {
+    let pixel = image.sky_to_pix(position).map(|(x, y)| (x.round(), y.round()));
+    pixel.and_then(|(x, y)| image.pix_to_sky(x, y)).unwrap_or(position)
 }

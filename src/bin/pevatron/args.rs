@@ -19,6 +19,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one command per process")]
 pub enum Command {
     /// TS map of one or several datasets (TSMapEstimator)
     #[command(args_override_self = true, after_help = TSMAP_EXAMPLE)]
@@ -75,15 +76,16 @@ impl EngineArgs {
         if self.threads == Some(0) {
             return Err(Error::options("threads", "must be at least 1"));
         }
-        let mut options = BackendOptions::default();
-        options.choice = self.backend.parse::<BackendChoice>()?;
-        options.adapter.clone_from(&self.adapter);
-        options.threads = self.threads;
-        options.memory_bytes = match &self.memory {
+        let memory_bytes = match &self.memory {
             Some(text) => Some(parse_size(text)?),
             None => crate::report::free_memory_bytes().map(|free| free / 4 * 3),
         };
-        Ok(options)
+        Ok(BackendOptions {
+            choice: self.backend.parse::<BackendChoice>()?,
+            adapter: self.adapter.clone(),
+            threads: self.threads,
+            memory_bytes,
+        })
     }
 }
 
@@ -354,7 +356,7 @@ fn parse_size(text: &str) -> Result<u64> {
         _ => return Err(wrong()),
     };
     let bytes = number * scale;
-    if bytes.is_finite() && bytes >= 1.0 && bytes < 1e18 { Ok(bytes as u64) } else { Err(wrong()) }
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
 /// Frames by their names.

@@ -1,6 +1,6 @@
 //! `--config FILE.toml` and `--dump-config`: the options of a command under the same names, with underscores.
 
-use clap::{CommandFactory, ValueEnum as _};
+use clap::CommandFactory;
 use pevatron::{Error, Place, Result};
 
 use crate::args::Cli;
@@ -132,9 +132,4 @@ fn typed(text: &str) -> toml::Value {
     } else {
         toml::Value::String(text.to_string())
     }
-}
-
-/// The shells that completions exist for.
-pub fn shells() -> String {
-    clap_complete::Shell::value_variants().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

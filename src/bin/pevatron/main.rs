@@ -15,6 +15,11 @@ use clap::{CommandFactory, FromArgMatches};
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Mesa's device-selection layer writes to stderr where a session has no runtime folder (containers, batch jobs).
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: nothing else runs yet, so no other thread can read the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
     let arguments: Vec<String> = std::env::args().collect();
     let arguments = match config::expand(arguments) {
         Ok(arguments) => arguments,

@@ -43,6 +43,8 @@ struct Search {
     at: Wide,
     /// Square root of the wanted rise.
     wanted: Wide,
+    /// Length of the last step.
+    moved: Wide,
     open: Mask,
 }
 
@@ -74,6 +76,7 @@ pub fn errors<V: Simd>(
     let search = |n_sigma: f64, at: Wide, asked: bool| Search {
         at: at.only(lanes),
         wanted: (Wide::splat(n_sigma * n_sigma) - norm.offset).at_least(0.0).sqrt(),
+        moved: Wide::splat(f64::INFINITY),
         open: if asked { lanes } else { Mask::none() },
     };
     // Where the statistic falls at first, the parabola knows nothing of the truncation that ends the fall.
@@ -218,9 +221,12 @@ fn step_down(
     let log = cut.or((pole * NEAR_POLE).above(at));
     let next = (pole + z * factor).where_or(log, halley_root(at, half, slope, rise.bend, search.wanted));
 
-    let inside = next.above(*farthest).and(nearest.above(next));
+    // Steps that do not shrink may run in a circle between two kinks.
+    let shrinks = (search.moved * 0.5).above((next - at).abs());
+    let inside = next.above(*farthest).and(nearest.above(next)).and(shrinks);
     let next = next.where_or(inside, (*nearest + *farthest) * 0.5);
     let moved = (next - at).abs();
+    search.moved = moved;
     let scale = sigma.min(z).min(-next);
     let far = (moved - scale * LAST_STEP).over(0.0);
     let far_cut = (moved - scale * LAST_TRUNCATED_STEP).over(0.0).and(cut);

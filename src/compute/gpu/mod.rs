@@ -13,6 +13,7 @@ mod planes;
 mod ts_map;
 mod ts_map_host;
 mod ts_map_run;
+mod ts_map_sensitivity;
 
 pub use device::{Adapter, adapters};
 pub use engine::GpuEngine;

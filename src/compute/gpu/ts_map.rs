@@ -52,7 +52,7 @@ impl PreparedTsMap for PreparedOnGpu<'_> {
                 control.report("fit", done + ((half + 1) * fitted - open.min(fitted)) / 2, total);
             };
             let state: BandState = on_gpu.fit_band(band.clone(), &sums, control, &report)?;
-            left.extend(assemble(&mut output, &state, &sums, run, on_gpu.scale()));
+            left.extend(assemble(&mut output, &state, &sums, run, on_gpu.scale));
             done += fitted;
         }
         fit_on_host(&mut output, &left, &self.data, run, control)?;

@@ -128,8 +128,7 @@ pub(super) fn assemble(
                 continue;
             }
             match pixel_fit(state, o, run, scale) {
-                // The sensitivity does not depend on the counts and is a job of the host.
-                Some(mut fit) if !run.settings.sensitivity => {
+                Some(mut fit) => {
                     fit.stat_null = sums.stat_null[[y, x]];
                     fit.npred_null = sums.background[[y, x]];
                     if fit.status & TsMapStatus::NO_COUNTS != 0 && sums.counted[[y, x]] > 0.5 {
@@ -137,7 +136,7 @@ pub(super) fn assemble(
                     }
                     output.set(y, x, &fit);
                 }
-                _ => left.push((y, x)),
+                None => left.push((y, x)),
             }
         }
     }
@@ -159,6 +158,12 @@ fn pixel_fit(state: &BandState, o: usize, run: &TsMapRun<'_>, scale: f64) -> Opt
         fit.ts = 0.0;
         fit.status = TsMapStatus::NO_MODEL;
         return Some(fit);
+    }
+    if let Some(sensitivity) = &state.sensitivity {
+        fit.sensitivity = sensitivity[o];
+        if fit.sensitivity.is_nan() {
+            return None;
+        }
     }
     let norm = value(&state.x) * scale;
     fit.norm = norm;

@@ -11,8 +11,8 @@ use super::dispatch::Binding;
 use super::engine::{convolve_pieces, convolve_planes, padded_kernel};
 use super::params;
 use super::pipelines::{
-    CONVOLVE, Shader, TS_MAP_BOUND, TS_MAP_ERRORS, TS_MAP_FIT, TS_MAP_MOMENTS, TS_MAP_RISE, TS_MAP_START, TS_MAP_STEP,
-    TS_MAP_TRUNCATION,
+    CONVOLVE, Shader, TS_MAP_BOUND, TS_MAP_ERRORS, TS_MAP_FIT, TS_MAP_MOMENTS, TS_MAP_RISE, TS_MAP_SENSITIVITY,
+    TS_MAP_START, TS_MAP_STEP, TS_MAP_TRUNCATION,
 };
 use super::planes::{DeviceSlab, Planes, TILE, exponent_of_two, round_up, tiles_x};
 use super::ts_map_host::WindowSums;
@@ -27,17 +27,17 @@ const SUM_PLANES: usize = 11;
 pub(super) const STATE_BYTES: usize = 4 * STATE_PLANES;
 
 /// Indices of planes of `state` (`shaders/shared/ts_map.wgsl`).
-mod plane {
-    pub(super) const X: usize = 0;
-    pub(super) const C_ALL: usize = 5;
-    pub(super) const FLAGS: usize = 6;
-    pub(super) const RHO: usize = 7;
-    pub(super) const Q: usize = 8;
-    pub(super) const D_ERRN: usize = 10;
-    pub(super) const D_UL: usize = 12;
-    pub(super) const GAIN: usize = 17;
-    pub(super) const ITERATIONS: usize = 18;
-    pub(super) const GUESS: usize = 19;
+pub(super) mod plane {
+    pub(in super::super) const X: usize = 0;
+    pub(in super::super) const C_ALL: usize = 5;
+    pub(in super::super) const FLAGS: usize = 6;
+    pub(in super::super) const RHO: usize = 7;
+    pub(in super::super) const Q: usize = 8;
+    pub(in super::super) const D_ERRN: usize = 10;
+    pub(in super::super) const D_UL: usize = 12;
+    pub(in super::super) const GAIN: usize = 17;
+    pub(in super::super) const ITERATIONS: usize = 18;
+    pub(in super::super) const GUESS: usize = 19;
 }
 
 /// Bits of FLAGS beyond the public status bits.
@@ -70,6 +70,7 @@ pub(super) struct BandState {
     pub(super) iterations: Vec<f32>,
     /// M as hi, lo.
     pub(super) model: Vec<[f32; 2]>,
+    pub(super) sensitivity: Option<Vec<f64>>,
 }
 
 /// Consecutive planes of a run in one slab.
@@ -90,29 +91,29 @@ struct Piece<'s, 'd> {
 
 /// One run: its kernel on the device, and what is the same for all bands.
 pub(super) struct RunOnGpu<'d, 'r> {
-    device: &'d GpuDevice,
-    run: &'d TsMapRun<'r>,
+    pub(super) device: &'d GpuDevice,
+    pub(super) run: &'d TsMapRun<'r>,
     segments: Vec<Segment<'d>>,
     /// `(ny, nx)` of the map, `(ky, kx)` common to all planes.
-    shape: (usize, usize),
+    pub(super) shape: (usize, usize),
     kernel_shape: (usize, usize),
     kernel: wgpu::Buffer,
     cells: wgpu::Buffer,
     ratio_max: wgpu::Buffer,
     uniform: wgpu::Buffer,
-    /// Norms on the device times this are norms.
-    scale: f64,
+    /// Norms on the device times this are norms; M on the device divided by this is M.
+    pub(super) scale: f64,
     /// Bins in the window of a typical tile, all planes.
     tile_bins: f64,
 }
 
 /// Buffers of one band.
-struct BandBuffers {
-    rows: Range<usize>,
-    state: wgpu::Buffer,
-    sums: wgpu::Buffer,
+pub(super) struct BandBuffers {
+    pub(super) rows: Range<usize>,
+    pub(super) state: wgpu::Buffer,
+    pub(super) sums: wgpu::Buffer,
     model: wgpu::Buffer,
-    tiles: wgpu::Buffer,
+    pub(super) tiles: wgpu::Buffer,
     open: wgpu::Buffer,
 }
 
@@ -162,11 +163,6 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         })
     }
 
-    /// Norms on the device times this are norms; M on the device divided by this is M.
-    pub(super) fn scale(&self) -> f64 {
-        self.scale
-    }
-
     /// Fits the pixels of a band; `report` is told the half of the way, 0 or 1, and how many of them are
     /// open there.
     pub(super) fn fit_band(
@@ -182,7 +178,7 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
 
         self.device.write(&band.tiles, 0, &all_tiles)?;
         self.model(&band, all_tiles.len(), control)?;
-        self.cells_pass(&TS_MAP_BOUND, &band, all_tiles.len(), control)?;
+        self.cells_pass(&TS_MAP_BOUND, &band, all_tiles.len(), 0, control)?;
         self.list_pass(&TS_MAP_MOMENTS, &band, all_tiles.len(), 0, control)?;
         let trial = settings.threshold.is_some() && self.run.norm_guess.is_some();
         let mut open = self.update(&TS_MAP_START, &band, all_tiles.len(), (u32::from(trial), 0), control)?;
@@ -208,12 +204,16 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             self.device.write(&band.tiles, 0, &tiles)?;
             self.list_pass(&TS_MAP_RISE, &band, tiles.len(), u32::from(iteration == 1), control)?;
             if settings.errn_errp {
-                self.cells_pass(&TS_MAP_TRUNCATION, &band, tiles.len(), control)?;
+                self.cells_pass(&TS_MAP_TRUNCATION, &band, tiles.len(), 0, control)?;
             }
             open = self.update(&TS_MAP_ERRORS, &band, tiles.len(), (1, iteration), control)?;
             tiles = still_open(&tiles, &open);
         }
-        self.read_back(band)
+        let mut state = self.read_back(&band)?;
+        if settings.sensitivity {
+            state.sensitivity = Some(self.sensitivity(&band, &all_tiles, control)?);
+        }
+        Ok(state)
     }
 
     /// The tiles with pixels to fit, and the buffers of the band with flags and first guesses in them.
@@ -263,7 +263,7 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         Ok((tiles, band))
     }
 
-    fn read_back(&self, band: BandBuffers) -> Result<BandState> {
+    fn read_back(&self, band: &BandBuffers) -> Result<BandState> {
         let pixels = band.rows.len() * self.shape.1;
         let floats = |plane: usize| self.device.read::<f32>(&band.state, (4 * plane * pixels) as u64, pixels);
         Ok(BandState {
@@ -276,7 +276,8 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             gain: floats(plane::GAIN)?,
             iterations: floats(plane::ITERATIONS)?,
             model: self.device.read::<[f32; 2]>(&band.model, 0, pixels)?,
-            rows: band.rows,
+            rows: band.rows.clone(),
+            sensitivity: None,
         })
     }
 
@@ -337,12 +338,12 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
     fn list_pass(&self, shader: &Shader, band: &BandBuffers, tiles: usize, mode: u32, control: &Control) -> Result<()> {
         let (ky, kx) = self.kernel_shape;
         let rows = ky + TILE - 1;
-        // Steps of one plane if every bin had counts: four bins a step, plus staging and rows.
-        let steps = |rows: usize| rows * (kx + TILE + 6) / 4 * 5 / 4 + 64;
+        // Steps of one plane if every bin had counts: two bins a step, plus staging and rows.
+        let steps = |rows: usize| rows * (kx + TILE + 6) / 2 * 5 / 4 + 64;
         let (planes, parts) = if steps(rows) <= MAX_STEPS {
             (MAX_STEPS / steps(rows), cut(rows, rows))
         } else {
-            let part = (MAX_STEPS * 3 / (kx + TILE + 6)).max(1);
+            let part = (MAX_STEPS * 3 / 2 / (kx + TILE + 6)).max(1);
             (1, cut(rows, part))
         };
         let common = self.params(band);
@@ -371,8 +372,15 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         Ok(())
     }
 
-    /// A pass over the kernel's cells in falling order: the bound or the truncation.
-    fn cells_pass(&self, shader: &Shader, band: &BandBuffers, tiles: usize, control: &Control) -> Result<()> {
+    /// A pass over the kernel's cells in falling order: the bound, the truncation or the sensitivity.
+    pub(super) fn cells_pass(
+        &self,
+        shader: &Shader,
+        band: &BandBuffers,
+        tiles: usize,
+        mode: u32,
+        control: &Control,
+    ) -> Result<()> {
         let cells = self.kernel_shape.0 * self.kernel_shape.1;
         let (planes, parts) =
             if cells <= MAX_STEPS { (MAX_STEPS / cells, cut(cells, cells)) } else { (1, cut(cells, MAX_STEPS)) };
@@ -381,17 +389,22 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         for piece in self.pieces(planes, &parts) {
             let slab = piece.segment.slab;
             let mut bindings: Vec<Binding<'_>> =
-                vec![(1, &slab.ratio), (2, &self.cells), (3, &self.ratio_max), (4, &band.tiles), (5, &band.state)];
-            if shader.name == TS_MAP_TRUNCATION.name {
+                vec![(1, &slab.ratio), (2, &self.cells), (4, &band.tiles), (5, &band.state)];
+            let dense = shader.name == TS_MAP_SENSITIVITY.name;
+            bindings.push(if dense { (7, &band.sums) } else { (3, &self.ratio_max) });
+            if shader.name != TS_MAP_BOUND.name {
                 bindings.push((6, &slab.exposure));
             }
-            let work = (TILE * TILE * piece.planes) as f64 * (piece.part.len() as f64).min(200.0);
+            // Sorted cells end the walks of the others early.
+            let visited = if dense { piece.part.len() } else { piece.part.len().min(200) };
+            let work = (TILE * TILE * piece.planes * visited) as f64;
             self.device.run(shader, &self.uniform, &bindings, tiles as u32, 1, work, control, |tile0| {
                 params::TsMap {
                     cell0: piece.part.start as u32,
                     cell1: piece.part.end as u32,
                     tile0,
                     add,
+                    mode,
                     ..piece.params(common)
                 }
             })?;

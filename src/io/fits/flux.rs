@@ -10,7 +10,7 @@ use super::reader::FitsReader;
 use super::writer::{Encoding, WriteOptions, map, map_bytes, provenance, save};
 use super::{check::HduKind, gti};
 use crate::error::{Error, Place, Result};
-use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, SedType};
+use crate::flux::{FluxMaps, FluxMeta, SedType};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::maps::Map;
 use crate::models::{Model, Models, SkyModel};
@@ -18,25 +18,6 @@ use crate::time::Gti;
 
 /// HDU of the reference model: one row, the bytes of its YAML. A table, since Gammapy takes every image for a quantity.
 const MODEL_HDU: &str = "MODEL_YAML";
-
-/// Gammapy's choice where a file has no reference model.
-const DEFAULT_MODEL: &str = "\
-components:
-- name: reference
-  type: SkyModel
-  spectral:
-    type: PowerLawSpectralModel
-    parameters:
-    - {name: index, value: 2.0}
-    - {name: amplitude, value: 1.0e-12, unit: TeV-1 s-1 cm-2}
-    - {name: reference, value: 1.0, unit: TeV, frozen: true}
-  spatial:
-    type: PointSpatialModel
-    frame: icrs
-    parameters:
-    - {name: lon_0, value: 0.0, unit: deg}
-    - {name: lat_0, value: 0.0, unit: deg}
-";
 
 /// Keywords of numbers in [`FluxMeta`], with their comments.
 type Number = (&'static str, fn(&mut FluxMeta) -> &mut f64, &'static str);
@@ -78,7 +59,7 @@ impl FluxMaps {
                     "{}: the reference model ({named}) was not found; a point source with an E^-2 spectrum is taken",
                     path.as_ref().display()
                 ));
-                parse_model(DEFAULT_MODEL, path.as_ref())?
+                Self::default_reference_model()
             }
         };
         let mut maps = Self::from_sed(content.sed, content.maps, model).map_err(|e| e.at(&reader.place()))?;
@@ -149,15 +130,6 @@ fn model_path(path: &Path) -> PathBuf {
     path.with_file_name(format!("{}_model.yaml", file_stem(path)))
 }
 
-/// True for names that a file of this SED type has.
-fn is_quantity(sed: SedType, name: &str) -> bool {
-    let known = |name: &str| name.parse::<FluxQuantity>().is_ok();
-    match name.strip_prefix(sed.stem()) {
-        Some(rest) if rest.is_empty() || rest.starts_with('_') => known(&format!("norm{rest}")) || known(name),
-        _ => known(name) && !name.starts_with("norm"),
-    }
-}
-
 fn read(reader: &mut FitsReader) -> Result<Content> {
     let images: Vec<(usize, String)> =
         reader.hdus().iter().filter(|h| h.has_image()).map(|h| (h.index, h.name.to_lowercase())).collect();
@@ -173,7 +145,7 @@ fn read(reader: &mut FitsReader) -> Result<Content> {
     };
     let mut maps = Vec::new();
     for (index, name) in images {
-        if is_quantity(sed, &name) {
+        if sed.quantity(&name).is_some() {
             maps.push((name, read_map(reader, index)?));
         }
     }
@@ -366,22 +338,6 @@ mod tests {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
         println!("{} files opened with Gammapy: {text}", arguments.len() / 3);
-    }
-
-    #[test]
-    fn names_of_sed_types() {
-        for (sed, name, yes) in [
-            (SedType::Likelihood, "norm_errn", true),
-            (SedType::Dnde, "dnde_ul", true),
-            (SedType::Dnde, "norm", false),
-            (SedType::Dnde, "sqrt_ts", true),
-            (SedType::Dnde, "dnde_scan_values", true),
-            (SedType::Flux, "flags", false),
-            (SedType::Flux, "eflux", false),
-            (SedType::Likelihood, "stat_scan", true),
-        ] {
-            assert_eq!(is_quantity(sed, name), yes, "{} {name}", sed.name());
-        }
     }
 
     #[test]
