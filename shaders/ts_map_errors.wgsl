@@ -19,6 +19,7 @@
 const ALL_DONE: u32 = 0x1c0000u; // DONE_ERRN | DONE_ERRP | DONE_UL
 const LAST_STEP: f32 = 0.01;           // relative; Halley's steps converge cubically
 const LAST_STEP_TRUNCATED: f32 = 0.002; // where F has kinks
+const LAST_STEP_FALLING: f32 = 2e-4;   // where F falls before it rises, from a first guess that was kept
 
 
 // Displacement at which the one-bin likelihood rises by `goal`, on the side of `direction`.
@@ -119,7 +120,7 @@ fn step_upper(o: u32, k: u32, bit: u32, sigma: f32, flags: u32) -> u32 {
     let f = sums[plane_at(k, o)] - d * rho;
     let next = upper_step(d, f, sums[plane_at(3u + k, o)] - rho, sums[plane_at(6u + k, o)], sigma);
     store(D_ERRN + k, o, next);
-    if (abs(next - d) <= LAST_STEP * d) {
+    if (abs(next - d) <= select(LAST_STEP, LAST_STEP_FALLING, rho > 0.0) * d) {
         return flags | bit;
     }
     return flags;
@@ -154,7 +155,7 @@ fn step_lower(o: u32, flags: u32) -> u32 {
         }
     }
     store(D_ERRN, o, next);
-    let tolerance = select(LAST_STEP, LAST_STEP_TRUNCATED, truncated);
+    let tolerance = select(LAST_STEP, LAST_STEP_TRUNCATED, truncated || rho < 0.0);
     if (abs(next - d) > tolerance * min(-d, z + next)) {
         return flags;
     }

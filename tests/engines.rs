@@ -6,6 +6,8 @@ mod bodies;
 mod support;
 
 use pevatron::compute::{Backend, BackendChoice, BackendOptions};
+#[cfg(feature = "gpu")]
+use support::compare::DEVICE;
 use support::compare::{DOUBLE, SINGLE, Tolerance};
 
 /// An engine as the tests know it.
@@ -27,6 +29,20 @@ fn reference(_: Option<usize>) -> Option<Backend> {
     Some(Backend::reference())
 }
 
+/// Any adapter, a software one included; none at all is a failure where `PEVATRON_REQUIRE_GPU` is set.
+#[cfg(feature = "gpu")]
+fn gpu(threads: Option<usize>) -> Option<Backend> {
+    let options = BackendOptions { choice: BackendChoice::Gpu, threads, ..BackendOptions::default() };
+    match Backend::new(&options) {
+        Ok(backend) => Some(backend),
+        Err(error) => {
+            println!("SKIPPED: no adapter: {error}");
+            assert!(std::env::var_os("PEVATRON_REQUIRE_GPU").is_none(), "PEVATRON_REQUIRE_GPU is set: {error}");
+            None
+        }
+    }
+}
+
 /// One module of tests per engine.
 macro_rules! engines {
     ($($engine:ident: $tolerance:expr;)*) => {
@@ -41,6 +57,11 @@ macro_rules! engines {
             );
         })*
     };
+}
+
+#[cfg(feature = "gpu")]
+engines! {
+    gpu: DEVICE;
 }
 
 engines! {

@@ -1,7 +1,6 @@
 //! Every shader is valid WGSL with the default capabilities of WebGPU, and its uniforms lie as the host writes them.
 //! Needs no adapter.
 #![cfg(feature = "gpu")]
-#![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, TypeInner};

@@ -344,16 +344,20 @@ pub fn jobs(subject: &Subject, engine: &Backend) {
         for kernel in [skew.view(), skew.slice(s![..1, .., ..])] {
             let job = ConvolveJob { cube, kernel };
             let (got, want) = (engine.engine().convolve(&job, &control), reference.engine().convolve(&job, &control));
-            same(&got.unwrap(), &want.unwrap(), 1e-12, "convolution");
+            same(&got.unwrap(), &want.unwrap(), subject.tolerance.jobs, "convolution");
         }
         let matrix = Array2::from_shape_fn((3, 2), |(t, r)| (t * 2 + r) as f64 * 0.1);
         let job = EdispJob { cube, matrix: matrix.view() };
         let (got, want) = (engine.engine().apply_edisp(&job, &control), reference.engine().apply_edisp(&job, &control));
-        same(&got.unwrap(), &want.unwrap(), 1e-14, "energy dispersion");
+        same(&got.unwrap(), &want.unwrap(), subject.tolerance.jobs, "energy dispersion");
         let mask = Array3::from_shape_fn(data.counts.dim(), |(e, y, x)| (e + y + x) % 3 > 0);
         let job = CashSumJob { counts: cube, npred: CubeView::F32(data.background.view()), mask: Some(mask.view()) };
         let (got, want) = (engine.engine().cash_sum(&job, &control), reference.engine().cash_sum(&job, &control));
         let (got, want) = (got.unwrap(), want.unwrap());
-        assert!((got - want).abs() <= 1e-12 * want.abs(), "{}: Cash sum {got} for {want}", subject.name);
+        assert!(
+            (got - want).abs() <= subject.tolerance.jobs * want.abs(),
+            "{}: Cash sum {got} for {want}",
+            subject.name
+        );
     }
 }
