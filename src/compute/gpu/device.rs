@@ -93,6 +93,8 @@ pub(super) struct GpuDevice {
     pub(super) name: String,
     /// Most bytes of one storage binding or buffer.
     pub(super) binding_bytes: u64,
+    /// Loop steps of one invocation that a dispatch is planned for; 65535 end without a word on some adapters.
+    pub(super) max_steps: usize,
     /// Why the device was lost, once it is; only devices of our own tell.
     lost: Arc<OnceLock<String>>,
     pub(super) pipelines: Mutex<HashMap<&'static str, Arc<wgpu::ComputePipeline>>>,
@@ -160,6 +162,7 @@ impl GpuDevice {
             queue,
             name,
             binding_bytes,
+            max_steps: 50_000,
             lost: Arc::default(),
             pipelines: Mutex::default(),
             rates: Mutex::default(),

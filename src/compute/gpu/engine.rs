@@ -12,7 +12,7 @@ use crate::compute::bands::plan_bands;
 use crate::compute::engine::{Engine, PreparedTsMap};
 use crate::compute::reference::ReferenceEngine;
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::cube::CubeView;
 use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData};
 
@@ -20,8 +20,8 @@ use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData};
 pub(super) const KERNEL_PAD: (usize, usize) = (15, 20);
 /// Kernel cells that one workgroup of the convolution stages: rows, columns.
 const STAGE: (usize, usize) = (16, 32);
-/// Stages of one invocation of the convolution: each takes at most 200 loop steps, 65535 are allowed.
-const MAX_STAGES: usize = 300;
+/// Loop steps of one stage: 16 rows of 8 steps and their own, and copying.
+const STAGE_STEPS: usize = 200;
 /// Bins that one workgroup of the likelihood sums.
 const LIKELIHOOD_BINS: usize = 256 * 64;
 
@@ -58,6 +58,13 @@ impl GpuEngine {
     #[doc(hidden)]
     pub fn with_binding_limit(mut self, bytes: u64) -> Self {
         self.device.binding_bytes = self.device.binding_bytes.min(bytes & !3);
+        self
+    }
+
+    /// Plans dispatches for fewer loop steps: for tests of kernels that must be cut.
+    #[doc(hidden)]
+    pub fn with_step_limit(mut self, steps: usize) -> Self {
+        self.device.max_steps = steps;
         self
     }
 
@@ -114,7 +121,8 @@ impl Engine for GpuEngine {
         let mut out = Array3::zeros((planes, ny, nx));
         // A correlation with the kernel turned around is a convolution.
         let turned = job.kernel.slice(ndarray::s![.., ..;-1, ..;-1]);
-        let pieces = convolve_pieces(job.kernel.dim().1, job.kernel.dim().2);
+        let (_, ky, kx) = job.kernel.dim();
+        let pieces = convolve_pieces(ky, kx, self.device.max_steps)?;
         let uniform = self.device.uniform(size_of::<params::Convolve>())?;
         let kernel = self.device.upload("pevatron.kernel", &padded_kernel(turned, 1.0))?;
         for p in 0..planes {
@@ -262,14 +270,18 @@ impl GpuEngine {
 }
 
 /// Ranges of kernel rows that one dispatch of the convolution may take.
-pub(super) fn convolve_pieces(ky: usize, kx: usize) -> Vec<std::ops::Range<usize>> {
-    let rows = STAGE.0 * (MAX_STAGES / kx.div_ceil(STAGE.1)).max(1);
-    (0..ky).step_by(rows).map(|u| u..ky.min(u + rows)).collect()
+pub(super) fn convolve_pieces(ky: usize, kx: usize, max_steps: usize) -> Result<Vec<std::ops::Range<usize>>> {
+    let stages = max_steps / STAGE_STEPS / kx.div_ceil(STAGE.1);
+    if stages == 0 {
+        return Err(Error::unsupported(format!("a kernel of {kx} x {ky} pixels on a GPU")));
+    }
+    let rows = STAGE.0 * stages;
+    Ok((0..ky).step_by(rows).map(|u| u..ky.min(u + rows)).collect())
 }
 
 /// Planes of a convolution that one dispatch may take, where a plane is one piece.
-pub(super) fn convolve_planes(ky: usize, kx: usize) -> usize {
-    (MAX_STAGES / (ky.div_ceil(STAGE.0) * kx.div_ceil(STAGE.1))).max(1)
+pub(super) fn convolve_planes(ky: usize, kx: usize, max_steps: usize) -> usize {
+    (max_steps / STAGE_STEPS / (ky.div_ceil(STAGE.0) * kx.div_ceil(STAGE.1))).max(1)
 }
 
 /// Kernel planes times `scale` with their zeros around, `[plane, ky + 30, kx + 40]`.

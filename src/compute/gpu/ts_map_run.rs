@@ -53,8 +53,6 @@ pub(super) mod flag {
 
 /// Passes that a pixel may take before the host fits it.
 const MAX_PASSES: u32 = 30;
-/// Loop steps of one invocation that a dispatch is planned for; 65535 end without a word on some adapters.
-const MAX_STEPS: usize = 50_000;
 
 /// The results of a band as the device left them.
 pub(super) struct BandState {
@@ -94,6 +92,8 @@ pub(super) struct RunOnGpu<'d, 'r> {
     pub(super) device: &'d GpuDevice,
     pub(super) run: &'d TsMapRun<'r>,
     segments: Vec<Segment<'d>>,
+    /// Kernel rows that a dispatch of the correlation takes.
+    model_pieces: Vec<Range<usize>>,
     /// `(ny, nx)` of the map, `(ky, kx)` common to all planes.
     pub(super) shape: (usize, usize),
     kernel_shape: (usize, usize),
@@ -126,11 +126,12 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             .zip(&planes.first)
             .flat_map(|(range, first)| range.clone().map(move |plane| first + plane))
             .collect();
-        let kernel = common_kernel(run);
+        let kernel = common_kernel(run, planes.shape);
         let (_, ky, kx) = kernel.dim();
         if ky.max(kx) > 0xffff {
             return Err(Error::unsupported(format!("a kernel of {kx} x {ky} pixels on a GPU")));
         }
+        let model_pieces = convolve_pieces(ky, kx, device.max_steps)?;
         // The largest kernel value becomes 1 to 2: c = kernel * ratio then keeps the range of the ratios.
         let peak = kernel.iter().copied().fold(0.0, f64::max);
         let kernel_exponent = if peak > 0.0 { -(peak.log2().floor().clamp(-1000.0, 1000.0) as i32) } else { 0 };
@@ -152,6 +153,7 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             device,
             run,
             segments,
+            model_pieces,
             shape: (ny, nx),
             kernel_shape: (ky, kx),
             kernel: device.upload("pevatron.kernel", &padded_kernel(kernel.view(), kernel_scale))?,
@@ -305,7 +307,7 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         let (ky, kx) = self.kernel_shape;
         let common = self.params(band);
         let mut add = 0;
-        for piece in self.pieces(convolve_planes(ky, kx), &convolve_pieces(ky, kx)) {
+        for piece in self.pieces(convolve_planes(ky, kx, self.device.max_steps), &self.model_pieces) {
             let work = (TILE * TILE * piece.part.len() * kx * piece.planes) as f64;
             let slab = piece.segment.slab;
             let bindings = [(1, &slab.exposure), (2, &self.kernel), (3, &band.tiles), (4, &band.model)];
@@ -340,11 +342,11 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         let rows = ky + TILE - 1;
         // Steps of one plane if every bin had counts: two bins a step, plus staging and rows.
         let steps = |rows: usize| rows * (kx + TILE + 6) / 2 * 5 / 4 + 64;
-        let (planes, parts) = if steps(rows) <= MAX_STEPS {
-            (MAX_STEPS / steps(rows), cut(rows, rows))
+        let most = self.device.max_steps;
+        let (planes, parts) = if steps(rows) <= most {
+            (most / steps(rows), cut(rows, rows))
         } else {
-            let part = (MAX_STEPS * 3 / 2 / (kx + TILE + 6)).max(1);
-            (1, cut(rows, part))
+            (1, cut(rows, (most * 3 / 2 / (kx + TILE + 6)).max(1)))
         };
         let common = self.params(band);
         let mut add = 0;
@@ -382,8 +384,8 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         control: &Control,
     ) -> Result<()> {
         let cells = self.kernel_shape.0 * self.kernel_shape.1;
-        let (planes, parts) =
-            if cells <= MAX_STEPS { (MAX_STEPS / cells, cut(cells, cells)) } else { (1, cut(cells, MAX_STEPS)) };
+        let most = self.device.max_steps;
+        let (planes, parts) = if cells <= most { (most / cells, cut(cells, cells)) } else { (1, cut(cells, most)) };
         let common = self.params(band);
         let mut add = 0;
         for piece in self.pieces(planes, &parts) {
@@ -509,18 +511,23 @@ fn segments<'d>(slabs: &'d [DeviceSlab], used: &[usize]) -> Vec<Segment<'d>> {
     segments
 }
 
-/// All kernel planes of a run, `[plane, ky, kx]` in the smallest odd shape that holds each, centre on centre.
-fn common_kernel(run: &TsMapRun<'_>) -> ndarray::Array3<f64> {
+/// All kernel planes of a run, `[plane, ky, kx]` in the smallest odd shape that holds each, centre on centre, without
+/// what reaches farther than from one edge of the map to the other.
+fn common_kernel(run: &TsMapRun<'_>, (ny, nx): (usize, usize)) -> ndarray::Array3<f64> {
+    let reach = |k: &ndarray::ArrayView3<'_, f64>| {
+        ((k.dim().1 / 2).min(ny.saturating_sub(1)), (k.dim().2 / 2).min(nx.saturating_sub(1)))
+    };
     let used = || run.kernels.iter().filter(|k| k.dim().0 > 0);
-    let ky = used().map(|k| k.dim().1).max().unwrap_or(1);
-    let kx = used().map(|k| k.dim().2).max().unwrap_or(1);
+    let (hy, hx) = used().map(reach).fold((0, 0), |a, b| (a.0.max(b.0), a.1.max(b.1)));
+    let (ky, kx) = (2 * hy + 1, 2 * hx + 1);
     let planes = run.kernels.iter().map(|k| k.dim().0).sum();
     let mut common = ndarray::Array3::zeros((planes, ky, kx));
     let mut first = 0;
     for kernel in used() {
         let (planes, own_ky, own_kx) = kernel.dim();
-        let (y, x) = ((ky - own_ky) / 2, (kx - own_kx) / 2);
-        common.slice_mut(ndarray::s![first..first + planes, y..y + own_ky, x..x + own_kx]).assign(kernel);
+        let (y, x) = reach(kernel);
+        let inner = kernel.slice(ndarray::s![.., own_ky / 2 - y..=own_ky / 2 + y, own_kx / 2 - x..=own_kx / 2 + x]);
+        common.slice_mut(ndarray::s![first..first + planes, hy - y..=hy + y, hx - x..=hx + x]).assign(&inner);
         first += planes;
     }
     common
