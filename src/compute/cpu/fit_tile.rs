@@ -10,6 +10,7 @@ use super::plan::{PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
 use super::tile::{Tile, TileData};
 use super::wide::Mask;
+use super::wing::{Reach, SIX};
 use crate::kernels::ts_map::{Window, WindowFit};
 use crate::kernels::{TsMapOutput, TsMapStatus};
 
@@ -18,9 +19,18 @@ use crate::kernels::{TsMapOutput, TsMapStatus};
 pub struct Scratch {
     data: TileData,
     patch: PatchScratch,
+    /// Norms that the last patch of this strip looked at.
+    reach: Option<Reach>,
     window: Window,
     fits: Vec<WindowFit>,
 }
+
+/// Bins of a patch from which on a wing pays: below, building it anew where it was wrong costs more than it saves.
+const LEAST_WING_BINS: usize = 400;
+/// Attempts with a wing before all bins are listed.
+const WING_ATTEMPTS: usize = 2;
+/// The wing is made for norms this much farther out than those of the last patch.
+const REACH_MARGIN: f64 = 1.2;
 
 /// Fits the double-precision way, for single pixels.
 pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
@@ -54,6 +64,7 @@ pub fn fit_tile<V: Simd>(
             }
             if !strip {
                 scratch.data.enter_strip(plan, tile, patch_row);
+                scratch.reach = None;
                 strip = true;
             }
             let (fits, again) = fit_patch::<V>(plan, tile, (patch_row, patch_column), lanes, scratch);
@@ -95,11 +106,27 @@ fn fit_patch<V: Simd>(
     if plan.settings.sensitivity {
         return ([WindowFit::MASKED; LANES], wanted);
     }
-    let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, usual, &scratch.data, &mut scratch.patch);
-    let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
-    let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
-    let failed = norm.failed.or(errors.failed).and(patch.active);
-    (describe(&mut patch, &scratch.data, pixel, usual, &norm, &errors), awkward.or(failed))
+    let bins = scratch.data.patch_bins(at.1, plan.window().1).len();
+    let worth_it = !plan.settings.exact && bins >= LEAST_WING_BINS;
+    let mut expected = scratch.reach.filter(|_| worth_it);
+    for attempt in 0..=WING_ATTEMPTS {
+        let limit = match expected {
+            Some(reach) if attempt < WING_ATTEMPTS => reach.largest_c(&SIX) / REACH_MARGIN,
+            _ => 0.0,
+        };
+        let (mut patch, at_zero) =
+            Patch::new::<V>(plan, tile, at, usual, limit as f32, &scratch.data, &mut scratch.patch);
+        let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
+        let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
+        let reach = patch.reach(&norm, &errors);
+        expected = Some(reach).filter(|_| worth_it);
+        if patch.holds(reach) {
+            scratch.reach = expected;
+            let failed = norm.failed.or(errors.failed).and(patch.active);
+            return (describe(&mut patch, &scratch.data, pixel, usual, &norm, &errors), awkward.or(failed));
+        }
+    }
+    ([WindowFit::MASKED; LANES], wanted)
 }
 
 /// Turns lanes into fits in the units of the run.

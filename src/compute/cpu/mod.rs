@@ -20,6 +20,7 @@ mod prepared;
 mod simd;
 mod tile;
 mod wide;
+mod wing;
 
 use ndarray::Array3;
 

@@ -63,6 +63,8 @@ pub struct RunPlan<'r> {
     pub planes: Vec<RunPlane<'r>>,
     /// `[plane, row, column]` of the patch's window: kernel value of each lane, scaled.
     pub table: Vec<Block>,
+    /// Largest lane of each block of `table`.
+    pub table_max: Vec<f32>,
     /// Real norms are [`RunPlan::norm_scale`] times those of a fit with `c = table * ratio`.
     pub norm_scale: f64,
     /// Factor of the kernel in `table`; a power of two.
@@ -105,6 +107,7 @@ impl<'r> RunPlan<'r> {
                 plane.cells = sorted_cells(table, columns, number * rows * columns);
             },
         );
+        let table_max = table.par_iter().map(Block::max).collect();
         control.check()?;
         let sums = WindowSums::new(data, run, &planes, control)?;
         Ok(Self {
@@ -112,6 +115,7 @@ impl<'r> RunPlan<'r> {
             half,
             planes,
             table,
+            table_max,
             norm_scale: lists.ratio_scale * kernel_scale,
             kernel_scale,
             sums,
