@@ -12,6 +12,7 @@ mod errors;
 mod fit_tile;
 mod fourier;
 mod jobs;
+mod moments;
 mod passes;
 mod patch;
 mod plan;

@@ -9,7 +9,7 @@ use super::plan::{PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
 use super::tile::{StripBin, Tile, TileData};
 use super::wide::{Mask, Wide};
-use super::wing::{LIST_TERMS, Reach, SIX, TERMS, Wing};
+use super::wing::{EIGHT, LIST_TERMS, Reach, SIX, TERMS, Wing};
 
 /// Least value of curvatures that are divided by: products of faint bins may vanish in single precision.
 const TINY: f64 = 1e-100;
@@ -17,6 +17,8 @@ const TINY: f64 = 1e-100;
 const LAST_STEP: f64 = 0.1;
 /// Closest that `1 + x c` may come to 0: nearer, single precision loses the norm. Such pixels are fitted in double.
 const CLOSEST_POLE: f64 = 1e-4;
+/// Windows with more filled bins than this are not searched for the one bin that has model.
+const MOST_FILLED_SINGLE: f64 = 100.5;
 /// Bound on passes; pixels that need more are fitted in double.
 const MOST_PASSES: u32 = 30;
 
@@ -39,6 +41,8 @@ pub struct Patch<'p, 'r> {
     pub fitted: Mask,
     /// Of those, lanes with one such bin.
     pub single: Mask,
+    /// Some lane may have one such bin: moments cannot tell.
+    maybe_single: bool,
     /// Sum of m; 1 in lanes that are not active.
     pub model: Wide,
     /// Sum of m over bins without background.
@@ -53,12 +57,30 @@ pub struct Patch<'p, 'r> {
     lowest: Option<Wide>,
 }
 
+/// Where the sums of a patch come from.
+#[derive(Clone, Copy)]
+pub enum Source<'m> {
+    /// The bins, those with c up to a limit as moments.
+    List { wing_limit: f32 },
+    /// Moments of all bins, and the table of [`EIGHT`] for them.
+    Moments { moments: &'m [Wide; TERMS], table: usize },
+}
+
 /// Sums at norm 0, found while the list is built, and the largest c.
 struct AtZero {
     s1: Wide,
     s2: Wide,
     s3: Wide,
     c_max: Wide,
+}
+
+impl AtZero {
+    #[inline(always)]
+    fn add(&mut self, moments: &[Wide; TERMS]) {
+        self.s1 = self.s1 + moments[0];
+        self.s2 = self.s2 + moments[1];
+        self.s3 = self.s3 + moments[2];
+    }
 }
 
 /// The norm of each lane, and the sums there.
@@ -84,14 +106,14 @@ pub struct Norm {
 }
 
 impl<'p, 'r> Patch<'p, 'r> {
-    /// Makes the list of the patch; `wanted` are the lanes to fit, bins with c up to `wing_limit` become moments.
+    /// Makes the list of the patch; `wanted` are the lanes to fit.
     #[inline(always)]
     pub fn new<V: Simd>(
         plan: &'p RunPlan<'r>,
         tile: &'p Tile,
         at: (usize, usize),
         wanted: Mask,
-        wing_limit: f32,
+        source: Source<'_>,
         data: &TileData,
         scratch: &mut PatchScratch,
     ) -> (Self, AtZeroSums) {
@@ -101,34 +123,38 @@ impl<'p, 'r> Patch<'p, 'r> {
         let model = lanes(&plan.sums.model);
         let holes = if plan.sums.hole_model.is_empty() { Wide::ZERO } else { lanes(&plan.sums.hole_model) };
 
-        let bins = data.patch_bins(at.1, plan.window().1);
-        let mut at_zero;
+        let c_bound = c_bound(plan, data, at);
+        let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
         let mut wing = None;
-        if wing_limit > 0.0 {
-            let moments;
-            (at_zero, moments) = build_with_wing::<V>(plan, bins, at.1, wing_limit, &mut scratch.list);
-            for (sum, moment) in [&mut at_zero.s1, &mut at_zero.s2, &mut at_zero.s3].into_iter().zip(moments) {
-                *sum = *sum + moment;
+        let bins = || data.patch_bins(at.1, plan.window().1);
+        match source {
+            Source::Moments { moments, table } => {
+                scratch.list.clear();
+                at_zero.add(moments);
+                wing = Some(Wing::new(*moments, c_bound, &EIGHT[table]));
             }
-            wing = Some(moments);
-        } else {
-            at_zero = build::<V>(plan, bins, at.1, &mut scratch.list);
+            Source::List { wing_limit } if wing_limit > 0.0 => {
+                let moments;
+                (at_zero, moments) = build_with_wing::<V>(plan, bins(), at.1, wing_limit, &mut scratch.list);
+                at_zero.add(&moments);
+                wing = Some(Wing::new(moments, f64::from(wing_limit).min(c_bound), &SIX));
+            }
+            Source::List { .. } => at_zero = build::<V>(plan, bins(), at.1, &mut scratch.list),
         }
         scratch.truncated.clear();
         let active = wanted.and(model.over(0.0));
         let fitted = active.and(at_zero.s1.over(0.0));
-        let c_bound = (0..plan.planes.len())
-            .map(|p| f64::from(data.bound(p, at)) * f64::from(plan.planes[p].kernel_max))
-            .fold(0.0, f64::max)
-            * (1.0 + 1e-6);
-        let wing = wing.map(|moments| Wing::new(moments, f64::from(wing_limit).min(c_bound), &SIX));
+        let equal = equal_bins(&at_zero, fitted);
+        let single = if equal.any() { single_bins(equal, &scratch.list) } else { equal };
+        let filled = Wide(patch_lanes(&plan.sums.filled, plan.shape, pixel, 0.0));
         let patch = Self {
             plan,
             tile,
             at,
             active,
             fitted,
-            single: single_bins(&at_zero, fitted, &scratch.list),
+            single,
+            maybe_single: equal.and(filled.under(MOST_FILLED_SINGLE)).any(),
             wing,
             model: model.where_or(active, Wide::splat(1.0)),
             holes,
@@ -260,8 +286,7 @@ impl<'p, 'r> Patch<'p, 'r> {
     /// Whether the sums of this attempt hold.
     #[inline(always)]
     pub fn holds(&self, reach: Reach) -> bool {
-        // Which of the wing's bins are in which window is not known: single bins are told apart by the list alone.
-        self.wing.as_ref().is_none_or(|wing| wing.covers(reach) && !self.single.any())
+        self.wing.as_ref().is_none_or(|wing| wing.covers(reach) && !self.maybe_single)
     }
 
     /// Which lanes keep the first guess because of the threshold; their `x` becomes the guess.
@@ -406,14 +431,23 @@ fn build_with_wing<V: Simd>(
     (at_zero, moments)
 }
 
-/// Lanes with one bin that has counts and model. Only where all c are equal, which the sums tell, bins are counted.
+/// Upper bound of c over all bins that a patch sees.
 #[inline(always)]
-fn single_bins(at_zero: &AtZero, fitted: Mask, list: &BinList) -> Mask {
+pub fn c_bound(plan: &RunPlan<'_>, data: &TileData, at: (usize, usize)) -> f64 {
+    let bound = |p: usize| f64::from(data.bound(p, at)) * f64::from(plan.planes[p].kernel_max);
+    (0..plan.planes.len()).map(bound).fold(0.0, f64::max) * (1.0 + 1e-6)
+}
+
+/// Lanes whose bins all have one c, as the sums tell: a single bin is among them.
+#[inline(always)]
+fn equal_bins(at_zero: &AtZero, fitted: Mask) -> Mask {
     let spread = at_zero.s1 * at_zero.s3 - at_zero.s2 * at_zero.s2 * (1.0 + 1e-4);
-    let equal = spread.over(0.0).not().and(fitted);
-    if !equal.any() {
-        return equal;
-    }
+    spread.over(0.0).not().and(fitted)
+}
+
+/// Lanes with one bin that has counts and model, of those with equal bins.
+#[inline(always)]
+fn single_bins(equal: Mask, list: &BinList) -> Mask {
     let mut bins = [0u32; LANES];
     for c in list.ones.iter().chain(&list.others) {
         for (bins, c) in bins.iter_mut().zip(c.0) {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::boxes::box_sum;
 use super::correlate::{Method, Term, correlate};
+use super::moments::MomentPlan;
 use super::prepare::{BinLists, PlaneBins, is_hole, power_of_two_below};
 use super::simd::{Block, LANES};
 use crate::control::Control;
@@ -70,6 +71,8 @@ pub struct RunPlan<'r> {
     /// Factor of the kernel in `table`; a power of two.
     pub kernel_scale: f64,
     pub sums: WindowSums,
+    /// Transforms for dense maps.
+    pub moments: Option<MomentPlan>,
     pub fit_mask: ArrayView2<'r, bool>,
     /// First guess of the norm, whole map; `None` where no threshold asks for it.
     pub guess: Option<Vec<f64>>,
@@ -110,7 +113,8 @@ impl<'r> RunPlan<'r> {
         let table_max = table.par_iter().map(Block::max).collect();
         control.check()?;
         let sums = WindowSums::new(data, run, &planes, control)?;
-        Ok(Self {
+        let mut plan = Self {
+            moments: None,
             shape: data.shape(),
             half,
             planes,
@@ -122,7 +126,9 @@ impl<'r> RunPlan<'r> {
             fit_mask: run.fit_mask.view(),
             guess: run.norm_guess.filter(|_| run.settings.threshold.is_some()).map(|g| g.iter().copied().collect()),
             settings: run.settings.clone(),
-        })
+        };
+        plan.moments = MomentPlan::new(&plan, run);
+        Ok(plan)
     }
 
     /// Rows and columns of the window of a patch.

@@ -30,7 +30,6 @@ pub const SIX: Table = Table {
 };
 
 /// Eight terms; relative errors 2e-10, 1e-7, 2.3e-6 and 2.8e-5.
-#[cfg_attr(not(test), expect(dead_code, reason = "for dense maps"))]
 pub const EIGHT: [Table; 4] = [
     Table {
         low: -0.1,
@@ -127,6 +126,12 @@ impl Wing {
     #[inline(always)]
     pub fn covers(&self, reach: Reach) -> bool {
         reach.largest_c(self.table) >= self.c_max
+    }
+
+    /// Index of the narrowest table of [`EIGHT`] from `first` on that holds over a reach; `None` where none does.
+    #[inline(always)]
+    pub fn table_for(reach: Reach, c_max: f64, first: usize) -> Option<usize> {
+        (first..EIGHT.len()).find(|i| reach.largest_c(&EIGHT[*i]) >= c_max)
     }
 
     /// Norm below which the polynomial must not be asked.
