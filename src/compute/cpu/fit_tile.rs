@@ -37,7 +37,7 @@ const WING_ATTEMPTS: usize = 2;
 const REACH_MARGIN: f64 = 1.2;
 
 /// Rounding of moments by transforms that a likelihood may have.
-const MOST_NOISE: f64 = 3e-4;
+const MOST_NOISE: f64 = 6e-4;
 
 /// Fits the double-precision way, for single pixels.
 pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
