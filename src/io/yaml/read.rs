@@ -69,10 +69,15 @@ impl Models {
     /// they are, with environment variables (`$GAMMAPY_DATA/...`) expanded; `load` reads them.
     ///
     /// # Errors
-    /// As [`Models::from_yaml`], with the file's name; [`Error::Io`] where the file cannot be read.
+    /// As [`Models::from_yaml`], with the file's name, also where there is no file; [`Error::Io`] where it cannot be
+    /// read.
     pub fn read_with(path: impl AsRef<Path>, load: &dyn Fn(&Path) -> Result<Map>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
+            std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),
+            _ => Error::io(path, e),
+        })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::from_yaml(&text, &|name| load(&resolve(folder, name)?)).map_err(|e| e.at(&Place::file(path)))
     }
@@ -263,14 +268,17 @@ fn template(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn Spati
     Ok(Arc::new(model))
 }
 
-/// The `parameters` of a model. What an entry does not say comes from the default of that name; entries of other names
-/// are ignored, as Gammapy does both.
+/// The `parameters` of a model. What an entry does not say comes from the default of that name. Entries of other names
+/// are errors: Gammapy only warns, but a misspelt sigma that becomes 1 deg makes a wrong map without a trace.
 fn parameters(node: &Node, defaults: &[Parameter], links: &mut Links) -> Result<Vec<Parameter>> {
     let Some(entries) = node.get("parameters") else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for entry in entries.list()? {
         let name = entry.require("name")?.text()?;
-        let Some(default) = defaults.iter().find(|p| p.name == name) else { continue };
+        let Some(default) = defaults.iter().find(|p| p.name == name) else {
+            let known: Vec<_> = defaults.iter().map(|p| p.name.as_str()).collect();
+            return Err(entry.error(format!("parameter '{name}' is not one of {}", known.join(", "))));
+        };
         found.push(parameter(entry, default, links).map_err(|e| in_parameter(e, &name))?);
     }
     Ok(found)
