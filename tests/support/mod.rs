@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test target uses its part")]
 
 pub mod compare;
+#[cfg(feature = "fits-system")]
 pub mod npz;
 pub mod synthetic;
 
