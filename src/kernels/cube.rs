@@ -107,6 +107,21 @@ impl<'a> CubeView<'a> {
 }
 
 impl PlaneView<'_> {
+    /// Copies part of a row, from column `first` on, into `out`.
+    #[inline(always)]
+    pub fn copy_row(&self, y: usize, first: usize, out: &mut [f64]) {
+        match self {
+            Self::F32(a) => match a.row(y).to_slice() {
+                Some(row) => out.iter_mut().zip(&row[first..]).for_each(|(out, v)| *out = f64::from(*v)),
+                None => out.iter_mut().zip(a.row(y).iter().skip(first)).for_each(|(out, v)| *out = f64::from(*v)),
+            },
+            Self::F64(a) => match a.row(y).to_slice() {
+                Some(row) => out.iter_mut().zip(&row[first..]).for_each(|(out, v)| *out = *v),
+                None => out.iter_mut().zip(a.row(y).iter().skip(first)).for_each(|(out, v)| *out = *v),
+            },
+        }
+    }
+
     /// Value at `[y, x]`.
     #[inline(always)]
     pub fn at(&self, y: usize, x: usize) -> f64 {

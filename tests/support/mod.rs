@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod fits_file;
+#[cfg(feature = "fits-system")]
 pub mod npz;
 pub mod synthetic;
 

@@ -47,6 +47,7 @@ pub struct TileData {
 
 impl TileData {
     /// Goes to a tile.
+    #[inline(always)]
     pub fn enter(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
         let (rows, columns) = plan.window();
         self.patches = (tile.rows.len().div_ceil(PATCH), tile.columns.len().div_ceil(PATCH));
@@ -56,14 +57,17 @@ impl TileData {
         self.choose_scale(plan, tile);
         let Self { ratios, frame, scale, .. } = self;
         let ratio_scale = plan.norm_scale / plan.kernel_scale * *scale;
+        let (mut b_row, mut e_row) = (vec![0.0; frame.1], vec![0.0; frame.1]);
         ratios.clear();
         ratios.resize(plan.planes.len() * frame.0 * frame.1, 0.0);
         for (plane, ratios) in plan.planes.iter().zip(ratios.chunks_mut(frame.0 * frame.1)) {
             for_each_frame_row(plan, tile, *frame, |y, columns, row, first| {
                 let row = &mut ratios[row * frame.1 + first..][..columns.len()];
-                for (ratio, x) in row.iter_mut().zip(columns) {
-                    let b = plane.background.at(y, x);
-                    *ratio = if is_hole(b) { 0.0 } else { (plane.exposure.at(y, x) / b * ratio_scale) as f32 };
+                let (b, e) = (&mut b_row[..columns.len()], &mut e_row[..columns.len()]);
+                plane.background.copy_row(y, columns.start, b);
+                plane.exposure.copy_row(y, columns.start, e);
+                for ((ratio, b), e) in row.iter_mut().zip(b).zip(e) {
+                    *ratio = if is_hole(*b) { 0.0 } else { (*e / *b * ratio_scale) as f32 };
                 }
             });
         }
@@ -252,6 +256,7 @@ fn within(columns: &[u32], bins: Range<usize>, reach: &Range<usize>) -> Range<us
 }
 
 /// Calls `row(y, columns, frame row, first frame column)` for each row of the map within the frame.
+#[inline(always)]
 fn for_each_frame_row(
     plan: &RunPlan<'_>,
     tile: &Tile,
