@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Golden cases through the command line on every backend, judged by ../shared/tools/compare_fluxmaps.py.
+"""Golden cases through the command line on every backend, judged by compare_fluxmaps.py of ../shared/tools
+(or of PEVATRON_SHARED).
 
     cases.py PROGRAM FOLDER...
 
@@ -10,11 +11,12 @@ through single precision. So npred and npred_excess may be off by 5e-5 instead o
 import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path("../shared/tools").resolve()))
+sys.path.insert(0, str(Path(os.environ.get("PEVATRON_SHARED", "../shared"), "tools").resolve()))
 import run_cases  # noqa: E402
 
 NPRED_LIMIT = 5e-5

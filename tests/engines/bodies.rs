@@ -52,6 +52,13 @@ pub fn surveys(subject: &Subject, engine: &Backend) {
     let dense =
         Survey { shape: (40, 44), planes: 4, half: (12, 12), occupancy: 0.6, sources: 4, seed: 6, ..Survey::default() };
     check(subject, engine, &dense.case("dense, large kernel"));
+    // Enough bins per window for transforms of the moments; bright sources force some windows out of them.
+    let transformed =
+        Survey { shape: (64, 90), planes: 8, half: (16, 16), occupancy: 0.65, sources: 6, seed: 8, ..dense };
+    let thinned = transformed.case("dense enough for transforms").with(|case| {
+        case.fit_mask = Array2::from_shape_fn(case.fit_mask.dim(), |(y, x)| (y * 7 + x) % 13 == 0);
+    });
+    check(subject, engine, &thinned);
     let steep = Survey { planes: 6, occupancy: 0.02, spectrum: 1e3, seed: 7, ..Survey::default() };
     check(subject, engine, &steep.case("steep spectrum"));
 }

@@ -63,7 +63,10 @@ pub fn errors<V: Simd>(
     let gap = (patch.model - norm.moved.p).only(lanes);
     let q = norm.moved.q.where_or(lanes, Wide::splat(1.0)).at_least(1e-60);
     let sigma = q.sqrt().recip();
-    let pole = norm.moved.u_max.at_least(1e-30).map(|u| -1.0 / u);
+    let mut pole = norm.moved.u_max.at_least(1e-30).map(|u| -1.0 / u);
+    if let Some(wing) = &patch.wing {
+        pole = pole.max((Wide::splat(wing.lower()) - norm.base).at_most(-1e-30));
+    }
     let sloped = norm.at_bound.or(norm.kept).and(lanes);
 
     let start = |n_sigma: f64, direction: f64| {
@@ -95,7 +98,15 @@ pub fn errors<V: Simd>(
         if open.count == 0 {
             break;
         }
-        let found = evaluate::<V>(&scratch.list, norm.moved.p_ones, &searches, open);
+        let mut found = evaluate::<V>(&scratch.list, norm.moved.p_ones, &searches, open);
+        if let Some(wing) = &patch.wing {
+            for (search, found) in searches.iter().zip(&mut found) {
+                let added = wing.rise(&norm.wing, norm.base, search.at.rounded());
+                found.value = found.value + added.value;
+                found.slope = found.slope + added.slope;
+                found.bend = found.bend + added.bend;
+            }
+        }
         for j in [UP, LIMIT] {
             if open.is[j] {
                 step_up(&mut searches[j], &found[j], gap, sigma);

@@ -5,11 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::Array2;
 
 use super::errors::{Errors, errors};
-use super::patch::{Norm, Patch, PatchScratch};
+use super::moments::Moments;
+use super::patch::{Norm, Patch, PatchScratch, Source, c_bound, one_pole_step};
 use super::plan::{PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
 use super::tile::{Tile, TileData};
-use super::wide::Mask;
+use super::wide::{Mask, Wide};
+use super::wing::{Reach, SIX, TERMS, Wing};
 use crate::kernels::ts_map::{Window, WindowFit};
 use crate::kernels::{TsMapOutput, TsMapStatus};
 
@@ -17,10 +19,25 @@ use crate::kernels::{TsMapOutput, TsMapStatus};
 #[derive(Default)]
 pub struct Scratch {
     data: TileData,
+    moments: Moments,
     patch: PatchScratch,
+    /// The bins of the current row of patches are sorted.
+    strip: bool,
+    /// Norms that the last patch of this strip looked at.
+    reach: Option<Reach>,
     window: Window,
     fits: Vec<WindowFit>,
 }
+
+/// Bins of a patch from which on a wing pays: below, building it anew where it was wrong costs more than it saves.
+const LEAST_WING_BINS: usize = 400;
+/// Attempts with a wing before all bins are listed.
+const WING_ATTEMPTS: usize = 2;
+/// The wing is made for norms this much farther out than those of the last patch.
+const REACH_MARGIN: f64 = 1.2;
+
+/// Rounding of moments by transforms that a likelihood may have.
+const MOST_NOISE: f64 = 6e-4;
 
 /// Fits the double-precision way, for single pixels.
 pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
@@ -41,7 +58,8 @@ pub fn fit_tile<V: Simd>(
     scratch.fits.clear();
     scratch.fits.resize(rows * columns, WindowFit::MASKED);
     for patch_row in 0..rows.div_ceil(PATCH) {
-        let mut strip = false;
+        scratch.strip = false;
+        scratch.reach = None;
         for patch_column in 0..columns.div_ceil(PATCH) {
             let (y0, x0) = (tile.rows.start + patch_row * PATCH, tile.columns.start + patch_column * PATCH);
             let lanes = Mask::from_fn(|lane| wanted(y0 + lane / PATCH, x0 + lane % PATCH));
@@ -50,11 +68,14 @@ pub fn fit_tile<V: Simd>(
             }
             if !entered {
                 scratch.data.enter(plan, tile);
+                if let Some(moments) = &plan.moments {
+                    scratch.moments.enter(moments, plan, tile, &scratch.data);
+                }
                 entered = true;
             }
-            if !strip {
+            if !scratch.strip && plan.moments.is_none() {
                 scratch.data.enter_strip(plan, tile, patch_row);
-                strip = true;
+                scratch.strip = true;
             }
             let (fits, again) = fit_patch::<V>(plan, tile, (patch_row, patch_column), lanes, scratch);
             for (lane, mut fit) in fits.into_iter().enumerate() {
@@ -95,11 +116,85 @@ fn fit_patch<V: Simd>(
     if plan.settings.sensitivity {
         return ([WindowFit::MASKED; LANES], wanted);
     }
-    let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, usual, &scratch.data, &mut scratch.patch);
+    let moments = if plan.moments.is_some() { scratch.moments.patch(at) } else { [Wide::ZERO; TERMS] };
+    let c_max = c_bound(plan, &scratch.data, at);
+    let mut table = match plan.moments {
+        Some(_) => Wing::table_for(first_reach(plan, &moments, pixel, &scratch.data, usual), c_max, 0),
+        None => None,
+    };
+    let mut expected = None;
+    let mut lists = 0;
+    loop {
+        let source = match table {
+            Some(table) => Source::Moments { moments: &moments, table },
+            None => {
+                if !scratch.strip {
+                    scratch.data.enter_strip(plan, tile, at.0);
+                    scratch.strip = true;
+                }
+                let bins = scratch.data.patch_bins(at.1, plan.window().1).len();
+                let wing = !plan.settings.exact && bins >= LEAST_WING_BINS && lists < WING_ATTEMPTS;
+                let reach: Option<Reach> = expected.or(scratch.reach).filter(|_| wing);
+                lists += 1;
+                Source::List { wing_limit: reach.map_or(0.0, |reach| reach.largest_c(&SIX) / REACH_MARGIN) as f32 }
+            }
+        };
+        let (fits, failed, reach, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, scratch);
+        let noisy = table.is_some() && scratch.moments.noise(reach.high.max(reach.low)) > MOST_NOISE;
+        if holds && !noisy {
+            if table.is_none() {
+                scratch.reach = Some(reach);
+            }
+            return (fits, awkward.or(failed));
+        }
+        expected = Some(reach);
+        table = table.filter(|_| !noisy).and_then(|table| Wing::table_for(reach, c_max, table + 1));
+        if lists > WING_ATTEMPTS {
+            return (fits, wanted);
+        }
+    }
+}
+
+/// One attempt: fits with the lanes that failed, the norms looked at, and whether the sums hold there.
+#[inline(always)]
+fn attempt<V: Simd>(
+    plan: &RunPlan<'_>,
+    tile: &Tile,
+    at: (usize, usize),
+    pixel: (usize, usize),
+    wanted: Mask,
+    source: Source<'_>,
+    scratch: &mut Scratch,
+) -> ([WindowFit; LANES], Mask, Reach, bool) {
+    let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, wanted, source, &scratch.data, &mut scratch.patch);
     let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
     let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
+    let reach = patch.reach(&norm, &errors);
+    if !patch.holds(reach) {
+        return ([WindowFit::MASKED; LANES], wanted, reach, false);
+    }
     let failed = norm.failed.or(errors.failed).and(patch.active);
-    (describe(&mut patch, &scratch.data, pixel, usual, &norm, &errors), awkward.or(failed))
+    (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, reach, true)
+}
+
+/// Norms that a patch will look at, as the first three moments have it.
+#[inline(always)]
+fn first_reach(
+    plan: &RunPlan<'_>,
+    moments: &[Wide; TERMS],
+    pixel: (usize, usize),
+    data: &TileData,
+    wanted: Mask,
+) -> Reach {
+    let model = Wide(patch_lanes(&plan.sums.model, plan.shape, pixel, 0.0)) * (plan.norm_scale * data.scale);
+    let wanted = wanted.and(model.over(0.0)).and(moments[0].over(0.0));
+    let model = model.where_or(wanted, Wide::splat(1.0));
+    let [s1, s2, s3, ..] = *moments;
+    let norm = one_pole_step(s1 - model, s2, s3, model);
+    let sigma = (s3 / s2.at_least(1e-100) * norm + 1.0).at_least(0.1) / s2.at_least(1e-100).sqrt();
+    let high = (norm + sigma * plan.settings.n_sigma_ul.max(plan.settings.n_sigma)).only(wanted).highest();
+    let low = (sigma * plan.settings.n_sigma - norm).only(wanted).highest();
+    Reach { low: low.max(0.0) * 1.03, high: high.max(0.0) * 1.03 }
 }
 
 /// Turns lanes into fits in the units of the run.
@@ -170,14 +265,14 @@ fn describe(
 
 /// Q at the norm, from the sums at the base: the one-pole model again.
 #[inline(always)]
-fn one_pole_curvature(norm: &Norm) -> super::wide::Wide {
+fn one_pole_curvature(norm: &Norm) -> Wide {
     let bend = norm.moved.r / norm.moved.q.at_least(1e-100);
     let stretch = bend * norm.rest + 1.0;
     norm.moved.q / (stretch * stretch)
 }
 
 #[inline(always)]
-fn norm_at_bound(patch: &mut Patch<'_, '_>, data: &TileData) -> super::wide::Wide {
+fn norm_at_bound(patch: &mut Patch<'_, '_>, data: &TileData) -> Wide {
     // Known by now: lanes without counts asked for it first of all.
     patch.lowest_norm::<super::simd::Portable>(data)
 }

@@ -12,6 +12,7 @@ mod errors;
 mod fit_tile;
 mod fourier;
 mod jobs;
+mod moments;
 mod passes;
 mod patch;
 mod plan;
@@ -20,6 +21,7 @@ mod prepared;
 mod simd;
 mod tile;
 mod wide;
+mod wing;
 
 use ndarray::Array3;
 

@@ -9,6 +9,7 @@ use super::plan::{PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
 use super::tile::{StripBin, Tile, TileData};
 use super::wide::{Mask, Wide};
+use super::wing::{EIGHT, LIST_TERMS, Reach, SIX, TERMS, Wing};
 
 /// Least value of curvatures that are divided by: products of faint bins may vanish in single precision.
 const TINY: f64 = 1e-100;
@@ -16,6 +17,8 @@ const TINY: f64 = 1e-100;
 const LAST_STEP: f64 = 0.1;
 /// Closest that `1 + x c` may come to 0: nearer, single precision loses the norm. Such pixels are fitted in double.
 const CLOSEST_POLE: f64 = 1e-4;
+/// Windows with more filled bins than this are not searched for the one bin that has model.
+const MOST_FILLED_SINGLE: f64 = 100.5;
 /// Bound on passes; pixels that need more are fitted in double.
 const MOST_PASSES: u32 = 30;
 
@@ -38,16 +41,29 @@ pub struct Patch<'p, 'r> {
     pub fitted: Mask,
     /// Of those, lanes with one such bin.
     pub single: Mask,
+    /// Some lane may have one such bin: moments cannot tell.
+    maybe_single: bool,
     /// Sum of m; 1 in lanes that are not active.
     pub model: Wide,
     /// Sum of m over bins without background.
     pub holes: Wide,
+    /// Bins that are kept as moments, where there are any.
+    pub wing: Option<Wing>,
     /// Norms of the tile times this are norms.
     pub scale: f64,
     /// Upper bound of c over all bins of the patch.
     c_bound: f64,
     /// The bound npred ≥ 0 once it was needed.
     lowest: Option<Wide>,
+}
+
+/// Where the sums of a patch come from.
+#[derive(Clone, Copy)]
+pub enum Source<'m> {
+    /// The bins, those with c up to a limit as moments.
+    List { wing_limit: f32 },
+    /// Moments of all bins, and the table of [`EIGHT`] for them.
+    Moments { moments: &'m [Wide; TERMS], table: usize },
 }
 
 /// Sums at norm 0, found while the list is built, and the largest c.
@@ -58,6 +74,15 @@ struct AtZero {
     c_max: Wide,
 }
 
+impl AtZero {
+    #[inline(always)]
+    fn add(&mut self, moments: &[Wide; TERMS]) {
+        self.s1 = self.s1 + moments[0];
+        self.s2 = self.s2 + moments[1];
+        self.s3 = self.s3 + moments[2];
+    }
+}
+
 /// The norm of each lane, and the sums there.
 pub struct Norm {
     /// Where the list was moved to; the norm is `base + rest`.
@@ -65,6 +90,8 @@ pub struct Norm {
     pub rest: Wide,
     /// Sums at `base`.
     pub moved: Moved,
+    /// Of `moved`, what the wing adds.
+    pub wing: Sums,
     /// stat(0) - stat(norm).
     pub ts: Wide,
     /// stat(base) - stat(norm).
@@ -86,6 +113,7 @@ impl<'p, 'r> Patch<'p, 'r> {
         tile: &'p Tile,
         at: (usize, usize),
         wanted: Mask,
+        source: Source<'_>,
         data: &TileData,
         scratch: &mut PatchScratch,
     ) -> (Self, AtZeroSums) {
@@ -95,21 +123,39 @@ impl<'p, 'r> Patch<'p, 'r> {
         let model = lanes(&plan.sums.model);
         let holes = if plan.sums.hole_model.is_empty() { Wide::ZERO } else { lanes(&plan.sums.hole_model) };
 
-        let at_zero = build::<V>(plan, data.patch_bins(at.1, plan.window().1), at.1, &mut scratch.list);
+        let c_bound = c_bound(plan, data, at);
+        let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+        let mut wing = None;
+        let bins = || data.patch_bins(at.1, plan.window().1);
+        match source {
+            Source::Moments { moments, table } => {
+                scratch.list.clear();
+                at_zero.add(moments);
+                wing = Some(Wing::new(*moments, c_bound, &EIGHT[table]));
+            }
+            Source::List { wing_limit } if wing_limit > 0.0 => {
+                let moments;
+                (at_zero, moments) = build_with_wing::<V>(plan, bins(), at.1, wing_limit, &mut scratch.list);
+                at_zero.add(&moments);
+                wing = Some(Wing::new(moments, f64::from(wing_limit).min(c_bound), &SIX));
+            }
+            Source::List { .. } => at_zero = build::<V>(plan, bins(), at.1, &mut scratch.list),
+        }
         scratch.truncated.clear();
         let active = wanted.and(model.over(0.0));
         let fitted = active.and(at_zero.s1.over(0.0));
-        let c_bound = (0..plan.planes.len())
-            .map(|p| f64::from(data.bound(p, at)) * f64::from(plan.planes[p].kernel_max))
-            .fold(0.0, f64::max)
-            * (1.0 + 1e-6);
+        let equal = equal_bins(&at_zero, fitted);
+        let single = if equal.any() { single_bins(equal, &scratch.list) } else { equal };
+        let filled = Wide(patch_lanes(&plan.sums.filled, plan.shape, pixel, 0.0));
         let patch = Self {
             plan,
             tile,
             at,
             active,
             fitted,
-            single: single_bins(&at_zero, fitted, &scratch.list),
+            single,
+            maybe_single: equal.and(filled.under(MOST_FILLED_SINGLE)).any(),
+            wing,
             model: model.where_or(active, Wide::splat(1.0)),
             holes,
             scale,
@@ -147,7 +193,10 @@ impl<'p, 'r> Patch<'p, 'r> {
         // Right of the last pole by what its counts alone ask for, and never where single precision is lost.
         let above_pole = pole + model.recip() * (0.999 * f64::from(data.counts_min).min(1e30));
         let closest = pole * (1.0 - CLOSEST_POLE);
-        let lower = closest.max(above_pole);
+        let mut lower = closest.max(above_pole);
+        if let Some(wing) = &self.wing {
+            lower = lower.at_least(wing.lower());
+        }
 
         let mut x = one_pole_step(at_zero.s1 - model, at_zero.s2, at_zero.s3, model).max(lower).only(fitted);
         if self.may_be_negative(x, self.active) || fitted.not().and(self.active).any() {
@@ -162,7 +211,7 @@ impl<'p, 'r> Patch<'p, 'r> {
         loop {
             passes += 1;
             x = x.rounded();
-            at = sums::<V>(list, x.to_lanes());
+            at = self.sums::<V>(list, x);
             let mut next = (x + one_pole_step(at.p - model, at.q, at.r, model)).max(lower);
             if self.lowest.is_none() && self.may_be_negative(next, free) {
                 self.lowest_norm::<V>(data);
@@ -180,7 +229,11 @@ impl<'p, 'r> Patch<'p, 'r> {
 
         let base = (x + step).rounded();
         let likelihood = taylor(&at, base - x) - base * model;
-        let moved = move_to::<V>(list, base.to_lanes());
+        let mut moved = move_to::<V>(list, base.to_lanes());
+        let wing = self.wing.as_ref().map_or(Sums::ZERO, |wing| wing.sums(base));
+        moved.p = moved.p + wing.p;
+        moved.q = moved.q + wing.q;
+        moved.r = moved.r + wing.r;
         let excess = moved.p - model;
         let mut rest = one_pole_step(excess, moved.q, moved.r, model).only(free);
         let mut at_bound = fitted.not().and(self.active);
@@ -196,6 +249,7 @@ impl<'p, 'r> Patch<'p, 'r> {
             base,
             rest,
             moved,
+            wing,
             ts: likelihood * 2.0 + offset,
             offset,
             at_bound: at_bound.and(kept.lanes.not()),
@@ -203,6 +257,36 @@ impl<'p, 'r> Patch<'p, 'r> {
             failed: settled.not().and(free).or(lost).or(jumped).or(kept.unclear),
             passes,
         }
+    }
+
+    /// The sums at `x` over list and wing.
+    #[inline(always)]
+    fn sums<V: Simd>(&self, list: &BinList, x: Wide) -> Sums {
+        let mut sums = sums::<V>(list, x.to_lanes());
+        if let Some(wing) = &self.wing {
+            let wing = wing.sums(x);
+            sums.l = sums.l + wing.l;
+            sums.p = sums.p + wing.p;
+            sums.q = sums.q + wing.q;
+            sums.r = sums.r + wing.r;
+        }
+        sums
+    }
+
+    /// Norms that were looked at by all fitted lanes.
+    #[inline(always)]
+    pub fn reach(&self, norm: &Norm, errors: &super::errors::Errors) -> Reach {
+        let best = norm.base + norm.rest;
+        let high = errors.up.max(errors.limit).at_least(0.0) + best;
+        let low = best - errors.down.at_least(0.0);
+        let high = high.max(norm.base).only(self.fitted).highest();
+        Reach { high: high.max(0.0), low: -low.min(norm.base).only(self.fitted).lowest().min(0.0) }
+    }
+
+    /// Whether the sums of this attempt hold.
+    #[inline(always)]
+    pub fn holds(&self, reach: Reach) -> bool {
+        self.wing.as_ref().is_none_or(|wing| wing.covers(reach) && !self.maybe_single)
     }
 
     /// Which lanes keep the first guess because of the threshold; their `x` becomes the guess.
@@ -221,7 +305,7 @@ impl<'p, 'r> Patch<'p, 'r> {
         }
         let tested = given.and(clear);
         let at = at.only(tested);
-        let ts = (sums::<V>(list, at.to_lanes()).l - at * self.model) * 2.0;
+        let ts = (self.sums::<V>(list, at).l - at * self.model) * 2.0;
         let lanes = tested.and(ts.over(threshold).not());
         *x = at.where_or(lanes, *x);
         Kept { lanes, unclear: given.and(clear.not()) }
@@ -293,14 +377,77 @@ fn build<V: Simd>(plan: &RunPlan<'_>, bins: &[StripBin], patch_column: usize, li
     at_zero
 }
 
-/// Lanes with one bin that has counts and model. Only where all c are equal, which the sums tell, bins are counted.
+/// The same, with all bins up to `limit` as moments instead.
 #[inline(always)]
-fn single_bins(at_zero: &AtZero, fitted: Mask, list: &BinList) -> Mask {
-    let spread = at_zero.s1 * at_zero.s3 - at_zero.s2 * at_zero.s2 * (1.0 + 1e-4);
-    let equal = spread.over(0.0).not().and(fitted);
-    if !equal.any() {
-        return equal;
+fn build_with_wing<V: Simd>(
+    plan: &RunPlan<'_>,
+    bins: &[StripBin],
+    patch_column: usize,
+    limit: f32,
+    list: &mut BinList,
+) -> (AtZero, [Wide; TERMS]) {
+    list.clear();
+    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut moments = [Wide::ZERO; TERMS];
+    let first = (patch_column * PATCH) as u32;
+    let mut c_max = V::zero();
+    for chunk in bins.chunks(256) {
+        let mut sums = [V::zero(); LIST_TERMS];
+        let (mut s1, mut s2, mut s3) = (V::zero(), V::zero(), V::zero());
+        for bin in chunk {
+            let index = (bin.table_row + bin.column - first) as usize;
+            let c = V::splat(bin.ratio).mul(V::load(&plan.table[index]));
+            let mut power = V::splat(bin.counts).mul(c);
+            if bin.ratio * plan.table_max[index] <= limit {
+                sums[0] = sums[0].add(power);
+                for sum in &mut sums[1..] {
+                    power = power.mul(c);
+                    *sum = sum.add(power);
+                }
+                continue;
+            }
+            c_max = c_max.max(c);
+            s1 = s1.add(power);
+            power = power.mul(c);
+            s2 = s2.add(power);
+            s3 = power.mul_add(c, s3);
+            let mut block = super::simd::Block::ZERO;
+            c.store(&mut block);
+            if bin.counts == 1.0 {
+                list.ones.push(block);
+            } else {
+                list.others.push(block);
+                list.other_counts.push(bin.counts);
+            }
+        }
+        for (moment, sum) in moments.iter_mut().zip(sums) {
+            moment.add_lanes(sum);
+        }
+        at_zero.s1.add_lanes(s1);
+        at_zero.s2.add_lanes(s2);
+        at_zero.s3.add_lanes(s3);
     }
+    at_zero.c_max = Wide::from_lanes(c_max);
+    (at_zero, moments)
+}
+
+/// Upper bound of c over all bins that a patch sees.
+#[inline(always)]
+pub fn c_bound(plan: &RunPlan<'_>, data: &TileData, at: (usize, usize)) -> f64 {
+    let bound = |p: usize| f64::from(data.bound(p, at)) * f64::from(plan.planes[p].kernel_max);
+    (0..plan.planes.len()).map(bound).fold(0.0, f64::max) * (1.0 + 1e-6)
+}
+
+/// Lanes whose bins all have one c, as the sums tell: a single bin is among them.
+#[inline(always)]
+fn equal_bins(at_zero: &AtZero, fitted: Mask) -> Mask {
+    let spread = at_zero.s1 * at_zero.s3 - at_zero.s2 * at_zero.s2 * (1.0 + 1e-4);
+    spread.over(0.0).not().and(fitted)
+}
+
+/// Lanes with one bin that has counts and model, of those with equal bins.
+#[inline(always)]
+fn single_bins(equal: Mask, list: &BinList) -> Mask {
     let mut bins = [0u32; LANES];
     for c in list.ones.iter().chain(&list.others) {
         for (bins, c) in bins.iter_mut().zip(c.0) {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::boxes::box_sum;
 use super::correlate::{Method, Term, correlate};
+use super::moments::MomentPlan;
 use super::prepare::{BinLists, PlaneBins, is_hole, power_of_two_below};
 use super::simd::{Block, LANES};
 use crate::control::Control;
@@ -63,11 +64,15 @@ pub struct RunPlan<'r> {
     pub planes: Vec<RunPlane<'r>>,
     /// `[plane, row, column]` of the patch's window: kernel value of each lane, scaled.
     pub table: Vec<Block>,
+    /// Largest lane of each block of `table`.
+    pub table_max: Vec<f32>,
     /// Real norms are [`RunPlan::norm_scale`] times those of a fit with `c = table * ratio`.
     pub norm_scale: f64,
     /// Factor of the kernel in `table`; a power of two.
     pub kernel_scale: f64,
     pub sums: WindowSums,
+    /// Transforms for dense maps.
+    pub moments: Option<MomentPlan>,
     pub fit_mask: ArrayView2<'r, bool>,
     /// First guess of the norm, whole map; `None` where no threshold asks for it.
     pub guess: Option<Vec<f64>>,
@@ -105,20 +110,25 @@ impl<'r> RunPlan<'r> {
                 plane.cells = sorted_cells(table, columns, number * rows * columns);
             },
         );
+        let table_max = table.par_iter().map(Block::max).collect();
         control.check()?;
         let sums = WindowSums::new(data, run, &planes, control)?;
-        Ok(Self {
+        let mut plan = Self {
+            moments: None,
             shape: data.shape(),
             half,
             planes,
             table,
+            table_max,
             norm_scale: lists.ratio_scale * kernel_scale,
             kernel_scale,
             sums,
             fit_mask: run.fit_mask.view(),
             guess: run.norm_guess.filter(|_| run.settings.threshold.is_some()).map(|g| g.iter().copied().collect()),
             settings: run.settings.clone(),
-        })
+        };
+        plan.moments = MomentPlan::new(&plan, run);
+        Ok(plan)
     }
 
     /// Rows and columns of the window of a patch.

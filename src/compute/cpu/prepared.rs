@@ -46,7 +46,8 @@ impl<'a> Prepared<'a> {
         let total = run.fit_mask.iter().filter(|fitted| **fitted).count() as u64;
         let done = AtomicU64::new(0);
         control.report("fit", 0, total);
-        tiles(self.data.shape()).par_iter().try_for_each_init(Scratch::default, |scratch, tile| {
+        let most = plan.moments.as_ref().map(|moments| moments.tile(plan.half));
+        tiles(self.data.shape(), most).par_iter().try_for_each_init(Scratch::default, |scratch, tile| {
             control.check()?;
             let count = self.engine.instructions.fit_tile(&plan, tile, scratch, &refit, &output);
             if count > 0 {
@@ -90,11 +91,13 @@ impl PreparedTsMap for Prepared<'_> {
     }
 }
 
-/// Cuts a map into tiles: by its shape alone, so that no result depends on the number of threads.
-pub fn tiles((ny, nx): (usize, usize)) -> Vec<Tile> {
+/// Cuts a map into tiles: by its shape alone (or by the size that transforms ask for), so that no result depends on the
+/// number of threads.
+fn tiles((ny, nx): (usize, usize), transformed: Option<(usize, usize)>) -> Vec<Tile> {
     let columns = TILE_COLUMNS.min(nx.next_multiple_of(PATCH)).max(PATCH);
     let across = nx.div_ceil(columns).max(1);
     let rows = (ny * across / TILES_WANTED).next_multiple_of(PATCH).clamp(2 * PATCH, TILE_ROWS);
+    let (rows, columns) = transformed.unwrap_or((rows, columns));
     let mut tiles = Vec::new();
     for y in (0..ny).step_by(rows) {
         for x in (0..nx).step_by(columns) {

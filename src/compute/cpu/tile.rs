@@ -1,7 +1,7 @@
 //! A tile of the map as one thread works on it: strips of sorted bins, ratios e / b with their halo, bounds.
 
 use super::plan::{PATCH, RunPlan};
-use super::prepare::{is_hole, power_of_two_below};
+use super::prepare::{PlaneBins, is_hole, power_of_two_below};
 use std::ops::Range;
 
 /// Pixels that are fitted together; the last tiles of a map may be smaller.
@@ -136,6 +136,25 @@ impl TileData {
                         *bound = bound.max(*along);
                     }
                 }
+            }
+        }
+    }
+
+    /// Calls `bin(row, column, ratio, counts)` for each bin with counts within the frame; rows and columns are the
+    /// frame's, the ratio is not yet scaled to the tile.
+    pub fn for_each_bin(
+        &self,
+        plan: &RunPlan<'_>,
+        tile: &Tile,
+        bins: &PlaneBins,
+        mut bin: impl FnMut(usize, usize, f32, f32),
+    ) {
+        let (hy, hx) = plan.half;
+        let reach = tile.columns.start.saturating_sub(hx)..tile.columns.start + self.frame.1 - hx;
+        for y in tile.rows.start.saturating_sub(hy)..plan.shape.0.min(tile.rows.start + self.frame.0 - hy) {
+            for i in within(&bins.columns, bins.starts[y]..bins.starts[y + 1], &reach) {
+                let column = bins.columns[i] as usize + hx - tile.columns.start;
+                bin(y + hy - tile.rows.start, column, bins.ratios[i], bins.counts[i]);
             }
         }
     }

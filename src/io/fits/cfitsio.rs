@@ -6,6 +6,9 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
 
+use fitsio::FitsFile;
+use fitsio::hdu::FitsHdu;
+use fitsio::images::ReadImage;
 use fitsio_sys as sys;
 
 use crate::error::{Error, Place, Result};
@@ -87,16 +90,29 @@ fn checked(status: c_int, place: &Place) -> Result<()> {
     if status == 0 { Ok(()) } else { Err(Error::input_at(place.clone(), message(status))) }
 }
 
+fn safe_error(error: &fitsio::errors::Error, place: &Place) -> Error {
+    // SAFETY: only clears the library's list of messages.
+    unsafe { sys::ffcmsg() };
+    Error::input_at(place.clone(), format!("FITS library: {error}"))
+}
+
 /// A number that images and columns are read and written as.
 pub(super) trait Pixel: Copy + Default {
     /// The library's code of the type.
     const CODE: c_int;
+
+    /// A whole image through the safe interface.
+    fn read_image(hdu: &FitsHdu, file: &mut FitsFile) -> fitsio::errors::Result<Vec<Self>>;
 }
 
 macro_rules! pixels {
     ($($t:ty, $code:expr;)*) => {
         $(impl Pixel for $t {
             const CODE: c_int = $code as c_int;
+
+            fn read_image(hdu: &FitsHdu, file: &mut FitsFile) -> fitsio::errors::Result<Vec<Self>> {
+                <Vec<Self> as ReadImage>::read_image(file, hdu)
+            }
         })*
     };
 }
@@ -111,10 +127,11 @@ pixels! {
 
 /// A file in memory, open for reading.
 pub(super) struct MemoryFile {
-    fptr: *mut sys::fitsfile,
-    // The library keeps the addresses of these two fields, and the bytes behind the first.
-    pinned: Box<(*mut c_void, usize)>,
-    _bytes: Vec<u8>,
+    // Closed first, since fields are dropped in order: the library keeps the addresses of the next two fields, and the
+    // bytes behind the first of them.
+    file: FitsFile,
+    _pinned: Box<(*mut c_void, usize)>,
+    bytes: Vec<u8>,
 }
 
 impl MemoryFile {
@@ -129,7 +146,15 @@ impl MemoryFile {
             sys::ffomem(&mut fptr, c"memory".as_ptr(), 0, &mut pinned.0, &mut pinned.1, 0, None, &mut status);
         }
         checked(status, &Place::default())?;
-        Ok(Self { fptr, pinned, _bytes: bytes })
+        // SAFETY: `fptr` is open, and only this owner closes it.
+        let file = unsafe { FitsFile::from_raw(fptr, fitsio::FileOpenMode::READONLY) }
+            .map_err(|e| safe_error(&e, &Place::default()))?;
+        Ok(Self { file, _pinned: pinned, bytes })
+    }
+
+    fn raw(&mut self) -> *mut sys::fitsfile {
+        // SAFETY: the pointer is used within calls that end before `self` does, and never to close the file.
+        unsafe { self.file.as_raw() }
     }
 
     /// Moves to an HDU; the library must find it where the check found it.
@@ -138,8 +163,8 @@ impl MemoryFile {
         let (mut kind, mut head, mut data, mut end) = (0, 0, 0, 0);
         // SAFETY: `fptr` is open; all pointers are to locals of the right type.
         unsafe {
-            sys::ffmahd(self.fptr, hdu.index as c_int + 1, &mut kind, &mut status);
-            sys::ffghadll(self.fptr, &mut head, &mut data, &mut end, &mut status);
+            sys::ffmahd(self.raw(), hdu.index as c_int + 1, &mut kind, &mut status);
+            sys::ffghadll(self.raw(), &mut head, &mut data, &mut end, &mut status);
         }
         checked(status, place)?;
         if data != hdu.data_start as sys::LONGLONG {
@@ -155,23 +180,29 @@ impl MemoryFile {
     pub(super) fn image<T: Pixel>(&mut self, hdu: &Hdu, blank: Option<T>, place: &Place) -> Result<Vec<T>> {
         self.select(hdu, place)?;
         let n = hdu.values();
+        let Some(mut blank) = blank.filter(|_| n > 0) else {
+            if n == 0 {
+                return Ok(Vec::new());
+            }
+            let handle = self.file.hdu(hdu.index).map_err(|e| safe_error(&e, place))?;
+            let values = T::read_image(&handle, &mut self.file).map_err(|e| safe_error(&e, place))?;
+            if values.len() != n {
+                return Err(Error::input_at(place.clone(), format!("{} values where {n} are announced", values.len())));
+            }
+            return Ok(values);
+        };
+        // The safe interface cannot replace undefined values.
         let mut out = vec![T::default(); n];
-        if n == 0 {
-            return Ok(out);
-        }
         let mut status = 0;
-        let mut blank = blank;
-        // Must not be null where undefined values are looked for.
         let mut any_undefined = 0;
-        let null = blank.as_mut().map_or(ptr::null_mut(), |b| ptr::from_mut(b).cast::<c_void>());
-        // SAFETY: `out` has room for `n` values of the type that CODE names; `null` is one such value or null.
+        // SAFETY: `out` has room for `n` values of the type that CODE names; `blank` is one such value.
         unsafe {
             sys::ffgpv(
-                self.fptr,
+                self.raw(),
                 T::CODE,
                 1,
                 n as sys::LONGLONG,
-                null,
+                ptr::from_mut(&mut blank).cast::<c_void>(),
                 out.as_mut_ptr().cast(),
                 &mut any_undefined,
                 &mut status,
@@ -198,7 +229,7 @@ impl MemoryFile {
         // elements are in the file.
         unsafe {
             sys::ffgcv(
-                self.fptr,
+                self.raw(),
                 T::CODE,
                 column as c_int + 1,
                 1,
@@ -224,22 +255,9 @@ impl MemoryFile {
         (0..hdu.rows())
             .map(|row| {
                 let start = hdu.data_start + row * row_bytes + info.offset;
-                self._bytes.get(start..start + info.bytes).unwrap_or_default().to_vec()
+                self.bytes.get(start..start + info.bytes).unwrap_or_default().to_vec()
             })
             .collect()
-    }
-}
-
-impl Drop for MemoryFile {
-    fn drop(&mut self) {
-        let mut status = 0;
-        // SAFETY: `fptr` came from `ffomem` and is closed once; `memkeep` files leave the memory to us.
-        unsafe { sys::ffclos(self.fptr, &mut status) };
-        debug_assert!(!self.pinned.0.is_null() || self.pinned.1 == 0);
-        if status != 0 {
-            // SAFETY: only clears the library's list of messages.
-            unsafe { sys::ffcmsg() };
-        }
     }
 }
 

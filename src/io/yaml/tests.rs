@@ -320,11 +320,3 @@ fn files_beside_the_yaml_are_found_first() {
     assert!(error.contains("models.yaml") && error.contains("PEVATRON_UNSET_"), "{error}");
     assert!(Models::read_with(folder.path().join("none.yaml"), &|_| a_map("")).is_err());
 }
-
-/// Prints a file with every model, to be read by Gammapy:
-/// `cargo test --lib print_every_model -- --ignored --nocapture > all.yaml` and `Models.read("all.yaml")`.
-#[test]
-#[ignore = "for a look by hand"]
-fn print_every_model() {
-    println!("{}", everything().to_yaml().unwrap());
-}

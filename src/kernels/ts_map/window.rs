@@ -395,7 +395,10 @@ impl<'w> AtNorm<'w> {
         if curvature <= 0.0 && self.npred.iter().all(|mu| *mu >= 0.0) {
             return linear;
         }
-        self.walk(1.0, if curvature > 0.0 { 0.1 * n_sigma / curvature.sqrt() } else { 0.1 * linear }, target)
+        // Right of the last pole stat is convex: no nearer crossing can be stepped over.
+        let convex = self.window.bins().zip(&self.npred).all(|((n, _, m), mu)| n <= 0.0 || m <= 0.0 || *mu > 0.0);
+        let scale = if curvature > 0.0 { n_sigma / curvature.sqrt() } else { linear };
+        self.walk(1.0, if convex { scale } else { 0.1 * scale }, target)
     }
 
     /// Steps away from the norm, each 1.5 times farther, until the rise is reached, then closes in. NaN: never.

@@ -104,6 +104,10 @@ pub fn write_flux_picture(
             .with_help(format!("choose one of 0 to {}", edges.len() - 2)));
     }
     let mut figure = Figure::new().width_px(width).shared_range(quantity == "sqrt_ts");
+    // Wide maps stay legible one below the other.
+    if groups.len() <= 4 && 2 * geom.nx() >= 3 * geom.ny() {
+        figure = figure.columns(1);
+    }
     for group in &groups {
         let title = format!("{} – {}", energy_text(edges[*group]), energy_text(edges[group + 1]));
         let image = MapImage::new(&map.plane_f64(*group), &geom)?.title(title).markers(markers.iter().cloned());
