@@ -7,8 +7,10 @@
 // patch four cells and four pixels at a time; a kernel row's products are summed plainly, rows are added in two-float
 // arithmetic.
 //
-// image   [plane of slab, y of slab, x]        kernel  [plane, ky + 30, kx + 40], 15 rows and 20 columns of zeros around
-// tiles   indices of 16 x 16 tiles of the band  out     [y of band, x], (hi, lo)
+// image   [plane of slab, y of slab, x]
+// kernel  [plane, ky + 30, kx + 40]: 15 rows and 20 columns of zeros around
+// tiles   indices of 16 x 16 tiles of the band
+// out     [y of band, x], (hi, lo)
 //
 // Limits: the host gives kernel rows u0..u1 and planes so that an invocation stays below 65535 loop steps.
 

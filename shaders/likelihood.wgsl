@@ -3,7 +3,8 @@
 //     mu - n ln(mu),  mu = max(npred, 1e-25);    no ln term for n = 0
 //
 // one workgroup: the sum of its 16384 bins, in two-float arithmetic and a fixed order. The logarithm is a two-float:
-// ln(mu) = k ln2 + 2 s + 2 (s^3/3 + ...), with s = (m - 1) / (m + 1) to two floats, good to 2e-10. The host adds the workgroups' sums.
+// ln(mu) = k ln2 + 2 s + 2 (s^3/3 + ...), with s = (m - 1) / (m + 1) to two floats, good to 2e-10. The host adds the
+// workgroups' sums.
 //
 // counts, npred   [bin of chunk]; masked bins have npred = 0 and counts = -1
 // out             [workgroup], (hi, lo)

@@ -24,9 +24,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let y = i32(params.band_y0 + o / params.nx) - i32(params.ky / 2u) - i32(params.slab_y0);
     let x = i32(o % params.nx) - i32(params.kx / 2u);
     var best = load(C_ALL, o);
+    let map_tile = (params.band_y0 / TILE) * params.tiles_x + tile;
     for (var p = 0u; p < params.planes; p++) {
         let first = (params.kernel_plane0 + p) * params.ky * params.kx;
-        let around = g_max[(params.kernel_plane0 + p) * params.map_tiles + (params.band_y0 / TILE) * params.tiles_x + tile];
+        let around = g_max[(params.kernel_plane0 + p) * params.map_tiles + map_tile];
         for (var k = params.cell0; k < params.cell1; k++) {
             let cell = cells[first + k];
             let value = bitcast<f32>(cell.x);

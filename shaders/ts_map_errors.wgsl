@@ -6,12 +6,11 @@
 // reaches n_sigma^2 / 2, or n_sigma_ul^2 / 2 for ul. F is convex with F(0) = 0.
 //
 // Start: the likelihood of one Poisson bin with the same Q and R, N (t - ln(1 + t)) with N = Q^3 / R^2, t = d R / Q.
-// errp, ul: Halley's step on sqrt(2 F), which is nearly linear. errn: the logarithm of the last pole with F's curvature,
-// plus a line, solved and kept inside the bracket.
+// errp, ul: Halley's step on sqrt(2 F), which is nearly linear. errn: the logarithm of the last pole with F's
+// curvature, plus a line, solved and kept inside the bracket.
 //
 // sums, [plane, y of band, x]: from ts_map_rise. Output: state; open, pixels that need another pass.
-// Limits: params.max_iterations, errn not closer to the pole than 1e-3 of its distance; else the
-// host fits the pixel.
+// Limits: params.max_iterations, errn not closer to the pole than 1e-3 of its distance; else the host fits the pixel.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 @group(0) @binding(6) var<storage, read> sums: array<f32>;
@@ -21,14 +20,14 @@ const LAST_STEP: f32 = 0.01;           // relative; Halley's steps converge cubi
 const LAST_STEP_TRUNCATED: f32 = 0.002; // where F has kinks
 const LAST_STEP_FALLING: f32 = 2e-4;   // where F falls before it rises, from a first guess that was kept
 
-
 // Displacement at which the one-bin likelihood rises by `goal`, on the side of `direction`.
 fn start_of(direction: f32, q: f32, r: f32, rho: f32, goal: f32) -> f32 {
     let b = max(r, 1e-37) / q;
     let n = q / b / b;
     // Root of Q d^2 / 2 - rho d = goal.
     let root = sqrt(rho * rho + 2.0 * q * goal);
-    var d = direction * select((root + direction * rho) / q, 2.0 * goal / (root - direction * rho), direction * rho < 0.0);
+    let along = direction * rho;
+    var d = direction * select((root + along) / q, 2.0 * goal / (root - along), along < 0.0);
     let wanted = sqrt(goal);
     d = max(d, -0.7 / b);
     for (var i = 0; i < 5; i++) {

@@ -5,9 +5,9 @@
 //
 // so that P = M at the best norm and TS = 2 [gain + x (P - M)], a sum of terms that do not cancel.
 //
-// Inputs: the list walk's (shared/ts_bins.wgsl), X and Z of state. Output: planes 0..4 of sums (P hi, P lo, Q, R, gain). With
-// params.add the sums go on from those of earlier planes. Limits: 65535 loop steps, two bins each; x is right of the
-// last pole.
+// Inputs: the list walk's (shared/ts_bins.wgsl), X and Z of state. Output: planes 0..4 of sums: P (hi, lo), Q, R, gain.
+// With params.add the sums go on from those of earlier planes. Limits: 65535 loop steps, two bins each; x is right of
+// the last pole.
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 

@@ -1,5 +1,5 @@
-// One invocation: the rise of the likelihood of 2 x 2 pixels from their best norms x, at three displacements d (errn, errp,
-// ul), with u = c / (1 + x c) and t = d u,
+// One invocation: the rise of the likelihood of 2 x 2 pixels from their best norms x, at three displacements d (errn,
+// errp, ul), with u = c / (1 + x c) and t = d u,
 //
 //     H  = sum n [t - ln(1 + t)],  H' = sum n u t / (1 + t),  H'' = sum n (u / (1 + t))^2   for each d,
 //     Q  = sum n u^2,  gain = sum n [ln(1 + x c) - x u]                      (params.mode 1 only).

@@ -43,9 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         sum = load(TRUNC, o);
         slope = load(TRUNC_SLOPE, o);
     }
+    let map_tile = (params.band_y0 / TILE) * params.tiles_x + tile;
     for (var p = 0u; p < params.planes; p++) {
         let first = (params.kernel_plane0 + p) * params.ky * params.kx;
-        let around = g_max[(params.kernel_plane0 + p) * params.map_tiles + (params.band_y0 / TILE) * params.tiles_x + tile];
+        let around = g_max[(params.kernel_plane0 + p) * params.map_tiles + map_tile];
         for (var k = params.cell0; k < params.cell1; k++) {
             let cell = cells[first + k];
             let value = bitcast<f32>(cell.x);

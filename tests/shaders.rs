@@ -50,3 +50,17 @@ fn uniforms_lie_as_the_host_writes_them() {
         assert_eq!(found, *fields, "{}", shader.name);
     }
 }
+
+#[test]
+fn constants_are_the_same_in_both_languages() {
+    let shader = shaders::ALL.iter().find(|shader| shader.name == "ts_map_fit").expect("there is one");
+    let module = parse(shader);
+    for (name, value) in shader_params::constants() {
+        let (_, constant) =
+            module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap_or_else(|| panic!("{name}"));
+        let naga::Expression::Literal(naga::Literal::U32(found)) = module.global_expressions[constant.init] else {
+            panic!("{name} is no u32");
+        };
+        assert_eq!(found as usize, value, "{name}");
+    }
+}

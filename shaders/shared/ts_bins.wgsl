@@ -10,7 +10,8 @@
 //     }
 //
 // All invocations of the workgroup must call both functions. Bins outside a pixel's own window meet the zeros around
-// the kernel. Summation restarts at every plane, so that results do not depend on how planes are spread over dispatches.
+// the kernel. Summation restarts at every plane, so that results do not depend on how planes are spread over
+// dispatches.
 //
 // bins    per bin: column, g = model scale * exposure / background, n; ordered by plane, row, column
 // starts  [plane of slab, y of slab, ceil(nx / 4) + 1]: index of the first bin in each block of 4 columns, then the end

@@ -1,9 +1,9 @@
 // What the passes of the TS map share: uniforms, the state of a pixel, tiles.
 //
 // A run goes over the map in bands of rows whose state fits a binding. Every pass works on a list of 16 x 16 tiles of
-// the band, one workgroup per tile: 256 invocations with one pixel each, or 64 with 2 x 2 pixels each in passes over the
-// lists of bins. The model is scaled by a power of two
-// such that c = m / b stays below 2^20; norms x on the device are norms times that power.
+// the band, one workgroup per tile: 256 invocations with one pixel each, or 64 with 2 x 2 pixels each in passes over
+// the lists of bins. The model is scaled by a power of two such that c = m / b stays below 2^21; norms x on the device
+// are norms divided by that power.
 
 struct Params {
     // Map and band: pixel o of the band is (band_y0 + o / nx, o % nx).

@@ -31,7 +31,7 @@ fn pixels_store(k: u32, value: vec4<f32>) {
     }
 }
 
-// 1 + x c of the pixels. Close to the last pole it is summed from there: 1 - c / c_counts is exact where they are close.
+// 1 + x c of the pixels. Close to the last pole it is summed from there: c_counts - c is exact where they are close.
 struct Factor {
     slope: vec4<f32>,
     pole: vec4<f32>,

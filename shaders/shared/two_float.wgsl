@@ -1,8 +1,8 @@
 // Two-float arithmetic: a number as hi + lo, about 48 bits of mantissa (Dekker 1971, Knuth TAOCP 4.2.2).
 //
 // Drivers may simplify (a + b) - a to b, which removes the error term; Mesa does. `two_opaque` hides a sum from the
-// optimiser by an xor with `params.zero`, a uniform that is always 0. `self_test.wgsl` checks at start-up that it works.
-// Every shader that includes this file has a uniform `params` with a member `zero: u32`.
+// optimiser by an xor with `params.zero`, a uniform that is always 0; `self_test.wgsl` checks at start-up that it
+// works. Every shader that includes this file has a uniform `params` with a member `zero: u32`.
 
 fn two_opaque(v: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(v) ^ params.zero);

@@ -1,4 +1,4 @@
-//! Uniforms of the shaders, field by field as in WGSL; `tests/shaders.rs` compares the layouts.
+//! Uniforms of the shaders, field by field as in WGSL, and constants of both; `tests/shaders.rs` compares them.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -37,4 +37,9 @@ params! {
         tile0: u32, add: u32, mode: u32, iteration: u32, max_iterations: u32, n_sigma: f32, n_sigma_ul: f32,
         threshold: f32, zero: u32, pad0: u32, pad1: u32, pad2: u32,
     }
+}
+
+/// Name and value of the constants that host and shaders of the TS map have in common.
+pub fn constants() -> Vec<(&'static str, usize)> {
+    super::ts_map_run::shared_constants()
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::device::GpuDevice;
 use super::dispatch::Binding;
-use super::engine::{convolve_pieces, convolve_planes, padded_kernel};
+use super::engine::{KERNEL_PAD, convolve_pieces, convolve_planes, padded_kernel};
 use super::params;
 use super::pipelines::{
     CONVOLVE, Shader, TS_MAP_BOUND, TS_MAP_ERRORS, TS_MAP_FIT, TS_MAP_MOMENTS, TS_MAP_RISE, TS_MAP_SENSITIVITY,
@@ -18,7 +18,7 @@ use super::planes::{DeviceSlab, Planes, TILE, exponent_of_two, round_up, tiles_x
 use super::ts_map_host::WindowSums;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kernels::TsMapRun;
+use crate::kernels::{TsMapRun, TsMapStatus};
 
 /// Planes of `state` and `sums` in the shaders.
 const STATE_PLANES: usize = 21;
@@ -49,6 +49,37 @@ pub(super) mod flag {
     pub(in super::super) const TO_HOST: u32 = 0x20_0000;
     /// The public status bits.
     pub(in super::super) const STATUS: u32 = 0x7fff;
+}
+
+/// What the shaders of the TS map have as constants, too; `tests/shaders.rs` compares them.
+pub(super) fn shared_constants() -> Vec<(&'static str, usize)> {
+    let flag = |flag: u32| flag as usize;
+    vec![
+        ("X", plane::X),
+        ("C_ALL", plane::C_ALL),
+        ("FLAGS", plane::FLAGS),
+        ("RHO", plane::RHO),
+        ("Q", plane::Q),
+        ("D_ERRN", plane::D_ERRN),
+        ("D_UL", plane::D_UL),
+        ("GAIN", plane::GAIN),
+        ("ITERATIONS", plane::ITERATIONS),
+        ("GUESS", plane::GUESS),
+        ("P", STATE_PLANES - 1),
+        ("VALID", flag(flag::VALID)),
+        ("DONE_ERRN", flag(flag::DONE_ERRN)),
+        ("DONE_ERRP", flag(flag::DONE_ERRP)),
+        ("DONE_UL", flag(flag::DONE_UL)),
+        ("TO_HOST", flag(flag::TO_HOST)),
+        ("NO_COUNTS", flag(TsMapStatus::NO_COUNTS)),
+        ("SINGLE_BIN", flag(TsMapStatus::SINGLE_BIN)),
+        ("NO_MODEL", flag(TsMapStatus::NO_MODEL)),
+        ("AT_BOUND", flag(TsMapStatus::AT_BOUND)),
+        ("BELOW_THRESHOLD", flag(TsMapStatus::BELOW_THRESHOLD)),
+        ("TILE", TILE),
+        ("KERNEL_PAD_Y", KERNEL_PAD.0),
+        ("KERNEL_PAD_X", KERNEL_PAD.1),
+    ]
 }
 
 /// Passes that a pixel may take before the host fits it.
