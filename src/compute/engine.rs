@@ -16,13 +16,13 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// Memory, device, or [`crate::Error::Cancelled`].
-    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>>;
+    fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>>;
 
     /// Prepares and runs once.
     ///
     /// # Errors
     /// Those of [`Engine::prepare`] and [`PreparedTsMap::run`].
-    fn ts_map<'a>(&'a self, data: &TsMapData<'a>, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput> {
+    fn ts_map(&self, data: &TsMapData<'_>, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput> {
         self.prepare(data, control)?.run(run, control)
     }
 

@@ -67,7 +67,8 @@ impl Engine for FallbackEngine {
         self.lost.get().unwrap_or_else(|| self.first.info())
     }
 
-    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+    fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+        let data = &data.shortened();
         let mut first = None;
         if self.lost.get().is_none() {
             match self.first.prepare(data, control) {

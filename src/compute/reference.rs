@@ -44,7 +44,8 @@ impl Engine for ReferenceEngine {
         &self.info
     }
 
-    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+    fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+        let data = &data.shortened();
         control.check()?;
         Ok(Box::new(Prepared { data: data.clone() }))
     }

@@ -42,7 +42,18 @@ impl Cube {
 }
 
 impl<'a> CubeView<'a> {
-    /// The same view for a shorter time.
+    /// The same view for a shorter time, which may end before the borrow of `self`.
+    pub fn shortened<'b>(&self) -> CubeView<'b>
+    where
+        'a: 'b,
+    {
+        match *self {
+            Self::F32(a) => CubeView::F32(a.reborrow()),
+            Self::F64(a) => CubeView::F64(a.reborrow()),
+        }
+    }
+
+    /// The same view for as long as this borrow.
     pub fn reborrow(&self) -> CubeView<'_> {
         match self {
             Self::F32(a) => CubeView::F32(a.view()),

@@ -73,6 +73,19 @@ impl<'a> TsMapData<'a> {
         Ok(Self { inputs, shape: (ny, nx) })
     }
 
+    /// The same data for a shorter time: views of ndarray do not shorten by themselves.
+    pub fn shortened<'b>(&self) -> TsMapData<'b>
+    where
+        'a: 'b,
+    {
+        let inputs = self.inputs.iter().map(|input| TsMapInput {
+            counts: input.counts.shortened(),
+            background: input.background.shortened(),
+            exposure: input.exposure.shortened(),
+        });
+        TsMapData { inputs: inputs.collect(), shape: self.shape }
+    }
+
     /// The datasets' planes.
     pub fn inputs(&self) -> &[TsMapInput<'a>] {
         &self.inputs

@@ -76,7 +76,8 @@ impl Engine for CpuEngine {
         &self.info
     }
 
-    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+    fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+        let data = &data.shortened();
         Ok(Box::new(Prepared::new(self, data, control)?))
     }
 

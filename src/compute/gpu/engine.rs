@@ -110,7 +110,8 @@ impl Engine for GpuEngine {
         &self.info
     }
 
-    fn prepare<'a>(&'a self, data: &TsMapData<'a>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+    fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
+        let data = &data.shortened();
         Ok(Box::new(PreparedOnGpu::new(self, data, control)?))
     }
 

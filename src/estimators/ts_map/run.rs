@@ -176,7 +176,7 @@ impl TsMapEstimator {
                 "downsampling_factor",
                 format!("a side of {n} pixels cannot be padded evenly to a multiple of {multiple}"),
             )
-            .with_help("cut the dataset to even sides, e.g. with `pevatron cutout`"))
+            .with_help("cut the dataset to sides of even numbers of pixels"))
         };
         let y = pad_for(image.ny(), half.0)?;
         let x =
