@@ -174,15 +174,19 @@ fn datasets_of_all_instruments() {
 }
 
 fn run_roundtrip(arguments: &[std::ffi::OsString]) {
-    let Some(python) = python("gammapy") else {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
+    let (python, module, script) = match (python("gammapy"), python("astropy")) {
+        (Some(python), _) => (python, "Gammapy", "gammapy_roundtrip.py"),
+        (None, Some(python)) => (python, "astropy", "astropy_roundtrip.py"),
+        (None, None) => {
+            println!("SKIPPED: no Python with gammapy or astropy (set PEVATRON_PYTHON)");
+            return;
+        }
     };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_roundtrip.py");
+    let script = format!("{}/tests/{script}", env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(python).arg(script).args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    println!("{} files opened with Gammapy: {text}", arguments.len() / 3);
+    println!("{} files opened with {module}: {text}", arguments.len() / 3);
 }
 
 fn assert_same_dataset(a: &MapDataset, b: &MapDataset, place: &str) {

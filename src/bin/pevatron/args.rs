@@ -130,7 +130,7 @@ pub struct TsmapArgs {
     #[arg(long, value_name = "MODEL.yaml")]
     pub kernel_model: Option<PathBuf>,
     /// Width of the kernel, e.g. 1deg [default: that of the widest PSF]
-    #[arg(long, value_name = "ANGLE")]
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
     pub kernel_width: Option<String>,
     /// Merge N x N pixels before the fit
     #[arg(long, value_name = "N")]

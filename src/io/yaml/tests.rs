@@ -174,7 +174,7 @@ fn spellings_of_older_releases() {
     // Defaults fill what is missing, a text stands for a number, factor times scale is a value, short names are names.
     let yaml = one(
         "        type: pl\n        extra: {a: [1]}\n        parameters:\n        -   {name: index, factor: 2.5, scale: 2}\n        \
-                    -   {name: amplitude, value: 3e-12}\n        -   {name: other, value: what}\n",
+                    -   {name: amplitude, value: 3e-12}\n",
     );
     let model = &Models::from_yaml(&yaml, &no_maps).unwrap().components[0];
     let Model::Sky(model) = model else { panic!("{model:?}") };
@@ -210,6 +210,7 @@ fn problems_are_named_with_their_line() {
         (pl("{name: amplitude, value: 1, unit: cm}"), vec!["amplitude", "'cm'"]),
         (pl("{name: amplitude, value: 1, unit: furlong}"), vec!["line 7", "furlong"]),
         (pl("{value: 1}"), vec!["line 7", "'name' is missing"]),
+        (pl("{name: indexx, value: 1}"), vec!["line 7", "'indexx'", "amplitude"]),
         ("components: 3".to_string(), vec!["line 1", "a list is needed"]),
         ("3".to_string(), vec!["line 1", "components"]),
         (String::new(), vec!["components"]),
