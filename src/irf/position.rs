@@ -20,6 +20,14 @@ fn positive_image(map: &Map) -> Array2<bool> {
     image
 }
 
+/// The centre of a response map, where it is taken for models without a position; a region has none and needs none.
+pub(crate) fn center_of(map: &Map) -> Result<Option<SkyPosition>> {
+    match map.geom().as_ref() {
+        Geom::Wcs(g) => g.center().map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Separations in degrees that differ by no more than this are equal: the four pixels around the centre of an even
 /// map are as near as each other but for the rounding of the projection.
 const EQUAL_DEG: f64 = 1e-10;

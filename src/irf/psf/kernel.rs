@@ -58,7 +58,7 @@ fn odd_above(npix: f64) -> usize {
 }
 
 impl PsfMap {
-    /// The PSF kernel at a position for the pixels of `geom` and the planes of `energies` (Gammapy's
+    /// The PSF kernel at a position (`None`: at the map's centre) for the pixels of `geom` and the planes of `energies` (Gammapy's
     /// `get_psf_kernel` with its defaults): containment 0.999, oversampling by r68, distances to the kernel's centre
     /// on the sphere.
     ///
@@ -67,7 +67,7 @@ impl PsfMap {
     ///
     /// # Errors
     /// [`Error::Input`] where the PSF is 0 everywhere or cannot be evaluated.
-    pub fn kernel_at(&self, position: SkyPosition, geom: &WcsGeom, energies: &MapAxis) -> Result<PsfKernel> {
+    pub fn kernel_at(&self, position: Option<SkyPosition>, geom: &WcsGeom, energies: &MapAxis) -> Result<PsfKernel> {
         let profile = self.profile_at(position)?;
         let radii: Vec<f64> =
             profile.energy_axis().center().iter().map(|e| profile.containment_radius_deg(CONTAINMENT, *e)).collect();
