@@ -12,6 +12,11 @@ pub trait Engine: Send + Sync {
     /// What the engine is and why it was chosen.
     fn info(&self) -> &BackendInfo;
 
+    /// The threads that the engine works with, where they are its own: what surrounds a job runs on them too.
+    fn threads(&self) -> Option<&rayon::ThreadPool> {
+        None
+    }
+
     /// Builds lists, planes and resident buffers once, for many runs.
     ///
     /// # Errors
