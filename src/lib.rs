@@ -9,7 +9,6 @@ pub mod control;
 pub mod error;
 pub mod math;
 
-pub mod stats;
 pub mod units;
 
 pub mod kernels;

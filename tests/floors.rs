@@ -12,7 +12,7 @@ use std::path::Path;
 /// Rooms by floor. `lib`, `low_level` and `prelude` only re-export, so they stand above all rooms.
 const FLOORS: &[&[&str]] = &[
     &["error", "control", "math"],
-    &["units", "stats"],
+    &["units"],
     &["time", "kernels"],
     &["maps", "compute"],
     &["irf", "models"],

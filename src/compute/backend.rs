@@ -111,6 +111,19 @@ impl Backend {
         self.0.as_ref()
     }
 
+    /// An engine whose smaller jobs (convolution, energy dispersion) are done in double precision: this one, or the CPU
+    /// in place of a GPU.
+    ///
+    /// # Errors
+    /// Where the CPU engine cannot be made.
+    pub fn precise(&self) -> Result<Self> {
+        if self.info().name == "gpu" {
+            Self::cpu(&BackendOptions::default(), "double precision")
+        } else {
+            Ok(self.clone())
+        }
+    }
+
     /// Runs work on the engine's own threads, so that what surrounds its jobs keeps to
     /// [`BackendOptions::threads`] too; on the caller's where it has none.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {

@@ -186,14 +186,10 @@ impl<'d, 'r> Windows<'d, 'r> {
             let (ky, kx) = plane.kernel.dim();
             let (hy, hx) = (ky / 2, kx / 2);
             for row in y.saturating_sub(hy)..ny.min(y + hy + 1) {
-                for column in x.saturating_sub(hx)..nx.min(x + hx + 1) {
-                    let kernel = plane.kernel[[row + hy - y, column + hx - x]];
-                    window.push(
-                        plane.counts.at(row, column),
-                        plane.background.at(row, column),
-                        kernel * plane.exposure.at(row, column),
-                    );
-                }
+                let columns = x.saturating_sub(hx)..nx.min(x + hx + 1);
+                let kernel = plane.kernel.row(row + hy - y);
+                let kernel = kernel.iter().skip(columns.start + hx - x);
+                window.push_row([plane.counts, plane.background, plane.exposure], (row, columns), kernel);
             }
         }
     }

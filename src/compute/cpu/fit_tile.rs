@@ -8,6 +8,7 @@ use super::errors::{Errors, errors};
 use super::moments::Moments;
 use super::patch::{Norm, Patch, PatchScratch, Source, c_bound, one_pole_step};
 use super::plan::{PATCH, RunPlan, patch_lanes};
+use super::sensitivity::{SensitivityScratch, sensitivity};
 use super::simd::{LANES, Simd};
 use super::tile::{Tile, TileData};
 use super::wide::{Mask, Wide};
@@ -21,6 +22,7 @@ pub struct Scratch {
     data: TileData,
     moments: Moments,
     patch: PatchScratch,
+    sensitivity: SensitivityScratch,
     /// The bins of the current row of patches are sorted.
     strip: bool,
     /// Norms that the last patch of this strip looked at.
@@ -60,6 +62,7 @@ pub fn fit_tile<V: Simd>(
     for patch_row in 0..rows.div_ceil(PATCH) {
         scratch.strip = false;
         scratch.reach = None;
+        scratch.sensitivity.start_row();
         for patch_column in 0..columns.div_ceil(PATCH) {
             let (y0, x0) = (tile.rows.start + patch_row * PATCH, tile.columns.start + patch_column * PATCH);
             let lanes = Mask::from_fn(|lane| wanted(y0 + lane / PATCH, x0 + lane % PATCH));
@@ -77,7 +80,17 @@ pub fn fit_tile<V: Simd>(
                 scratch.data.enter_strip(plan, tile, patch_row);
                 scratch.strip = true;
             }
-            let (fits, again) = fit_patch::<V>(plan, tile, (patch_row, patch_column), lanes, scratch);
+            let at = (patch_row, patch_column);
+            let (mut fits, mut again) = fit_patch::<V>(plan, tile, at, lanes, scratch);
+            if plan.settings.sensitivity {
+                let usual = lanes.and(again.not());
+                let (norms, failed) =
+                    sensitivity::<V>(plan, &mut scratch.data, tile, at, usual, &mut scratch.sensitivity);
+                for (fit, norm) in fits.iter_mut().zip(norms.0) {
+                    fit.sensitivity = norm;
+                }
+                again = again.or(failed);
+            }
             for (lane, mut fit) in fits.into_iter().enumerate() {
                 if lanes.get(lane) {
                     let (y, x) = (y0 + lane / PATCH, x0 + lane % PATCH);
@@ -113,9 +126,6 @@ fn fit_patch<V: Simd>(
         Mask::from_fn(|lane| bins[lane] > 0.0).and(wanted)
     };
     let usual = wanted.and(awkward.not());
-    if plan.settings.sensitivity {
-        return ([WindowFit::MASKED; LANES], wanted);
-    }
     let moments = if plan.moments.is_some() { scratch.moments.patch(at) } else { [Wide::ZERO; TERMS] };
     let c_max = c_bound(plan, &scratch.data, at);
     let mut table = match plan.moments {

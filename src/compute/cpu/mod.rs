@@ -18,6 +18,8 @@ mod patch;
 mod plan;
 mod prepare;
 mod prepared;
+mod profile;
+mod sensitivity;
 mod shelf;
 mod simd;
 mod tile;
@@ -29,6 +31,7 @@ use ndarray::Array3;
 use self::dispatch::InstructionSet;
 use self::fit_tile::Scratch;
 use self::prepared::Prepared;
+use self::profile::ProfileScratch;
 use self::shelf::Shelf;
 use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::engine::{Engine, PreparedTsMap};
@@ -43,6 +46,7 @@ pub struct CpuEngine {
     instructions: InstructionSet,
     pool: rayon::ThreadPool,
     scratch: Shelf<Scratch>,
+    profiles: Shelf<ProfileScratch>,
 }
 
 impl CpuEngine {
@@ -72,6 +76,7 @@ impl CpuEngine {
             instructions,
             pool,
             scratch: Shelf::default(),
+            profiles: Shelf::default(),
         })
     }
 }

@@ -3,18 +3,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::CpuEngine;
 use super::plan::{PATCH, RunPlan};
 use super::prepare::BinLists;
+use super::profile::stat_rises;
 use super::tile::Tile;
 use crate::compute::engine::PreparedTsMap;
 use crate::compute::reference::{Windows, check_norms, for_each_row};
 use crate::control::Control;
 use crate::error::Result;
-use crate::kernels::ts_map::window::stat_rise;
 use crate::kernels::{TsMapData, TsMapOutput, TsMapRun};
 
 /// Most rows of a tile: the strips of its rows share a halo of ratios.
@@ -78,8 +78,13 @@ impl PreparedTsMap for Prepared<'_> {
                 run,
                 control,
                 |y, x, window| {
+                    let mut scratch = self.engine.profiles.take();
                     windows.collect(y, x, window);
-                    (0..norms.dim().0).map(|scan| stat_rise(window, norms[[scan, y, x]])).collect::<Vec<f64>>()
+                    let norms: Vec<f64> = norms.slice(s![.., y, x]).to_vec();
+                    let mut rises = Vec::with_capacity(norms.len());
+                    stat_rises(window, &norms, &mut rises, &mut scratch);
+                    self.engine.profiles.put(scratch);
+                    rises
                 },
                 |y, x, rises| {
                     for (scan, rise) in rises.iter().enumerate() {

@@ -106,8 +106,7 @@ pub(super) fn exposure_reco(
     let weights = exposure_weights(model, dataset)?;
     let job = EdispJob { cube: dataset.require_exposure()?.cube(), matrix: weights.view() };
     // In double precision whatever the backend: the result is an input of every fit and costs little.
-    let cpu = if backend.info().double_precision { backend.clone() } else { Backend::reference() };
-    cpu.engine().apply_edisp(&job, control)
+    backend.precise()?.engine().apply_edisp(&job, control)
 }
 
 /// The same, summed in double precision and stored in single; `None` where a value leaves the range that squares of

@@ -238,7 +238,7 @@ impl TsMapEstimator {
                 fit_mask.zip_mut_with(&p.positions(bins), |all, one| *all |= one);
             }
             let guess = match self.settings().threshold {
-                Some(_) => Some(self.norm_guess(&bins, datasets, planes, kernels, control)?),
+                Some(_) => Some(self.norm_guess(&bins, datasets, planes, kernels, backend, control)?),
                 None => None,
             };
             let mut run = TsMapRun {
@@ -299,9 +299,10 @@ impl TsMapEstimator {
         datasets: &[MapDataset],
         planes: &[FitPlanes<'_>],
         kernels: &[Kernel],
+        backend: &Backend,
         control: &Control,
     ) -> Result<Array2<f64>> {
-        let truth = Backend::reference();
+        let precise = backend.precise()?;
         let spectral = &self.kernel_model.spectral;
         let mut guesses: Vec<Array2<f64>> = Vec::new();
         for (((p, kernel), bins), dataset) in planes.iter().zip(kernels).zip(bins).zip(datasets) {
@@ -313,15 +314,15 @@ impl TsMapEstimator {
             let squares: f64 = slice.iter().map(|v| v * v).sum();
             let mut flux = Array3::zeros((bins.len(), ny, nx));
             // Gammapy takes all bins here, masked or not.
-            let (counts, npred) = (dataset.require_counts()?.cube(), dataset.npred(&truth, control)?);
-            let (background, exposure) = (npred.cube(), exposure_reco(&self.kernel_model, dataset, &truth, control)?);
+            let (counts, npred) = (dataset.require_counts()?.cube(), dataset.npred(&precise, control)?);
+            let (background, exposure) = (npred.cube(), exposure_reco(&self.kernel_model, dataset, &precise, control)?);
             for ((e, y, x), v) in flux.indexed_iter_mut() {
                 let bin = bins.start + e;
                 let f = (counts.at(bin, y, x) - background.at(bin, y, x)) * per_bin[bin] / exposure[[bin, y, x]];
                 *v = if f.is_finite() { f } else { 0.0 };
             }
             let job = ConvolveJob { cube: CubeView::F64(flux.view()), kernel: slice };
-            let smooth = truth.engine().convolve(&job, control)?;
+            let smooth = precise.engine().convolve(&job, control)?;
             let mut guess = Array2::zeros((ny, nx));
             for ((e, y, x), v) in smooth.indexed_iter() {
                 if p.is_unmasked(bins.start + e, y, x) {

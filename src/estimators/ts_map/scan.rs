@@ -1,6 +1,7 @@
 //! Norms of the likelihood profile.
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayView1, Axis, s};
+use rayon::prelude::*;
 
 use super::options::NormScan;
 use crate::kernels::TsMapOutput;
@@ -22,14 +23,13 @@ pub(super) fn scan_norms(scan: &NormScan, norm: &Array2<f64>, norm_err: &Array2<
         }),
         NormScan::Adaptive => {
             let mut out = Array3::from_elem((ADAPTIVE, ny, nx), f64::NAN);
-            for ((y, x), value) in norm.indexed_iter() {
-                if value.is_nan() {
-                    continue;
+            out.axis_iter_mut(Axis(1)).into_par_iter().enumerate().for_each(|(y, mut row)| {
+                for x in (0..nx).filter(|x| !norm[[y, *x]].is_nan()) {
+                    for (i, v) in adaptive_norms(norm[[y, x]], norm_err[[y, x]]).into_iter().enumerate() {
+                        row[[i, x]] = v;
+                    }
                 }
-                for (i, v) in adaptive_norms(*value, norm_err[[y, x]]).into_iter().enumerate() {
-                    out[[i, y, x]] = v;
-                }
-            }
+            });
             out
         }
     }
@@ -78,38 +78,67 @@ pub(super) fn read_off_profile(
     n_sigma: f64,
     n_sigma_ul: f64,
 ) {
-    let (n, ny, nx) = norms.dim();
-    for y in 0..ny {
-        for x in 0..nx {
-            let points: Vec<(f64, f64)> = (0..n).map(|i| (norms[[i, y, x]], stat[[i, y, x]])).collect();
-            let lowest =
-                points.iter().enumerate().filter(|(_, p)| p.1.is_finite()).min_by(|a, b| a.1.1.total_cmp(&b.1.1));
-            let Some((best, &(norm, minimum))) = lowest else { continue };
-            let rise = |side: &mut dyn Iterator<Item = &(f64, f64)>, n_sigma: f64| {
-                let (target, mut last) = (minimum + n_sigma * n_sigma, (norm, minimum));
-                for point in side {
-                    if point.1 >= target {
-                        let t = (target - last.1) / (point.1 - last.1);
-                        return ((last.0 + (point.0 - last.0) * t) - norm).abs();
-                    }
-                    last = *point;
-                }
-                (last.0 - norm).abs()
-            };
-            let errn = rise(&mut points[..best].iter().rev(), n_sigma);
-            let errp = rise(&mut points[best + 1..].iter(), n_sigma);
-            let ul = norm + rise(&mut points[best + 1..].iter(), n_sigma_ul);
-            output.norm[[y, x]] = norm;
-            output.ts[[y, x]] = -minimum;
-            output.norm_err[[y, x]] = 0.5 * (errn + errp);
-            for (map, value) in
-                [(&mut output.norm_errn, errn), (&mut output.norm_errp, errp), (&mut output.norm_ul, ul)]
-            {
+    let (_, ny, nx) = norms.dim();
+    let rows: Vec<Vec<Option<Reading>>> = (0..ny)
+        .into_par_iter()
+        .map(|y| {
+            let reading = |x| Reading::new(norms.slice(s![.., y, x]), stat.slice(s![.., y, x]), n_sigma, n_sigma_ul);
+            (0..nx).map(reading).collect()
+        })
+        .collect();
+    for (y, row) in rows.into_iter().enumerate() {
+        for (x, reading) in row.into_iter().enumerate() {
+            let Some(reading) = reading else { continue };
+            output.norm[[y, x]] = reading.norm;
+            output.ts[[y, x]] = -reading.stat;
+            output.norm_err[[y, x]] = 0.5 * (reading.errn + reading.errp);
+            let optional = [
+                (&mut output.norm_errn, reading.errn),
+                (&mut output.norm_errp, reading.errp),
+                (&mut output.norm_ul, reading.ul),
+            ];
+            for (map, value) in optional {
                 if let Some(map) = map {
                     map[[y, x]] = value;
                 }
             }
         }
+    }
+}
+
+/// What a profile says of one pixel.
+struct Reading {
+    norm: f64,
+    stat: f64,
+    errn: f64,
+    errp: f64,
+    ul: f64,
+}
+
+impl Reading {
+    /// `None` where no point of the profile is finite.
+    fn new(norms: ArrayView1<'_, f64>, stat: ArrayView1<'_, f64>, n_sigma: f64, n_sigma_ul: f64) -> Option<Self> {
+        let points: Vec<(f64, f64)> = norms.iter().copied().zip(stat.iter().copied()).collect();
+        let finite = points.iter().enumerate().filter(|(_, p)| p.1.is_finite());
+        let (best, &(norm, minimum)) = finite.min_by(|a, b| a.1.1.total_cmp(&b.1.1))?;
+        let rise = |side: &mut dyn Iterator<Item = &(f64, f64)>, n_sigma: f64| {
+            let (target, mut last) = (minimum + n_sigma * n_sigma, (norm, minimum));
+            for point in side {
+                if point.1 >= target {
+                    let t = (target - last.1) / (point.1 - last.1);
+                    return ((last.0 + (point.0 - last.0) * t) - norm).abs();
+                }
+                last = *point;
+            }
+            (last.0 - norm).abs()
+        };
+        Some(Self {
+            norm,
+            stat: minimum,
+            errn: rise(&mut points[..best].iter().rev(), n_sigma),
+            errp: rise(&mut points[best + 1..].iter(), n_sigma),
+            ul: norm + rise(&mut points[best + 1..].iter(), n_sigma_ul),
+        })
     }
 }
 

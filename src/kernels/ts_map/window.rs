@@ -4,9 +4,11 @@
 //! likelihoods are summed as differences bin by bin, so that nothing is lost where norms are tiny or sources bright.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use super::rise::RiseBins;
 use super::{TRUNCATION_VALUE, TsMapSettings, TsMapStatus};
+use crate::kernels::cube::PlaneView;
 
 /// Poles left of the norm that the search for errn visits one by one; farther out it walks in growing steps.
 const MAX_POLES: usize = 64;
@@ -42,6 +44,25 @@ impl Window {
             self.background.push(background);
             self.model.push(model);
         }
+    }
+
+    /// Adds part of a row of three maps, the last one weighted by the kernel. Unlike [`Window::push`] it keeps bins
+    /// without anything in them; they change no result.
+    pub fn push_row<'k>(
+        &mut self,
+        [counts, background, exposure]: [PlaneView<'_>; 3],
+        (row, columns): (usize, Range<usize>),
+        kernel: impl Iterator<Item = &'k f64>,
+    ) {
+        let start = self.counts.len();
+        let end = start + columns.len();
+        for (target, plane) in
+            [(&mut self.counts, counts), (&mut self.background, background), (&mut self.model, exposure)]
+        {
+            target.resize(end, 0.0);
+            plane.copy_row(row, columns.start, &mut target[start..]);
+        }
+        self.model[start..].iter_mut().zip(kernel).for_each(|(m, k)| *m *= k);
     }
 
     pub(super) fn bins(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
