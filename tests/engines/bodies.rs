@@ -277,6 +277,25 @@ pub fn threads(subject: &Subject, engine: &Backend) {
     }
 }
 
+/// Runs of other sizes in between change nothing: an engine keeps its working memory, not what is in it.
+pub fn again(subject: &Subject, engine: &Backend) {
+    let control = Control::new();
+    let dense = Survey { planes: 10, occupancy: 0.9, seed: 111, ..Survey::default() };
+    let cases: Vec<Case> = [(24, 28, 15), (24, 31, 4), (70, 20, 14), (24, 28, 15), (12, 9, 22), (24, 31, 4)]
+        .into_iter()
+        .map(|(ny, nx, half)| Survey { shape: (ny, nx), half: (half, half), ..dense }.case("again"))
+        .map(|case| case.with(|case| case.fit_mask.slice_mut(s![8.., ..]).fill(false)))
+        .collect();
+    for case in &cases {
+        let Some(fresh) = (subject.make)(None) else { return };
+        let want = fresh.engine().ts_map(&case.data(), &case.run(), &control).unwrap();
+        let got = engine.engine().ts_map(&case.data(), &case.run(), &control).unwrap();
+        let bits = |map: &Array2<f64>| map.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&got.norm) == bits(&want.norm), "{}: norm of {:?}", subject.name, case.data().shape());
+        assert!(bits(&got.ts) == bits(&want.ts), "{}: ts of {:?}", subject.name, case.data().shape());
+    }
+}
+
 /// Cancelled before and during the work; progress reaches its end otherwise.
 pub fn cancel(subject: &Subject, engine: &Backend) {
     let case = Survey { shape: (40, 60), seed: 95, ..Survey::default() }.case("cancel");

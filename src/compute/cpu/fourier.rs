@@ -24,6 +24,7 @@ pub struct TileFft<T: FftNum> {
 
 /// Working memory of a thread.
 pub struct FftScratch<T> {
+    side: usize,
     half_done: Vec<Complex<T>>,
     inner: Vec<Complex<T>>,
 }
@@ -55,7 +56,12 @@ impl<T: FftNum> TileFft<T> {
             .max(self.rows_back.get_scratch_len())
             .max(self.columns.get_inplace_scratch_len())
             .max(self.columns_back.get_inplace_scratch_len());
-        FftScratch { half_done: vec![zero; self.spectrum_len()], inner: vec![zero; inner] }
+        FftScratch { side: self.side, half_done: vec![zero; self.spectrum_len()], inner: vec![zero; inner] }
+    }
+
+    /// True for working memory that [`TileFft::scratch`] of this size made.
+    pub fn fits(&self, scratch: &FftScratch<T>) -> bool {
+        scratch.side == self.side
     }
 
     /// Transforms a tile, which is destroyed.

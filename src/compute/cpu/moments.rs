@@ -92,6 +92,8 @@ impl Moments {
         let fft = &moments.fft;
         let area = fft.side * fft.side;
         self.side = fft.side;
+        // The last run may have had tiles of another size.
+        self.scratch = self.scratch.take().filter(|scratch| fft.fits(scratch));
         let scratch = self.scratch.get_or_insert_with(|| fft.scratch());
         self.tile.resize(area, 0.0);
         self.spectrum.resize(fft.spectrum_len(), Complex::default());
