@@ -119,10 +119,10 @@ fn fit_patch<V: Simd>(
     scratch: &mut Scratch,
 ) -> ([WindowFit; LANES], Mask) {
     let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
-    let awkward = if plan.sums.awkward.is_empty() {
+    let awkward = if plan.sums.boxes.awkward.is_empty() {
         Mask::none()
     } else {
-        let bins = patch_lanes(&plan.sums.awkward, plan.shape, pixel, 0.0);
+        let bins = patch_lanes(&plan.sums.boxes.awkward, plan.shape, pixel, 0.0);
         Mask::from_fn(|lane| bins[lane] > 0.0).and(wanted)
     };
     let usual = wanted.and(awkward.not());
@@ -220,8 +220,8 @@ fn describe(
     let plan = patch.plan;
     let settings = &plan.settings;
     let lanes = |map: &[f64]| patch_lanes(map, plan.shape, pixel, 0.0);
-    let (stat_null, npred_null) = (lanes(&plan.sums.stat_null), lanes(&plan.sums.background));
-    let (npred_reference, filled) = (lanes(&plan.sums.model), lanes(&plan.sums.filled));
+    let (stat_null, npred_null) = (lanes(&plan.sums.boxes.stat_null), lanes(&plan.sums.boxes.background));
+    let (npred_reference, filled) = (lanes(&plan.sums.model), lanes(&plan.sums.boxes.filled));
     let lowest = if patch.fitted.not().and(patch.active).any() { Some(norm_at_bound(patch, data)) } else { None };
     let q = one_pole_curvature(norm);
     std::array::from_fn(|lane| {

@@ -146,7 +146,7 @@ impl<'p, 'r> Patch<'p, 'r> {
         let fitted = active.and(at_zero.s1.over(0.0));
         let equal = equal_bins(&at_zero, fitted);
         let single = if equal.any() { single_bins(equal, &scratch.list) } else { equal };
-        let filled = Wide(patch_lanes(&plan.sums.filled, plan.shape, pixel, 0.0));
+        let filled = Wide(patch_lanes(&plan.sums.boxes.filled, plan.shape, pixel, 0.0));
         let patch = Self {
             plan,
             tile,

@@ -1,8 +1,9 @@
 //! What is worked out once per run: the planes with their kernels, kernel tables for patches, per-pixel sums.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayView3};
 use rayon::prelude::*;
 
 use super::boxes::{add_box_sums, add_column_sums, row_sums};
@@ -42,20 +43,33 @@ pub struct Cell {
     pub index: u32,
 }
 
-/// Sums over each pixel's window, whole map, row by row.
-pub struct WindowSums {
+/// Sums over each pixel's window that no kernel has a say in, only its size; whole map, row by row.
+#[derive(Default)]
+pub struct BoxSums {
     /// Sum of b.
     pub background: Vec<f64>,
     /// `2 sum [t(b) - n ln t(b)]`.
     pub stat_null: Vec<f64>,
-    /// Sum of m.
-    pub model: Vec<f64>,
-    /// Sum of m over bins without background; empty where the run has none.
-    pub hole_model: Vec<f64>,
     /// Number of bins with counts.
     pub filled: Vec<f64>,
     /// Number of bins that only double precision can fit; empty where the run has none.
     pub awkward: Vec<f64>,
+}
+
+/// What [`BoxSums`] depend on: per input the planes and the half sides of the kernel.
+pub type Boxes = Vec<(Range<usize>, (usize, usize))>;
+
+/// The sums of the last run: runs over many kernels of one size make them once.
+#[derive(Default)]
+pub struct LastBoxSums(Mutex<Option<(Boxes, Arc<BoxSums>)>>);
+
+/// Sums over each pixel's window, whole map, row by row.
+pub struct WindowSums {
+    pub boxes: Arc<BoxSums>,
+    /// Sum of m.
+    pub model: Vec<f64>,
+    /// Sum of m over bins without background; empty where the run has none.
+    pub hole_model: Vec<f64>,
 }
 
 /// A run, ready to be done tile by tile.
@@ -82,7 +96,13 @@ pub struct RunPlan<'r> {
 }
 
 impl<'r> RunPlan<'r> {
-    pub fn new(data: &'r TsMapData<'_>, lists: &'r BinLists, run: &'r TsMapRun<'_>, control: &Control) -> Result<Self> {
+    pub fn new(
+        data: &'r TsMapData<'_>,
+        lists: &'r BinLists,
+        last: &LastBoxSums,
+        run: &'r TsMapRun<'_>,
+        control: &Control,
+    ) -> Result<Self> {
         let mut planes = Vec::new();
         for (i, ((input, range), kernel)) in data.inputs().iter().zip(&run.planes).zip(&run.kernels).enumerate() {
             for (plane, kernel) in range.clone().zip(kernel.outer_iter()) {
@@ -114,7 +134,8 @@ impl<'r> RunPlan<'r> {
         );
         let table_max = table.par_iter().map(Block::max).collect();
         control.check()?;
-        let sums = WindowSums::new(data, run, &planes, control)?;
+        let boxes = last.of(data, run, &planes, control)?;
+        let sums = WindowSums::new(data.shape(), boxes, &planes, control)?;
         let mut plan = Self {
             moments: None,
             shape: data.shape(),
@@ -178,14 +199,39 @@ fn sorted_cells(table: &[Block], columns: usize, first: usize) -> Vec<Cell> {
     cells
 }
 
-impl WindowSums {
+impl LastBoxSums {
+    /// Those of this run, made only where the last run had others.
+    fn of(
+        &self,
+        data: &TsMapData<'_>,
+        run: &TsMapRun<'_>,
+        planes: &[RunPlane<'_>],
+        control: &Control,
+    ) -> Result<Arc<BoxSums>> {
+        let half = |kernel: &ArrayView3<'_, f64>| (kernel.dim().1 / 2, kernel.dim().2 / 2);
+        let boxes: Boxes = run.planes.iter().cloned().zip(run.kernels.iter().map(half)).collect();
+        // Not locked while the sums are made: a thread that waits for others may be given another run to do.
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut last = lock();
+            match last.as_ref() {
+                Some((known, sums)) if *known == boxes => return Ok(sums.clone()),
+                // Their memory is better used for the new ones.
+                _ => *last = None,
+            }
+        }
+        let sums = Arc::new(BoxSums::new(data, run, planes, control)?);
+        *lock() = Some((boxes, sums.clone()));
+        Ok(sums)
+    }
+}
+
+impl BoxSums {
     fn new(data: &TsMapData<'_>, run: &TsMapRun<'_>, planes: &[RunPlane<'_>], control: &Control) -> Result<Self> {
         let (ny, nx) = data.shape();
         let mut sums = Self {
             background: vec![0.0; ny * nx],
             stat_null: vec![0.0; ny * nx],
-            model: Vec::new(),
-            hole_model: Vec::new(),
             filled: vec![0.0; ny * nx],
             awkward: Vec::new(),
         };
@@ -228,6 +274,16 @@ impl WindowSums {
                 sums.awkward.resize(ny * nx, 0.0);
                 add_box_sums(&mut sums.awkward, &map, (ny, nx), half);
             }
+        }
+        Ok(sums)
+    }
+}
+
+impl WindowSums {
+    fn new((ny, nx): (usize, usize), boxes: Arc<BoxSums>, planes: &[RunPlane<'_>], control: &Control) -> Result<Self> {
+        let mut sums = Self { boxes, model: Vec::new(), hole_model: Vec::new() };
+        if ny * nx == 0 {
+            return Ok(sums);
         }
         let model: Vec<_> = planes
             .iter()

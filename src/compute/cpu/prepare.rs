@@ -20,6 +20,8 @@ pub struct PlaneBins {
     pub ratios: Vec<f32>,
     /// Largest of `ratios`.
     pub ratio_max: f32,
+    /// Per row: largest of `ratios` and smallest of `counts`; 0 and infinity without bins.
+    pub row_bounds: Vec<(f32, f32)>,
     /// Some bin has exposure but no background.
     pub has_holes: bool,
     /// `(y, x)` of bins that single precision cannot fit: counts without background, or too many counts.
@@ -95,6 +97,7 @@ impl PlaneBins {
             counts: Vec::new(),
             ratios: Vec::new(),
             ratio_max: 0.0,
+            row_bounds: Vec::with_capacity(ny),
             has_holes: false,
             awkward: Vec::new(),
         };
@@ -104,6 +107,7 @@ impl PlaneBins {
                 plane.copy_row(y, 0, row);
             }
             let [n, b, e] = &row;
+            let mut bounds = (0.0f32, f32::INFINITY);
             bins.has_holes |= b.iter().zip(e).fold(false, |any, (b, e)| any | (is_hole(*b) & (*e > 0.0)));
             for (x, n) in n.iter().copied().enumerate().filter(|(x, n)| *n > 0.0 && e[*x] > 0.0) {
                 let (b, e) = (b[x], e[x]);
@@ -114,10 +118,12 @@ impl PlaneBins {
                     bins.columns.push(x as u32);
                     bins.counts.push(n as f32);
                     bins.ratios.push(ratio);
-                    bins.ratio_max = bins.ratio_max.max(ratio);
+                    bounds = (bounds.0.max(ratio), bounds.1.min(n as f32));
                 }
             }
             bins.starts.push(bins.columns.len());
+            bins.row_bounds.push(bounds);
+            bins.ratio_max = bins.ratio_max.max(bounds.0);
         }
         bins.columns.shrink_to_fit();
         bins.counts.shrink_to_fit();

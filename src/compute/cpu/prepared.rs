@@ -7,7 +7,7 @@ use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::CpuEngine;
-use super::plan::{PATCH, RunPlan};
+use super::plan::{LastBoxSums, PATCH, RunPlan};
 use super::prepare::BinLists;
 use super::profile::stat_rises;
 use super::tile::Tile;
@@ -28,17 +28,18 @@ pub struct Prepared<'a> {
     engine: &'a CpuEngine,
     data: TsMapData<'a>,
     lists: BinLists,
+    last: LastBoxSums,
 }
 
 impl<'a> Prepared<'a> {
     pub fn new(engine: &'a CpuEngine, data: &TsMapData<'a>, control: &Control) -> Result<Self> {
         control.check()?;
         let lists = engine.pool.install(|| BinLists::new(data));
-        Ok(Self { engine, data: data.clone(), lists })
+        Ok(Self { engine, data: data.clone(), lists, last: LastBoxSums::default() })
     }
 
     fn run_in_pool(&self, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput> {
-        let plan = RunPlan::new(&self.data, &self.lists, run, control)?;
+        let plan = RunPlan::new(&self.data, &self.lists, &self.last, run, control)?;
         let windows = Windows::new(&self.data, run);
         let refit = |y: usize, x: usize, window: &mut _| windows.fit(y, x, run, window);
         let output = Mutex::new(TsMapOutput::empty(self.data.shape(), &run.settings));

@@ -99,17 +99,12 @@ impl TileData {
     fn choose_scale(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
         let (mut largest, mut counts_min) = (0.0f32, f32::INFINITY);
         for plane in &plan.planes {
-            let mut ratio_max = 0.0f32;
-            for y in tile.rows.start.saturating_sub(plan.half.0)..plan.shape.0.min(tile.rows.end + plan.half.0) {
-                let bins = plane.bins.starts[y]..plane.bins.starts[y + 1];
-                let reach = tile.columns.start.saturating_sub(plan.half.1)..tile.columns.end + plan.half.1;
-                let bins = within(&plane.bins.columns, bins, &reach);
-                for i in bins {
-                    ratio_max = ratio_max.max(plane.bins.ratios[i]);
-                    counts_min = counts_min.min(plane.bins.counts[i]);
-                }
+            // Whole rows: a scale and a bound need no more.
+            let rows = tile.rows.start.saturating_sub(plan.half.0)..plan.shape.0.min(tile.rows.end + plan.half.0);
+            for (ratio, counts) in &plane.bins.row_bounds[rows] {
+                largest = largest.max(ratio * plane.kernel_max);
+                counts_min = counts_min.min(*counts);
             }
-            largest = largest.max(ratio_max * plane.kernel_max);
         }
         self.scale = power_of_two_below(1.0 / f64::from(largest));
         self.counts_min = counts_min;
