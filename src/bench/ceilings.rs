@@ -25,8 +25,9 @@ pub fn cpu_ceilings(threads: usize, bytes: u64, control: &Control) -> Result<Cei
         control.check()?;
         flops = flops.max(sum_of(threads, || multiply_adds(TIME)));
         control.check()?;
-        copied = copied.max(sum_of(threads, || copies(each)));
+        copied = copied.max(sum_of(threads, || copies(each, control)));
     }
+    control.check()?;
     Ok(Ceilings {
         flops_per_second: flops,
         copy_bytes_per_second: copied,
@@ -46,14 +47,14 @@ fn sum_of(threads: usize, rate: impl Fn() -> f64 + Sync) -> f64 {
 }
 
 /// Bytes per second, read and written, of one thread that copies `bytes`.
-fn copies(bytes: usize) -> f64 {
+fn copies(bytes: usize, control: &Control) -> f64 {
     let from = vec![1u8; bytes];
     let mut to = vec![0u8; bytes];
     // Pages are given at the first touch, which is no copying.
     to.copy_from_slice(black_box(&from));
     let mut moved = 0u64;
     let begun = Instant::now();
-    while moved == 0 || begun.elapsed() < TIME {
+    while moved == 0 || begun.elapsed() < TIME && !control.is_cancelled() {
         to.copy_from_slice(black_box(&from));
         black_box(&mut to);
         moved += 2 * bytes as u64;

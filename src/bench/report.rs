@@ -103,7 +103,12 @@ impl Outcome {
 
     /// Not enough memory.
     pub fn no_room(needed_bytes: u64) -> Self {
-        let reason = format!("needs {:.1} GB", needed_bytes as f64 * 1e-9);
+        let needed = needed_bytes as f64;
+        let reason = if needed < 1e8 {
+            format!("needs {:.1} MB", needed * 1e-6)
+        } else {
+            format!("needs {:.1} GB", needed * 1e-9)
+        };
         Self::Skipped { reason, needed_bytes: Some(needed_bytes) }
     }
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 const CHECKED_PIXELS: usize = 64;
 const CHECKED_PIXELS_QUICK: usize = 24;
 /// Bytes of the buffers that are copied to find the ceiling of the memory: beyond the caches.
-const CEILING_BYTES: u64 = 512 << 20;
+const CEILING_BYTES: u64 = 256 << 20;
 const CEILING_BYTES_QUICK: u64 = 64 << 20;
 /// The workload that is sustained where none is named.
 const SUSTAINED: &str = "tsmap_15_k51";

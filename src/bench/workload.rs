@@ -57,7 +57,7 @@ impl std::str::FromStr for Size {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|size| size.name() == text).ok_or_else(|| {
-            Error::options("size", format!("'{text}' is not one of {}", Self::ALL.map(Self::name).join(", ")))
+            Error::options("size", format!("'{text}' is not one of {}, fit", Self::ALL.map(Self::name).join(", ")))
         })
     }
 }
@@ -129,6 +129,20 @@ impl Workload {
         Ok(all.into_iter().filter(|w| names.is_empty() || names.iter().any(|name| fits(w, name))).collect())
     }
 
+    /// The largest size of which everything that `names` stand for needs at most `bytes`; the smallest where none does.
+    ///
+    /// # Errors
+    /// Those of [`Workload::select`].
+    pub fn largest_size(names: &[String], bytes: u64) -> Result<Size> {
+        let mut largest = Size::Tiny;
+        for size in Size::ALL {
+            if Self::select(size, names)?.iter().all(|workload| workload.memory_bytes() <= bytes) {
+                largest = size;
+            }
+        }
+        Ok(largest)
+    }
+
     /// `"400x200x10"`: columns, rows, planes.
     pub fn shape(&self) -> String {
         let (planes, ny, nx) = self.size.dim();
@@ -189,6 +203,10 @@ mod tests {
                 assert!(small.memory_bytes() < large.memory_bytes(), "{}", small.name);
             }
         }
+        let largest = |bytes| Workload::largest_size(&["tsmap".into()], bytes).unwrap();
+        assert_eq!((largest(0), largest(u64::MAX)), (Size::Tiny, Size::Huge));
+        let needed = Workload::select(Size::Standard, &["tsmap".into()]).unwrap()[0].memory_bytes();
+        assert_eq!((largest(needed), largest(needed - 1)), (Size::Standard, Size::Quick));
         assert_eq!("large".parse::<Size>().unwrap(), Size::Large);
         assert!("giant".parse::<Size>().is_err());
     }

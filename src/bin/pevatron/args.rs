@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use pevatron::bench::BenchOptions;
+use pevatron::bench::{BenchOptions, Workload};
 use pevatron::compute::{BackendChoice, BackendOptions};
 use pevatron::estimators::{NormScan, Selection};
 use pevatron::flux::SedType;
@@ -322,10 +322,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
     /// Workloads by comma; `tsmap` stands for all that begin with it [default: all]
-    #[arg(long, default_value = "", value_name = "NAME,NAME")]
-    pub workload: String,
-    /// tiny, quick, standard, large or huge [default: standard; large, too, on a graphics card, quick on a software
-    /// adapter]
+    #[arg(long, value_name = "NAME,NAME")]
+    pub workload: Option<String>,
+    /// tiny, quick, standard, large or huge; fit: the largest for which there is memory [default: standard; large, too,
+    /// on a graphics card, quick on a software adapter]
     #[arg(long, value_name = "SIZE")]
     pub size: Option<String>,
     /// Small maps and few repetitions: about 20 s
@@ -375,13 +375,20 @@ impl BenchArgs {
         if !(self.threshold.is_finite() && self.threshold > 0.0) {
             return Err(Error::options("threshold", format!("{} % is not positive", self.threshold)));
         }
+        let workloads = names(self.workload.as_deref().unwrap_or(""));
+        let memory_bytes = memory_bytes(self.memory.as_deref())?;
+        let size = match self.size.as_deref() {
+            None => base.size,
+            Some("fit") => Some(Workload::largest_size(&workloads, memory_bytes.unwrap_or(0))?),
+            Some(name) => Some(name.parse()?),
+        };
         Ok(BenchOptions {
             backends: names(&self.backend).iter().map(backend).collect::<Result<_>>()?,
             adapter: self.adapter.clone(),
             threads: threads(self.threads)?,
-            memory_bytes: memory_bytes(self.memory.as_deref())?,
-            workloads: names(&self.workload),
-            size: self.size.as_deref().map(str::parse).transpose()?.or(base.size),
+            memory_bytes,
+            workloads,
+            size,
             sustain: self.sustain,
             repeat,
             ..base
