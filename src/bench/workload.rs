@@ -164,7 +164,7 @@ impl Workload {
         }
     }
 
-    /// Memory that inputs, engine and outputs take together, in bytes: an upper bound that is measured, not exact.
+    /// Memory that inputs, engine and outputs take together, in bytes: more than the CPU engine was seen to take.
     pub fn memory_bytes(&self) -> u64 {
         let (planes, ny, nx) = self.size.dim();
         let pixels = (ny * nx) as u64;
