@@ -111,6 +111,15 @@ impl Backend {
         self.0.as_ref()
     }
 
+    /// Runs work on the engine's own threads, so that what surrounds its jobs keeps to
+    /// [`BackendOptions::threads`] too; on the caller's where it has none.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self.0.threads() {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
     fn cpu(options: &BackendOptions, reason: &str) -> Result<Self> {
         Ok(Self(Arc::new(cpu::CpuEngine::new(options, reason)?)))
     }

@@ -18,6 +18,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// The threads that the engine works with, where they are its own: what surrounds a job runs on them too.
+    fn threads(&self) -> Option<&rayon::ThreadPool> {
+        None
+    }
+
     /// Builds lists, planes and resident buffers once, for many runs.
     ///
     /// # Errors

@@ -67,6 +67,10 @@ impl Engine for FallbackEngine {
         self.lost.get().unwrap_or_else(|| self.first.info())
     }
 
+    fn threads(&self) -> Option<&rayon::ThreadPool> {
+        self.first.threads().or_else(|| self.second.threads())
+    }
+
     fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
         let data = &data.shortened();
         let mut first = None;

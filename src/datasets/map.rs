@@ -1,5 +1,6 @@
 //! The binned map dataset.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -164,15 +165,32 @@ impl MapDataset {
     /// Those of [`MapDataset::npred_signal`].
     pub fn npred(&self, backend: &Backend, control: &Control) -> Result<Map> {
         let background = self.npred_background()?;
-        if self.models.sky_models(&self.name).next().is_none() {
-            let cube = background.to_cube_f64().mapv_into(|v| if v < 0.0 { 0.0 } else { v });
-            return Map::from_cube(background.geom().clone(), Default::default(), cube);
+        let geom = background.geom().clone();
+        let mut cube = background.into_cube_f64();
+        if self.models.sky_models(&self.name).next().is_some() {
+            cube += &self.npred_signal(None, backend, control)?.into_cube_f64();
         }
-        let signal = self.npred_signal(None, backend, control)?;
-        let mut cube = signal.to_cube_f64();
-        cube += &background.to_cube_f64();
         // NaN stays NaN: it marks bins that cannot be predicted.
-        Map::from_cube(signal.geom().clone(), Default::default(), cube.mapv_into(|v| if v < 0.0 { 0.0 } else { v }))
+        cube.par_mapv_inplace(|v| if v < 0.0 { 0.0 } else { v });
+        Map::from_cube(geom, Default::default(), cube)
+    }
+
+    /// As [`MapDataset::npred`], but the stored background itself, in its own precision, where that is what is
+    /// predicted: no source, no background model, nothing below 0.
+    ///
+    /// # Errors
+    /// Those of [`MapDataset::npred_signal`].
+    pub fn npred_lent(&self, backend: &Backend, control: &Control) -> Result<Cow<'_, Map>> {
+        match &self.background {
+            Some(background)
+                if self.models.sky_models(&self.name).next().is_none()
+                    && self.models.background(&self.name).is_none()
+                    && background.cube().all(|v| v.is_nan() || v >= 0.0) =>
+            {
+                Ok(Cow::Borrowed(background))
+            }
+            _ => self.npred(backend, control).map(Cow::Owned),
+        }
     }
 
     fn npred_geom(&self) -> Result<Arc<Geom>> {

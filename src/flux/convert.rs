@@ -1,5 +1,6 @@
 //! Conversions between norms and fluxes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::maps::FluxMaps;
@@ -45,11 +46,12 @@ impl SedType {
 
 impl FluxMaps {
     /// All maps of one SED type, by the names that a file has them under (`dnde`, `dnde_err`, `ts`, …), in writing
-    /// order: reference fluxes applied, norms NaN where the fit failed, sqrt_ts and is_ul derived where not stored.
+    /// order: reference fluxes applied, norms NaN where the fit failed, sqrt_ts and is_ul derived where not stored. What
+    /// is stored as it is asked for is lent, not copied.
     ///
     /// # Errors
     /// Where the reference model does not allow the conversion.
-    pub fn to_sed(&self, sed: SedType) -> Result<Vec<(String, Map)>> {
+    pub fn to_sed(&self, sed: SedType) -> Result<Vec<(String, Cow<'_, Map>)>> {
         let mut maps = Vec::new();
         let order = if sed == SedType::Likelihood { [0, 1, 2, 3, 4, 5] } else { FLUX_ORDER };
         for (quantity, _) in order.map(|i| ENDINGS[i]) {
@@ -59,9 +61,10 @@ impl FluxMaps {
         }
         for quantity in FluxQuantity::ALL.iter().filter(|q| ENDINGS.iter().all(|(norm, _)| norm != *q)) {
             let map = match quantity {
-                FluxQuantity::SqrtTs if self.has_any_ts() => Some(self.sqrt_ts()?),
-                FluxQuantity::IsUl if self.get(FluxQuantity::Norm).is_some() => Some(self.is_ul()?),
-                _ => self.get(*quantity).cloned(),
+                _ if self.get(*quantity).is_some() => self.get(*quantity).map(Cow::Borrowed),
+                FluxQuantity::SqrtTs if self.has_any_ts() => Some(Cow::Owned(self.sqrt_ts()?)),
+                FluxQuantity::IsUl if self.get(FluxQuantity::Norm).is_some() => Some(Cow::Owned(self.is_ul()?)),
+                _ => None,
             };
             maps.extend(map.map(|m| (quantity.name().to_string(), m)));
         }
@@ -105,12 +108,12 @@ impl FluxMaps {
     }
 
     /// A norm quantity in another SED type.
-    pub(super) fn converted(&self, quantity: FluxQuantity, sed: SedType) -> Result<Map> {
+    pub(super) fn converted(&self, quantity: FluxQuantity, sed: SedType) -> Result<Cow<'_, Map>> {
         let norm = self.norm_quantity(quantity)?;
         if sed == SedType::Likelihood {
             return Ok(norm);
         }
-        times_per_energy(&norm, &self.reference(sed)?, sed.unit())
+        times_per_energy(&norm, &self.reference(sed)?, sed.unit()).map(Cow::Owned)
     }
 
     /// Reference values per energy bin.

@@ -1,5 +1,7 @@
 //! The quantities of flux maps by their names.
 
+use std::borrow::Cow;
+
 use ndarray::{Array3, ArrayView2, Zip};
 
 use super::maps::FluxMaps;
@@ -21,7 +23,7 @@ macro_rules! fluxes {
                 /// # Errors
                 /// See above.
                 pub fn $value(&self) -> Result<Map> {
-                    self.converted(FluxQuantity::Norm, SedType::$sed)
+                    self.converted(FluxQuantity::Norm, SedType::$sed).map(Cow::into_owned)
                 }
 
                 #[doc = concat!("Symmetric error of n_sigma of the ", $what, ", in ", $unit, ".")]
@@ -29,7 +31,7 @@ macro_rules! fluxes {
                 /// # Errors
                 /// See above.
                 pub fn $err(&self) -> Result<Map> {
-                    self.converted(FluxQuantity::NormErr, SedType::$sed)
+                    self.converted(FluxQuantity::NormErr, SedType::$sed).map(Cow::into_owned)
                 }
 
                 #[doc = concat!("Lower error (positive) of the ", $what, ", in ", $unit, ".")]
@@ -37,7 +39,7 @@ macro_rules! fluxes {
                 /// # Errors
                 /// See above.
                 pub fn $errn(&self) -> Result<Map> {
-                    self.converted(FluxQuantity::NormErrn, SedType::$sed)
+                    self.converted(FluxQuantity::NormErrn, SedType::$sed).map(Cow::into_owned)
                 }
 
                 #[doc = concat!("Upper error of the ", $what, ", in ", $unit, ".")]
@@ -45,7 +47,7 @@ macro_rules! fluxes {
                 /// # Errors
                 /// See above.
                 pub fn $errp(&self) -> Result<Map> {
-                    self.converted(FluxQuantity::NormErrp, SedType::$sed)
+                    self.converted(FluxQuantity::NormErrp, SedType::$sed).map(Cow::into_owned)
                 }
 
                 #[doc = concat!("Upper limit of n_sigma_ul of the ", $what, ", in ", $unit, ".")]
@@ -53,7 +55,7 @@ macro_rules! fluxes {
                 /// # Errors
                 /// See above.
                 pub fn $ul(&self) -> Result<Map> {
-                    self.converted(FluxQuantity::NormUl, SedType::$sed)
+                    self.converted(FluxQuantity::NormUl, SedType::$sed).map(Cow::into_owned)
                 }
 
                 #[doc = concat!("Sensitivity of n_sigma_sensitivity of the ", $what, ", in ", $unit, ".")]
@@ -61,7 +63,7 @@ macro_rules! fluxes {
                 /// # Errors
                 /// See above.
                 pub fn $sensitivity(&self) -> Result<Map> {
-                    self.converted(FluxQuantity::NormSensitivity, SedType::$sed)
+                    self.converted(FluxQuantity::NormSensitivity, SedType::$sed).map(Cow::into_owned)
                 }
 
                 #[doc = concat!("Per energy bin: ", $what, " of the reference model, in ", $unit, ".")]
@@ -166,24 +168,21 @@ impl FluxMaps {
 /// Quantities that are derived.
 impl FluxMaps {
     /// A norm quantity, with norm and norm_err NaN where the fit failed (see [`FluxMaps::filter_success_nan`]).
-    pub(super) fn norm_quantity(&self, quantity: FluxQuantity) -> Result<Map> {
+    pub(super) fn norm_quantity(&self, quantity: FluxQuantity) -> Result<Cow<'_, Map>> {
         let map = self.require(quantity)?;
+        let filtered = self.filter_success_nan() && matches!(quantity, FluxQuantity::Norm | FluxQuantity::NormErr);
+        // NaN, where nothing was fitted, is no failure.
         let success = match self.get(FluxQuantity::Success) {
-            Some(success)
-                if self.filter_success_nan() && matches!(quantity, FluxQuantity::Norm | FluxQuantity::NormErr) =>
-            {
-                success.to_cube_f64()
-            }
-            _ => return Ok(map.clone()),
+            Some(success) if filtered && success.data().iter().any(|ok| ok == 0.0) => success.to_cube_f64(),
+            _ => return Ok(Cow::Borrowed(map)),
         };
         let mut cube = map.to_cube_f64();
-        // NaN, where nothing was fitted, is no failure.
         Zip::from(&mut cube).and(&success).for_each(|v, ok| {
             if *ok == 0.0 {
                 *v = f64::NAN;
             }
         });
-        Map::from_cube(map.geom().clone(), map.unit().clone(), cube)
+        Map::from_cube(map.geom().clone(), map.unit().clone(), cube).map(Cow::Owned)
     }
 
     /// Square root of ts: stored, or sqrt(max(ts, 0)), negative unless norm > 0 (also where norm is NaN).

@@ -1,8 +1,12 @@
 //! Cubes `[plane, y, x]` in the precision that they came in.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView3, Axis, s};
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+
+/// Rows that a thread takes at once where there is little to do for each.
+const ROWS_AT_LEAST: usize = 64;
 
 /// A borrowed cube `[plane, y, x]`, single or double precision: what a file says in `f32` is never widened as a whole.
 #[derive(Debug, Clone, Copy)]
@@ -99,22 +103,44 @@ impl<'a> CubeView<'a> {
     /// # Errors
     /// [`Error::Input`] naming the first offending `[plane, y, x]`.
     pub fn check_values(&self, name: &str, minimum: f64) -> Result<()> {
+        let sound = match *self {
+            Self::F32(a) => {
+                all_rows(a, |row| row.iter().fold(true, |all, v| all & v.is_finite() & (f64::from(*v) >= minimum)))
+            }
+            Self::F64(a) => all_rows(a, |row| row.iter().fold(true, |all, v| all & v.is_finite() & (*v >= minimum))),
+        };
+        if sound {
+            return Ok(());
+        }
         let (planes, ny, nx) = self.dim();
-        for p in 0..planes {
-            for y in 0..ny {
-                for x in 0..nx {
-                    let v = self.at(p, y, x);
-                    if !(v.is_finite() && v >= minimum) {
-                        return Err(Error::input(
-                            format!("{name}[{p}, {y}, {x}]"),
-                            format!("found {v}, values must be finite and at least {minimum}"),
-                        ));
-                    }
-                }
+        for (p, y, x) in ndarray::indices((planes, ny, nx)) {
+            let v = self.at(p, y, x);
+            if !(v.is_finite() && v >= minimum) {
+                return Err(Error::input(
+                    format!("{name}[{p}, {y}, {x}]"),
+                    format!("found {v}, values must be finite and at least {minimum}"),
+                ));
             }
         }
         Ok(())
     }
+
+    /// True where `sound` holds for all values of `rows`, tested by threads.
+    pub fn all(&self, sound: impl Fn(f64) -> bool + Sync) -> bool {
+        match *self {
+            Self::F32(a) => all_rows(a, |row| row.iter().fold(true, |all, v| all & sound(f64::from(*v)))),
+            Self::F64(a) => all_rows(a, |row| row.iter().fold(true, |all, v| all & sound(*v))),
+        }
+    }
+}
+
+/// Whether all rows are sound; rows are tested by threads.
+fn all_rows<T: Sync>(cube: ArrayView3<'_, T>, sound: impl Fn(ArrayView1<'_, T>) -> bool + Sync) -> bool {
+    let (planes, ny, _) = cube.dim();
+    (0..planes * ny)
+        .into_par_iter()
+        .with_min_len(ROWS_AT_LEAST)
+        .all(|row| sound(cube.slice(s![row / ny, row % ny, ..])))
 }
 
 impl PlaneView<'_> {

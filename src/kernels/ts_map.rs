@@ -14,6 +14,7 @@
 //! ts      = stat(0) - stat(norm), summed as differences bin by bin
 //! ```
 
+mod rise;
 pub mod window;
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -291,7 +292,12 @@ pub struct TsMapOutput {
 impl TsMapOutput {
     /// All NaN and [`TsMapStatus::MASKED`], with the maps that `settings` ask for.
     pub fn empty(shape: (usize, usize), settings: &TsMapSettings) -> Self {
-        let nan = || Array2::from_elem(shape, f64::NAN);
+        let nan = || {
+            // Zeros cost nothing; that way the first writing, which is the slow part, is shared by threads.
+            let mut map = Array2::zeros(shape);
+            map.par_mapv_inplace(|_: f64| f64::NAN);
+            map
+        };
         Self {
             norm: nan(),
             norm_err: nan(),

@@ -167,6 +167,18 @@ impl Map {
         self.cube().to_f64()
     }
 
+    /// The values as an owned double-precision cube `[plane, y, x]`, without a copy where they are in double precision.
+    pub fn into_cube_f64(self) -> Array3<f64> {
+        let dim = self.cube().dim();
+        match self.data {
+            MapData::F64(a) => match a.into_shape_with_order(dim) {
+                Ok(cube) => cube,
+                Err(_) => unreachable!("maps hold arrays in standard layout"),
+            },
+            MapData::F32(_) => self.to_cube_f64(),
+        }
+    }
+
     /// One plane as an owned double-precision image.
     pub fn plane_f64(&self, plane: usize) -> Array2<f64> {
         match self.cube() {

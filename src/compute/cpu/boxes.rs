@@ -2,95 +2,108 @@
 
 use rayon::prelude::*;
 
-/// Columns that one task of the vertical pass takes: rows of them stay in cache.
-const STRIPE: usize = 256;
-
-/// `out[y, x] = sum of plane over rows y-hy ..= y+hy and columns x-hx ..= x+hx` inside the map.
+/// `sum[y, x] += sum of plane over rows y-hy ..= y+hy and columns x-hx ..= x+hx` inside the map.
 ///
 /// Each line is cut into pieces of the window's length; a window is the end of one piece and the start of the next, so
 /// two running sums per piece give every window by one addition (van Herk 1992, for sums).
-pub fn box_sum(plane: &[f64], (ny, nx): (usize, usize), (hy, hx): (usize, usize)) -> Vec<f64> {
+pub fn add_box_sums(sum: &mut [f64], plane: &[f64], (ny, nx): (usize, usize), (hy, hx): (usize, usize)) {
     if ny == 0 || nx == 0 {
-        return Vec::new();
+        return;
     }
     let mut rows = vec![0.0; ny * nx];
     rows.par_chunks_mut(nx).zip(plane.par_chunks(nx)).for_each_init(
         || (Vec::new(), Vec::new()),
-        |(starts, ends), (out, line)| line_sums(line, 1, hx, out, starts, ends),
+        |(starts, ends), (out, line)| row_sums(line, hx, out, starts, ends),
     );
-    let stripes: Vec<(usize, Vec<f64>)> = (0..nx)
-        .into_par_iter()
-        .step_by(STRIPE)
-        .map_init(
-            || (Vec::new(), Vec::new()),
-            |(starts, ends), first| {
-                let width = STRIPE.min(nx - first);
-                let mut stripe = Vec::with_capacity(ny * width);
-                for row in rows.chunks_exact(nx) {
-                    stripe.extend_from_slice(&row[first..first + width]);
-                }
-                let mut out = vec![0.0; ny * width];
-                line_sums(&stripe, width, hy, &mut out, starts, ends);
-                (first, out)
-            },
-        )
-        .collect();
-    for (first, stripe) in stripes {
-        let width = stripe.len() / ny;
-        for (row, part) in rows.chunks_exact_mut(nx).zip(stripe.chunks_exact(width)) {
-            row[first..first + width].copy_from_slice(part);
-        }
-    }
-    rows
+    add_column_sums(sum, &rows, (ny, nx), hy);
 }
 
-/// Window sums along a line whose elements are groups of `width` numbers.
-fn line_sums(line: &[f64], width: usize, half: usize, out: &mut [f64], starts: &mut Vec<f64>, ends: &mut Vec<f64>) {
-    let length = line.len() / width;
+/// `sum[y, x] += sum of plane over rows y-hy ..= y+hy` inside the map. The rows whose windows start in one piece are one
+/// task: it needs the ends of that piece and the starts of the next.
+pub fn add_column_sums(sum: &mut [f64], plane: &[f64], (ny, nx): (usize, usize), hy: usize) {
+    let window = 2 * hy + 1;
+    // The windows of the first hy rows start before the map.
+    let (first, rest) = sum.split_at_mut(hy.min(ny) * nx);
+    let tasks = std::iter::once((0, 0..0, first)).chain(
+        rest.chunks_mut(window * nx).enumerate().map(|(k, out)| (hy + k * window, k * window..(k + 1) * window, out)),
+    );
+    let tasks: Vec<_> = tasks.collect();
+    tasks.into_par_iter().for_each_init(
+        || (Vec::new(), Vec::new()),
+        |(ends, start), (y0, piece, out)| {
+            let rows = out.len() / nx;
+            let piece = piece.start.min(ny)..piece.end.min(ny);
+            // ends[i]: from row i of the piece to its last.
+            ends.clear();
+            ends.extend_from_slice(&plane[piece.start * nx..piece.end * nx]);
+            for i in (0..piece.len().saturating_sub(1)).rev() {
+                let (before, after) = ends.split_at_mut((i + 1) * nx);
+                add_to(&mut before[i * nx..], &after[..nx]);
+            }
+            start.clear();
+            start.resize(nx, 0.0);
+            let mut next = piece.end;
+            for (i, out) in out.chunks_exact_mut(nx).enumerate().take(rows) {
+                let y = y0 + i;
+                while next <= (y + hy).min(ny - 1) {
+                    add_to(start, &plane[next * nx..(next + 1) * nx]);
+                    next += 1;
+                }
+                if y >= hy && y - hy < piece.end {
+                    add_to(out, &ends[(y - hy - piece.start) * nx..][..nx]);
+                }
+                add_to(out, start);
+            }
+        },
+    );
+}
+
+/// Window sums along a row.
+pub fn row_sums(line: &[f64], half: usize, out: &mut [f64], starts: &mut Vec<f64>, ends: &mut Vec<f64>) {
+    let length = line.len();
     let window = 2 * half + 1;
-    if half == 0 {
-        out.copy_from_slice(line);
-        return;
-    }
     // starts[i]: sum from the start of i's piece to i; ends[i]: from i to the end of its piece.
     starts.clear();
     starts.extend_from_slice(line);
     ends.clear();
     ends.extend_from_slice(line);
-    for i in 1..length {
-        if i % window != 0 {
-            let (before, rest) = starts.split_at_mut(i * width);
-            add_to(&mut rest[..width], &before[(i - 1) * width..]);
+    for piece in starts.chunks_mut(window) {
+        let mut sum = 0.0;
+        for value in piece {
+            sum += *value;
+            *value = sum;
         }
     }
-    for i in (0..length.saturating_sub(1)).rev() {
-        if (i + 1) % window != 0 {
-            let (before, rest) = ends.split_at_mut((i + 1) * width);
-            add_to(&mut before[i * width..], &rest[..width]);
+    for piece in ends.chunks_mut(window) {
+        let mut sum = 0.0;
+        for value in piece.iter_mut().rev() {
+            sum += *value;
+            *value = sum;
         }
     }
-    for (i, out) in out.chunks_exact_mut(width).enumerate() {
+    // Windows that lie inside the line: from i - half to i + half.
+    if length >= window {
+        let inner = &mut out[half..length - half];
+        for ((out, head), tail) in inner.iter_mut().zip(&*ends).zip(&starts[2 * half..]) {
+            *out = head + tail;
+        }
+        // The first of a piece is all of it, which stands at both ends.
+        for (out, tail) in inner.iter_mut().zip(&starts[2 * half..]).step_by(window) {
+            *out = *tail;
+        }
+    }
+    let borders = if length >= window { [0..half, length - half..length] } else { [0..length, 0..0] };
+    for i in borders.into_iter().flatten() {
         let (first, last) = (i.saturating_sub(half), (i + half).min(length - 1));
-        let (head, tail) = (&ends[first * width..][..width], &starts[last * width..][..width]);
-        if first / window == last / window {
-            // Within one piece the window is cut off by the edge of the map, at one of its sides.
-            let whole = if first % window == 0 {
-                tail
-            } else if (last + 1) % window == 0 || last == length - 1 {
-                head
-            } else {
-                out.fill(0.0);
-                for group in line[first * width..(last + 1) * width].chunks_exact(width) {
-                    add_to(out, group);
-                }
-                continue;
-            };
-            out.copy_from_slice(whole);
+        out[i] = if first / window != last / window {
+            ends[first] + starts[last]
+        } else if first % window == 0 {
+            starts[last]
+        } else if (last + 1) % window == 0 || last == length - 1 {
+            ends[first]
         } else {
-            for ((out, head), tail) in out.iter_mut().zip(head).zip(tail) {
-                *out = head + tail;
-            }
-        }
+            line[first..=last].iter().sum()
+        };
     }
 }
 
@@ -107,10 +120,11 @@ mod tests {
 
     #[test]
     fn windows_of_all_sizes_sum_exactly() {
-        for (ny, nx) in [(1, 1), (1, 7), (5, 3), (9, 600), (13, 4)] {
+        for (ny, nx) in [(1, 1), (1, 7), (5, 3), (9, 600), (13, 4), (64, 9)] {
             let plane: Vec<f64> = (0..ny * nx).map(|i| ((i * 37) % 101) as f64).collect();
             for (hy, hx) in [(0, 0), (1, 2), (2, 1), (6, 5), (20, 30)] {
-                let sums = box_sum(&plane, (ny, nx), (hy, hx));
+                let mut sums = vec![0.0; ny * nx];
+                add_box_sums(&mut sums, &plane, (ny, nx), (hy, hx));
                 for y in 0..ny {
                     for x in 0..nx {
                         let mut want = 0.0;

@@ -18,6 +18,7 @@ mod patch;
 mod plan;
 mod prepare;
 mod prepared;
+mod shelf;
 mod simd;
 mod tile;
 mod wide;
@@ -26,7 +27,9 @@ mod wing;
 use ndarray::Array3;
 
 use self::dispatch::InstructionSet;
+use self::fit_tile::Scratch;
 use self::prepared::Prepared;
+use self::shelf::Shelf;
 use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::engine::{Engine, PreparedTsMap};
 use crate::control::Control;
@@ -39,6 +42,7 @@ pub struct CpuEngine {
     info: BackendInfo,
     instructions: InstructionSet,
     pool: rayon::ThreadPool,
+    scratch: Shelf<Scratch>,
 }
 
 impl CpuEngine {
@@ -67,6 +71,7 @@ impl CpuEngine {
             },
             instructions,
             pool,
+            scratch: Shelf::default(),
         })
     }
 }
@@ -74,6 +79,10 @@ impl CpuEngine {
 impl Engine for CpuEngine {
     fn info(&self) -> &BackendInfo {
         &self.info
+    }
+
+    fn threads(&self) -> Option<&rayon::ThreadPool> {
+        Some(&self.pool)
     }
 
     fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {

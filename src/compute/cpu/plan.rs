@@ -1,9 +1,11 @@
 //! What is worked out once per run: the planes with their kernels, kernel tables for patches, per-pixel sums.
 
+use std::ops::Range;
+
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::boxes::box_sum;
+use super::boxes::{add_box_sums, add_column_sums, row_sums};
 use super::correlate::{Method, Term, correlate};
 use super::moments::MomentPlan;
 use super::prepare::{BinLists, PlaneBins, is_hole, power_of_two_below};
@@ -11,7 +13,7 @@ use super::simd::{Block, LANES};
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::cube::PlaneView;
-use crate::kernels::ts_map::TRUNCATION_VALUE;
+use crate::kernels::ts_map::{TRUNCATION_VALUE, TsMapInput};
 use crate::kernels::{TsMapData, TsMapRun, TsMapSettings};
 
 /// Rows and columns of a patch; its pixels are the lanes, row by row.
@@ -204,25 +206,19 @@ impl WindowSums {
                 .zip(stat_null.par_chunks_mut(nx))
                 .zip(filled.par_chunks_mut(nx))
                 .enumerate()
-                .for_each(|(y, ((background, stat_null), filled))| {
-                    for plane in range.clone() {
-                        let (counts, b) = (input.counts.plane(plane), input.background.plane(plane));
-                        for x in 0..nx {
-                            let (n, b) = (counts.at(y, x), b.at(y, x));
-                            let t = b.max(TRUNCATION_VALUE);
-                            background[x] += b;
-                            // Bins without anything at all drop out.
-                            stat_null[x] += if b > 0.0 { 2.0 * t } else { 0.0 };
-                            if n > 0.0 {
-                                stat_null[x] -= 2.0 * n * t.ln();
-                                filled[x] += 1.0;
-                            }
-                        }
-                    }
-                });
+                .for_each_init(
+                    || RowTotals::new(nx),
+                    |totals, (y, ((background, stat_null), filled))| {
+                        totals.fill(input, range.clone(), y);
+                        let (starts, ends) = (&mut totals.counts, &mut totals.expected);
+                        row_sums(&totals.background, half.1, background, starts, ends);
+                        row_sums(&totals.stat_null, half.1, stat_null, starts, ends);
+                        row_sums(&totals.filled, half.1, filled, starts, ends);
+                    },
+                );
             let targets = [&mut sums.background, &mut sums.stat_null, &mut sums.filled];
             for (target, map) in targets.into_iter().zip(&maps) {
-                add(target, &box_sum(map, (ny, nx), half));
+                add_column_sums(target, map, (ny, nx), half.0);
             }
             if of_input.iter().any(|plane| !plane.bins.awkward.is_empty()) {
                 let mut map = vec![0.0; ny * nx];
@@ -230,7 +226,7 @@ impl WindowSums {
                     map[*y as usize * nx + *x as usize] += 1.0;
                 }
                 sums.awkward.resize(ny * nx, 0.0);
-                add(&mut sums.awkward, &box_sum(&map, (ny, nx), half));
+                add_box_sums(&mut sums.awkward, &map, (ny, nx), half);
             }
         }
         let model: Vec<_> = planes
@@ -253,8 +249,43 @@ impl WindowSums {
     }
 }
 
-fn add(sum: &mut [f64], term: &[f64]) {
-    sum.par_iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
+/// Sums over the planes of one row.
+struct RowTotals {
+    background: Vec<f64>,
+    stat_null: Vec<f64>,
+    filled: Vec<f64>,
+    counts: Vec<f64>,
+    expected: Vec<f64>,
+}
+
+impl RowTotals {
+    fn new(nx: usize) -> Self {
+        let row = || vec![0.0; nx];
+        Self { background: row(), stat_null: row(), filled: row(), counts: row(), expected: row() }
+    }
+
+    fn fill(&mut self, input: &TsMapInput<'_>, planes: Range<usize>, y: usize) {
+        let nx = self.background.len();
+        for totals in [&mut self.background, &mut self.stat_null, &mut self.filled] {
+            totals.fill(0.0);
+        }
+        self.counts.resize(nx, 0.0);
+        self.expected.resize(nx, 0.0);
+        for plane in planes {
+            input.counts.plane(plane).copy_row(y, 0, &mut self.counts);
+            input.background.plane(plane).copy_row(y, 0, &mut self.expected);
+            for ((background, stat_null), b) in self.background.iter_mut().zip(&mut self.stat_null).zip(&self.expected)
+            {
+                *background += b;
+                // Bins without anything at all drop out.
+                *stat_null += if *b > 0.0 { 2.0 * b.max(TRUNCATION_VALUE) } else { 0.0 };
+            }
+            for (x, n) in self.counts.iter().enumerate().filter(|(_, n)| **n > 0.0) {
+                self.stat_null[x] -= 2.0 * n * self.expected[x].max(TRUNCATION_VALUE).ln();
+                self.filled[x] += 1.0;
+            }
+        }
+    }
 }
 
 /// Lanes of the patch at `(y, x)` read from a map, `outside` where there is no pixel.

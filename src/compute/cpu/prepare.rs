@@ -68,11 +68,14 @@ pub fn is_hole(background: f64) -> bool {
     background <= TRUNCATION_VALUE
 }
 
+/// Largest e / b of the bins with counts.
 fn largest_ratio(input: &TsMapInput<'_>, plane: usize, (ny, nx): (usize, usize)) -> f64 {
     let (background, exposure) = (input.background.plane(plane), input.exposure.plane(plane));
+    let mut counts = vec![0.0; nx];
     let mut largest = 0.0f64;
     for y in 0..ny {
-        for x in 0..nx {
+        input.counts.plane(plane).copy_row(y, 0, &mut counts);
+        for (x, _) in counts.iter().enumerate().filter(|(_, n)| **n > 0.0) {
             let b = background.at(y, x);
             if !is_hole(b) {
                 largest = largest.max(exposure.at(y, x) / b);
@@ -95,16 +98,15 @@ impl PlaneBins {
             has_holes: false,
             awkward: Vec::new(),
         };
+        let mut row = [vec![0.0; nx], vec![0.0; nx], vec![0.0; nx]];
         for y in 0..ny {
-            for x in 0..nx {
-                let (n, b, e) = (counts.at(y, x), background.at(y, x), exposure.at(y, x));
-                if e <= 0.0 {
-                    continue;
-                }
-                bins.has_holes |= is_hole(b);
-                if n <= 0.0 {
-                    continue;
-                }
+            for (row, plane) in row.iter_mut().zip([&counts, &background, &exposure]) {
+                plane.copy_row(y, 0, row);
+            }
+            let [n, b, e] = &row;
+            bins.has_holes |= b.iter().zip(e).fold(false, |any, (b, e)| any | (is_hole(*b) & (*e > 0.0)));
+            for (x, n) in n.iter().copied().enumerate().filter(|(x, n)| *n > 0.0 && e[*x] > 0.0) {
+                let (b, e) = (b[x], e[x]);
                 let ratio = (e / b * ratio_scale) as f32;
                 if is_hole(b) || n > LARGEST_COUNTS || !ratio.is_normal() {
                     bins.awkward.push((y as u32, x as u32));

@@ -7,7 +7,6 @@ use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use super::CpuEngine;
-use super::fit_tile::Scratch;
 use super::plan::{PATCH, RunPlan};
 use super::prepare::BinLists;
 use super::tile::Tile;
@@ -47,9 +46,11 @@ impl<'a> Prepared<'a> {
         let done = AtomicU64::new(0);
         control.report("fit", 0, total);
         let most = plan.moments.as_ref().map(|moments| moments.tile(plan.half));
-        tiles(self.data.shape(), most).par_iter().try_for_each_init(Scratch::default, |scratch, tile| {
+        tiles(self.data.shape(), most).par_iter().try_for_each(|tile| {
             control.check()?;
-            let count = self.engine.instructions.fit_tile(&plan, tile, scratch, &refit, &output);
+            let mut scratch = self.engine.scratch.take();
+            let count = self.engine.instructions.fit_tile(&plan, tile, &mut scratch, &refit, &output);
+            self.engine.scratch.put(scratch);
             if count > 0 {
                 control.report("fit", done.fetch_add(count, Ordering::Relaxed) + count, total);
             }
@@ -96,7 +97,7 @@ impl PreparedTsMap for Prepared<'_> {
 fn tiles((ny, nx): (usize, usize), transformed: Option<(usize, usize)>) -> Vec<Tile> {
     let columns = TILE_COLUMNS.min(nx.next_multiple_of(PATCH)).max(PATCH);
     let across = nx.div_ceil(columns).max(1);
-    let rows = (ny * across / TILES_WANTED).next_multiple_of(PATCH).clamp(2 * PATCH, TILE_ROWS);
+    let rows = (ny * across / TILES_WANTED).next_multiple_of(PATCH).clamp(4 * PATCH, TILE_ROWS);
     let (rows, columns) = transformed.unwrap_or((rows, columns));
     let mut tiles = Vec::new();
     for y in (0..ny).step_by(rows) {

@@ -43,6 +43,8 @@ pub struct TileData {
     /// Where each column starts in `strip`.
     column_starts: Vec<u32>,
     next_in_column: Vec<u32>,
+    /// Rows on their way from the maps.
+    rows: [Vec<f64>; 2],
 }
 
 impl TileData {
@@ -55,39 +57,42 @@ impl TileData {
         self.backgrounds.clear();
         self.strip.clear();
         self.choose_scale(plan, tile);
-        let Self { ratios, frame, scale, .. } = self;
+        let Self { ratios, frame, scale, rows: [b_row, e_row], .. } = self;
         let ratio_scale = plan.norm_scale / plan.kernel_scale * *scale;
-        let (mut b_row, mut e_row) = (vec![0.0; frame.1], vec![0.0; frame.1]);
+        let columns = frame_columns(plan, tile, *frame);
+        b_row.resize(columns.len(), 0.0);
+        e_row.resize(columns.len(), 0.0);
         ratios.clear();
         ratios.resize(plan.planes.len() * frame.0 * frame.1, 0.0);
         for (plane, ratios) in plan.planes.iter().zip(ratios.chunks_mut(frame.0 * frame.1)) {
-            for_each_frame_row(plan, tile, *frame, |y, columns, row, first| {
+            for (y, row, first) in frame_rows(plan, tile, *frame) {
                 let row = &mut ratios[row * frame.1 + first..][..columns.len()];
-                let (b, e) = (&mut b_row[..columns.len()], &mut e_row[..columns.len()]);
-                plane.background.copy_row(y, columns.start, b);
-                plane.exposure.copy_row(y, columns.start, e);
-                for ((ratio, b), e) in row.iter_mut().zip(b).zip(e) {
+                plane.background.copy_row(y, columns.start, b_row);
+                plane.exposure.copy_row(y, columns.start, e_row);
+                for ((ratio, b), e) in row.iter_mut().zip(&*b_row).zip(&*e_row) {
                     *ratio = if is_hole(*b) { 0.0 } else { (*e / *b * ratio_scale) as f32 };
                 }
-            });
+            }
         }
         self.find_bounds(plan);
     }
 
     /// b of the tile, read at first use: dense maps never need it.
+    #[inline(always)]
     pub fn backgrounds(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
         if !self.backgrounds.is_empty() {
             return;
         }
-        let Self { backgrounds, frame, .. } = self;
+        let Self { backgrounds, frame, rows: [b_row, _], .. } = self;
+        let columns = frame_columns(plan, tile, *frame);
+        b_row.resize(columns.len(), 0.0);
         backgrounds.resize(plan.planes.len() * frame.0 * frame.1, 0.0);
         for (plane, backgrounds) in plan.planes.iter().zip(backgrounds.chunks_mut(frame.0 * frame.1)) {
-            for_each_frame_row(plan, tile, *frame, |y, columns, row, first| {
+            for (y, row, first) in frame_rows(plan, tile, *frame) {
+                plane.background.copy_row(y, columns.start, b_row);
                 let row = &mut backgrounds[row * frame.1 + first..][..columns.len()];
-                for (b, x) in row.iter_mut().zip(columns) {
-                    *b = plane.background.at(y, x) as f32;
-                }
-            });
+                row.iter_mut().zip(&*b_row).for_each(|(target, b)| *target = *b as f32);
+            }
         }
     }
 
@@ -110,6 +115,7 @@ impl TileData {
         self.counts_min = counts_min;
     }
 
+    #[inline(always)]
     fn find_bounds(&mut self, plan: &RunPlan<'_>) {
         let (rows, columns) = plan.window();
         let (py, px) = self.patches;
@@ -255,17 +261,23 @@ fn within(columns: &[u32], bins: Range<usize>, reach: &Range<usize>) -> Range<us
     bins.start + first..bins.start + last
 }
 
-/// Calls `row(y, columns, frame row, first frame column)` for each row of the map within the frame.
+/// Columns of the map within the frame.
 #[inline(always)]
-fn for_each_frame_row(
+fn frame_columns(plan: &RunPlan<'_>, tile: &Tile, frame: (usize, usize)) -> Range<usize> {
+    let hx = plan.half.1;
+    tile.columns.start.saturating_sub(hx)..plan.shape.1.min(tile.columns.start + frame.1 - hx)
+}
+
+/// Rows of the map within the frame: `(y, frame row, first frame column)`.
+#[inline(always)]
+fn frame_rows(
     plan: &RunPlan<'_>,
     tile: &Tile,
     frame: (usize, usize),
-    mut row: impl FnMut(usize, Range<usize>, usize, usize),
-) {
+) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
     let (hy, hx) = plan.half;
-    let columns = tile.columns.start.saturating_sub(hx)..plan.shape.1.min(tile.columns.start + frame.1 - hx);
-    for y in tile.rows.start.saturating_sub(hy)..plan.shape.0.min(tile.rows.start + frame.0 - hy) {
-        row(y, columns.clone(), y + hy - tile.rows.start, columns.start + hx - tile.columns.start);
-    }
+    let (y0, x0) = (tile.rows.start, tile.columns.start);
+    let rows = y0.saturating_sub(hy)..plan.shape.0.min(y0 + frame.0 - hy);
+    let first = x0.saturating_sub(hx) + hx - x0;
+    rows.map(move |y| (y, y + hy - y0, first))
 }

@@ -68,12 +68,11 @@ impl Evaluator<'_> {
             return Err(Error::input(&model.name, "a model without a spatial part cannot be put on a map")
                 .with_help("add a spatial model, e.g. PointSpatialModel"));
         };
-        let position = match spatial.position() {
-            Some(p) => p,
-            None => self.geom.center()?,
-        };
+        // A model without a position (a constant) takes each response at the centre of that response's own map, as in
+        // Gammapy; the centres of two maps of one dataset need not be the same.
+        let position = spatial.position();
         let matrix = match self.edisp {
-            Some(edisp) => edisp.matrix_at(Some(position), self.energy)?,
+            Some(edisp) => edisp.matrix_at(position, self.energy)?,
             None => diagonal_response(self.energy_true, self.energy)?,
         };
         if matrix.dim().0 != self.energy_true.nbin() {
@@ -92,8 +91,8 @@ impl Evaluator<'_> {
         };
         let psf_width = psf.as_ref().map_or(0.0, PsfKernel::width_deg);
 
-        let (geom, origin) = match spatial.evaluation_radius_deg() {
-            Some(radius) => {
+        let (geom, origin) = match spatial.evaluation_radius_deg().zip(position) {
+            Some((radius, position)) => {
                 let reach = 2.0 * radius + CUTOUT_MARGIN_DEG + psf_width;
                 let width = psf_width + 2.0 * (radius + CUTOUT_MARGIN_DEG);
                 let Ok((touched, at)) = self.geom.cutout(position, (reach, reach), false) else {

@@ -1,9 +1,10 @@
 //! From arrays to flux maps: upsampled, cropped, named.
 
 use std::collections::BTreeMap;
+use std::mem::replace;
 use std::sync::Arc;
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Axis};
 
 use crate::error::Result;
 use crate::estimators::EnergyGroups;
@@ -20,6 +21,27 @@ pub(super) struct GroupResult {
     pub profile: Option<(Array3<f64>, Array3<f64>)>,
 }
 
+impl GroupResult {
+    /// Number of pixels that were fitted.
+    pub fn fitted(&self) -> u64 {
+        self.output.status.iter().filter(|s| **s & (TsMapStatus::MASKED | TsMapStatus::NO_MODEL) == 0).count() as u64
+    }
+}
+
+/// One plane per group, without a copy where there is one group; `None` where a group has none.
+fn stack(planes: impl Iterator<Item = Option<Array2<f64>>>) -> Option<Array3<f64>> {
+    let mut planes: Vec<Array2<f64>> = planes.collect::<Option<_>>()?;
+    if planes.len() == 1 {
+        return planes.pop().map(|plane| plane.insert_axis(Axis(0)));
+    }
+    let (ny, nx) = planes.first()?.dim();
+    let mut cube = Array3::zeros((planes.len(), ny, nx));
+    for (mut target, plane) in cube.outer_iter_mut().zip(planes) {
+        target.assign(&plane);
+    }
+    Some(cube)
+}
+
 /// The grid that the groups were computed on, and how it comes back to the dataset's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
@@ -32,7 +54,7 @@ pub(super) struct Grid {
 /// Puts the groups of all quantities together.
 pub(super) fn assemble(
     groups: &EnergyGroups,
-    results: Vec<GroupResult>,
+    mut results: Vec<GroupResult>,
     image: &WcsGeom,
     fitted_image: &WcsGeom,
     grid: Grid,
@@ -51,41 +73,43 @@ pub(super) fn assemble(
         // Cropping by hand keeps the header of the dataset's own geometry, digit for digit.
         Map::from_cube(to.clone(), Default::default(), fine.to_cube_f64())
     };
-    let stack = |value: &dyn Fn(&TsMapOutput) -> Option<Array2<f64>>| -> Option<Array3<f64>> {
-        let planes: Vec<Array2<f64>> = results.iter().filter_map(|g| value(&g.output)).collect();
-        let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
-        ndarray::stack(ndarray::Axis(0), &views).ok().filter(|s| s.dim().0 == results.len())
+    // Each map is taken out of the results when its turn comes: no more than one is there twice.
+    let mut insert =
+        |maps: &mut FluxMaps, quantity, order, take: &mut dyn FnMut(&mut TsMapOutput) -> Option<Array2<f64>>| {
+            match stack(results.iter_mut().map(|group| take(&mut group.output))) {
+                Some(cube) => maps.insert(quantity, place(cube, order, &fitted_geom, &geom)?),
+                None => Ok(()),
+            }
+        };
+    let nothing = || Array2::zeros((0, 0));
+    let mut linear = |maps: &mut FluxMaps, quantity, take: &mut dyn FnMut(&mut TsMapOutput) -> Option<Array2<f64>>| {
+        insert(maps, quantity, UpsampleOrder::Linear, take)
     };
-    let mut insert = |quantity: FluxQuantity,
-                      order: UpsampleOrder,
-                      value: &dyn Fn(&TsMapOutput) -> Option<Array2<f64>>| {
-        match stack(value) {
-            Some(cube) => maps.insert(quantity, place(cube, order, &fitted_geom, &geom)?),
-            None => Ok(()),
-        }
-    };
-    insert(FluxQuantity::Norm, UpsampleOrder::Linear, &|o| Some(o.norm.clone()))?;
-    insert(FluxQuantity::NormErr, UpsampleOrder::Linear, &|o| Some(o.norm_err.clone()))?;
-    insert(FluxQuantity::NormErrn, UpsampleOrder::Linear, &|o| o.norm_errn.clone())?;
-    insert(FluxQuantity::NormErrp, UpsampleOrder::Linear, &|o| o.norm_errp.clone())?;
-    insert(FluxQuantity::NormUl, UpsampleOrder::Linear, &|o| o.norm_ul.clone())?;
-    insert(FluxQuantity::NormSensitivity, UpsampleOrder::Linear, &|o| o.norm_sensitivity.clone())?;
-    insert(FluxQuantity::Ts, UpsampleOrder::Linear, &|o| Some(o.ts.clone()))?;
-    insert(FluxQuantity::NpredExcess, UpsampleOrder::Linear, &|o| Some(&o.norm * &o.npred_reference))?;
-    insert(FluxQuantity::Npred, UpsampleOrder::Linear, &|o| Some(&o.npred_null + &(&o.norm * &o.npred_reference)))?;
-    insert(FluxQuantity::StatNull, UpsampleOrder::Linear, &|o| Some(o.stat_null.clone()))?;
-    insert(FluxQuantity::Stat, UpsampleOrder::Linear, &|o| Some(&o.stat_null - &o.ts))?;
-    insert(FluxQuantity::Niter, UpsampleOrder::Nearest, &|o| {
-        Some(
-            ndarray::Zip::from(&o.niter)
-                .and(&o.status)
-                .map_collect(|n, s| if s & TsMapStatus::MASKED != 0 { f64::NAN } else { f64::from(*n) }),
-        )
+    linear(&mut maps, FluxQuantity::NormErr, &mut |o| Some(replace(&mut o.norm_err, nothing())))?;
+    linear(&mut maps, FluxQuantity::NormErrn, &mut |o| o.norm_errn.take())?;
+    linear(&mut maps, FluxQuantity::NormErrp, &mut |o| o.norm_errp.take())?;
+    linear(&mut maps, FluxQuantity::NormUl, &mut |o| o.norm_ul.take())?;
+    linear(&mut maps, FluxQuantity::NormSensitivity, &mut |o| o.norm_sensitivity.take())?;
+    linear(&mut maps, FluxQuantity::NpredExcess, &mut |o| {
+        o.npred_reference *= &o.norm;
+        Some(o.npred_reference.clone())
     })?;
-    insert(FluxQuantity::Success, UpsampleOrder::Nearest, &|o| {
+    linear(&mut maps, FluxQuantity::Norm, &mut |o| Some(replace(&mut o.norm, nothing())))?;
+    linear(&mut maps, FluxQuantity::Npred, &mut |o| {
+        o.npred_null += &replace(&mut o.npred_reference, nothing());
+        Some(replace(&mut o.npred_null, nothing()))
+    })?;
+    linear(&mut maps, FluxQuantity::Stat, &mut |o| Some(&o.stat_null - &o.ts))?;
+    linear(&mut maps, FluxQuantity::StatNull, &mut |o| Some(replace(&mut o.stat_null, nothing())))?;
+    linear(&mut maps, FluxQuantity::Ts, &mut |o| Some(replace(&mut o.ts, nothing())))?;
+    insert(&mut maps, FluxQuantity::Niter, UpsampleOrder::Nearest, &mut |o| {
+        let count = |n: &u32, s: &u32| if s & TsMapStatus::MASKED != 0 { f64::NAN } else { f64::from(*n) };
+        Some(ndarray::Zip::from(&o.niter).and(&o.status).map_collect(count))
+    })?;
+    insert(&mut maps, FluxQuantity::Success, UpsampleOrder::Nearest, &mut |o| {
         Some(o.status.mapv(|s| if s & TsMapStatus::NOT_CONVERGED != 0 { 0.0 } else { 1.0 }))
     })?;
-    insert(FluxQuantity::Status, UpsampleOrder::Nearest, &|o| Some(o.status.mapv(f64::from)))?;
+    insert(&mut maps, FluxQuantity::Status, UpsampleOrder::Nearest, &mut |o| Some(o.status.mapv(f64::from)))?;
 
     if let Some(n) = results.first().and_then(|g| g.profile.as_ref()).map(|p| p.0.dim().0) {
         // A plain counter, as Gammapy has it: the norms differ from pixel to pixel.
@@ -103,8 +127,8 @@ pub(super) fn assemble(
             let Some((x, s)) = &result.profile else { continue };
             for i in 0..n {
                 let plane = i * results.len() + g;
-                norms.index_axis_mut(ndarray::Axis(0), plane).assign(&(&x.index_axis(ndarray::Axis(0), i) * dnde[g]));
-                stat.index_axis_mut(ndarray::Axis(0), plane).assign(&s.index_axis(ndarray::Axis(0), i));
+                norms.index_axis_mut(Axis(0), plane).assign(&(&x.index_axis(Axis(0), i) * dnde[g]));
+                stat.index_axis_mut(Axis(0), plane).assign(&s.index_axis(Axis(0), i));
             }
         }
         maps.insert(FluxQuantity::StatScan, place(stat, UpsampleOrder::Linear, &fitted_scan, &scan_geom)?)?;
@@ -116,17 +140,23 @@ pub(super) fn assemble(
 
 /// Pixels per status bit, over all groups; pixels without any bit count as `ok`.
 pub(super) fn status_counts(results: &[GroupResult]) -> BTreeMap<&'static str, u64> {
-    let mut counts = BTreeMap::from([("ok", 0)]);
+    let mut pixels: BTreeMap<u32, u64> = BTreeMap::new();
     for result in results {
+        // Neighbours mostly share their status.
+        let mut run = (0, 0);
         for status in &result.output.status {
-            if *status == 0 {
-                *counts.entry("ok").or_default() += 1;
+            if *status != run.0 {
+                *pixels.entry(run.0).or_default() += run.1;
+                run = (*status, 0);
             }
-            for (bit, name) in TsMapStatus::ALL {
-                if status & bit != 0 {
-                    *counts.entry(name).or_default() += 1;
-                }
-            }
+            run.1 += 1;
+        }
+        *pixels.entry(run.0).or_default() += run.1;
+    }
+    let mut counts = BTreeMap::from([("ok", pixels.get(&0).copied().unwrap_or(0))]);
+    for (status, n) in pixels.into_iter().filter(|(_, n)| *n > 0) {
+        for (_, name) in TsMapStatus::ALL.iter().filter(|(bit, _)| status & bit != 0) {
+            *counts.entry(name).or_default() += n;
         }
     }
     counts

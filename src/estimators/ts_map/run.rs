@@ -54,6 +54,10 @@ impl TsMapEstimator {
     /// # Errors
     /// Those of [`TsMapEstimator::run`], and [`Error::Cancelled`].
     pub fn run_with(&self, datasets: &[MapDataset], backend: &Backend, control: &Control) -> Result<TsMapReport> {
+        backend.install(|| self.run_here(datasets, backend, control))
+    }
+
+    fn run_here(&self, datasets: &[MapDataset], backend: &Backend, control: &Control) -> Result<TsMapReport> {
         let start = std::time::Instant::now();
         self.check()?;
         let image = check_datasets(datasets)?;
@@ -81,7 +85,7 @@ impl TsMapEstimator {
             .map(|d| estimate_kernel(&self.kernel_model, d, Some(width), &truth, control))
             .collect::<Result<_>>()?;
         control.report("prepare", 2, 4);
-        let planes: Vec<FitPlanes> =
+        let planes: Vec<FitPlanes<'_>> =
             fitted.iter().map(|d| fit_planes(&self.kernel_model, d, backend, control)).collect::<Result<_>>()?;
         control.report("prepare", 4, 4);
         let prepare_seconds = start.elapsed().as_secs_f64();
@@ -90,7 +94,7 @@ impl TsMapEstimator {
             warnings.push("the kernel is more than twice as wide as the map; a smaller kernel_width is faster".into());
         }
         let results = self.fit_groups(&bins, fitted, &planes, &kernels, backend, control)?;
-        let pixels = results.iter().map(|r| r.output.norm.iter().filter(|v| !v.is_nan()).count() as u64).sum();
+        let pixels = results.iter().map(GroupResult::fitted).sum();
         if pixels == 0 {
             return Err(Error::input(
                 "dataset",
@@ -204,13 +208,13 @@ impl TsMapEstimator {
         &self,
         bins: &[Vec<Range<usize>>],
         datasets: &[MapDataset],
-        planes: &[FitPlanes],
+        planes: &[FitPlanes<'_>],
         kernels: &[Kernel],
         backend: &Backend,
         control: &Control,
     ) -> Result<Vec<GroupResult>> {
         let engine = backend.engine();
-        let shape = (planes[0].mask.dim().1, planes[0].mask.dim().2);
+        let shape = planes[0].image();
         let mut results = Vec::with_capacity(bins[0].len());
         let joint = if self.sum_over_energy_groups {
             None
@@ -293,7 +297,7 @@ impl TsMapEstimator {
         &self,
         bins: &[&Range<usize>],
         datasets: &[MapDataset],
-        planes: &[FitPlanes],
+        planes: &[FitPlanes<'_>],
         kernels: &[Kernel],
         control: &Control,
     ) -> Result<Array2<f64>> {
@@ -304,7 +308,7 @@ impl TsMapEstimator {
             let edges = dataset.energy_axis()?.edges_tev()?;
             let reference = spectral.integral(edges[bins.start], edges[bins.end]);
             let per_bin = spectral.integral_bins(&edges);
-            let (_, ny, nx) = p.mask.dim();
+            let (ny, nx) = p.image();
             let slice = kernel.data.slice(s![(*bins).clone(), .., ..]);
             let squares: f64 = slice.iter().map(|v| v * v).sum();
             let mut flux = Array3::zeros((bins.len(), ny, nx));
@@ -320,7 +324,7 @@ impl TsMapEstimator {
             let smooth = truth.engine().convolve(&job, control)?;
             let mut guess = Array2::zeros((ny, nx));
             for ((e, y, x), v) in smooth.indexed_iter() {
-                if p.mask[[bins.start + e, y, x]] {
+                if p.is_unmasked(bins.start + e, y, x) {
                     guess[[y, x]] += v / squares / reference;
                 }
             }

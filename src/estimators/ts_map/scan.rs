@@ -8,6 +8,9 @@ use crate::kernels::TsMapOutput;
 /// Number of norms of the adaptive grid (Gammapy's).
 const ADAPTIVE: usize = 109;
 
+/// Norms below this many errors are rounding of 0.
+const ZERO_NORM: f64 = 1e-9;
+
 /// `[scan, y, x]`: the norms per pixel, ascending. The adaptive grid is Gammapy's: 51 norms within ±2.5 errors and 21
 /// within ±10 errors of the best fit, 21 within ±10 |norm|, 21 within ±10, and ±100; where points coincide, Gammapy
 /// fills up with random numbers, here the widest gaps between neighbours are halved.
@@ -33,15 +36,22 @@ pub(super) fn scan_norms(scan: &NormScan, norm: &Array2<f64>, norm_err: &Array2<
 }
 
 fn adaptive_norms(norm: f64, error: f64) -> Vec<f64> {
+    // A norm that is 0 but for rounding stays the centre, whatever the rounding: Gammapy takes 1 where it is exactly 0,
+    // any number of errors away.
+    let is_zero = error.is_finite() && norm.abs() <= ZERO_NORM * error;
     let error = if error.is_finite() && error != 0.0 { error } else { 0.1 };
-    let norm = if norm.is_finite() && norm != 0.0 { norm } else { 1.0 };
+    let (norm, scale) = match (is_zero, norm.is_finite() && norm != 0.0) {
+        (true, _) => (0.0, error),
+        (false, true) => (norm, norm.abs()),
+        (false, false) => (1.0, 1.0),
+    };
     let mut norms: Vec<f64> = Vec::with_capacity(ADAPTIVE + 8);
     let mut spread = |center: f64, half: f64, n: usize| {
         norms.extend((0..n).map(|i| center + half * (2.0 * i as f64 / (n - 1) as f64 - 1.0)));
     };
     spread(norm, 2.5 * error, 51);
     spread(norm, 10.0 * error, 21);
-    spread(0.0, 10.0 * norm.abs(), 21);
+    spread(0.0, 10.0 * scale, 21);
     spread(0.0, 10.0, 21);
     norms.extend([-100.0, 100.0]);
     norms.sort_by(f64::total_cmp);
@@ -113,7 +123,7 @@ mod tests {
             let norms = adaptive_norms(norm, error);
             assert_eq!(norms.len(), ADAPTIVE, "{norm} {error}");
             assert!(norms.windows(2).all(|w| w[0] <= w[1]));
-            if norm != 0.0 {
+            if norm != 0.0 || error.is_finite() {
                 assert!(norms.iter().any(|v| (v - norm).abs() < 1e-9 * norm.abs()));
             }
         }

@@ -16,37 +16,58 @@ use crate::error::{Error, Place, Result};
 use super::check::{BLOCK, Hdu, HduKind};
 
 unsafe extern "C" {
+    fn calloc(n: usize, size: usize) -> *mut c_void;
     fn realloc(p: *mut c_void, size: usize) -> *mut c_void;
     fn free(p: *mut c_void);
 }
 
-/// Bytes before each block of [`grow`], which hold its size and keep the alignment.
+/// Bytes before each block of [`grow`], which hold its size and its capacity and keep the alignment.
 const PREFIX: usize = 16;
 
-/// `realloc` for files in memory whose new part is 0: the library takes what it finds beyond what it wrote for part of
-/// the file, and old memory must not get into files.
-///
-/// # Safety
-/// `block` came from this function or is null.
-unsafe extern "C" fn grow(block: *mut c_void, size: usize) -> *mut c_void {
-    let Some(total) = size.checked_add(PREFIX) else { return ptr::null_mut() };
-    // SAFETY: a block starts PREFIX bytes after what the allocator gave, where its size stands; the tail that is zeroed
-    // lies between the old and the new size.
+/// Step in which the library lets a file in memory grow. It cuts the file after each HDU, so what is not yet written is
+/// made and thrown away as often; the memory itself is set aside once, see [`reserve`].
+const GROWTH_BYTES: usize = 1 << 20;
+
+/// A block of `size` bytes of 0 for [`grow`] that can become `capacity` bytes long where it lies; null without memory.
+/// Pages that are never written cost nothing.
+fn reserve(size: usize, capacity: usize) -> *mut c_void {
+    let capacity = capacity.max(size);
+    let Some(total) = capacity.checked_add(PREFIX) else { return ptr::null_mut() };
+    // SAFETY: a fresh block of `total` bytes of 0, long enough for the prefix.
     unsafe {
-        let (start, old) = if block.is_null() {
-            (ptr::null_mut(), 0)
-        } else {
-            let start = block.cast::<u8>().sub(PREFIX);
-            (start, start.cast::<usize>().read())
-        };
-        let start = realloc(start.cast(), total).cast::<u8>();
+        let start = calloc(total, 1).cast::<u8>();
         if start.is_null() {
             return ptr::null_mut();
         }
         start.cast::<usize>().write(size);
-        if size > old {
-            start.add(PREFIX + old).write_bytes(0, size - old);
+        start.cast::<usize>().add(1).write(capacity);
+        start.add(PREFIX).cast()
+    }
+}
+
+/// `realloc` for files in memory whose new part is 0: the library takes what it finds beyond what it wrote for part of
+/// the file, and old memory must not get into files. What is cut off is set to 0 at once and kept for later.
+///
+/// # Safety
+/// `block` came from [`reserve`] or this function.
+unsafe extern "C" fn grow(block: *mut c_void, size: usize) -> *mut c_void {
+    let Some(total) = size.checked_add(PREFIX) else { return ptr::null_mut() };
+    // SAFETY: a block starts PREFIX bytes after what the allocator gave, where its size and capacity stand; all that is
+    // zeroed lies within the capacity, old or new.
+    unsafe {
+        let mut start = block.cast::<u8>().sub(PREFIX);
+        let (old, capacity) = (start.cast::<usize>().read(), start.cast::<usize>().add(1).read());
+        if size < old {
+            start.add(PREFIX + size).write_bytes(0, old - size);
+        } else if size > capacity {
+            start = realloc(start.cast(), total).cast::<u8>();
+            if start.is_null() {
+                return ptr::null_mut();
+            }
+            start.add(PREFIX + capacity).write_bytes(0, size - capacity);
+            start.cast::<usize>().add(1).write(size);
         }
+        start.cast::<usize>().write(size);
         start.add(PREFIX).cast()
     }
 }
@@ -54,7 +75,7 @@ unsafe extern "C" fn grow(block: *mut c_void, size: usize) -> *mut c_void {
 /// Frees a block of [`grow`]; null is left alone.
 ///
 /// # Safety
-/// `block` came from [`grow`] and is not used any more.
+/// `block` came from [`reserve`] or [`grow`] and is not used any more.
 unsafe fn release(block: *mut c_void) {
     if !block.is_null() {
         // SAFETY: this is where the allocation starts.
@@ -316,17 +337,20 @@ impl MemoryWriter {
     pub(super) fn new(bytes: usize) -> Result<Self> {
         // The library takes the first allocation for a file that exists and looks for HDUs in it: one empty block.
         let size = BLOCK;
-        // SAFETY: plain allocation, checked below.
-        let start = unsafe { grow(ptr::null_mut(), size) };
+        let start = reserve(size, bytes.saturating_add(GROWTH_BYTES));
         if start.is_null() {
-            return Err(Error::Memory { what: "writing a file".into(), needed_bytes: size as u64, available_bytes: 0 });
+            return Err(Error::Memory {
+                what: "writing a file".into(),
+                needed_bytes: bytes as u64,
+                available_bytes: 0,
+            });
         }
         let mut pinned = Box::new((start, size));
         let mut fptr: *mut sys::fitsfile = ptr::null_mut();
         let mut status = 0;
         // SAFETY: address and size are boxed and outlive the file; the memory is `grow`'s, which may move it.
         unsafe {
-            sys::ffimem(&mut fptr, &mut pinned.0, &mut pinned.1, bytes.max(1 << 16), Some(grow), &mut status);
+            sys::ffimem(&mut fptr, &mut pinned.0, &mut pinned.1, GROWTH_BYTES, Some(grow), &mut status);
         }
         if status != 0 {
             // SAFETY: allocated above, not handed on.

@@ -1,5 +1,6 @@
 //! Flux maps: one HDU per quantity, the reference model inside the file and beside it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +63,8 @@ impl FluxMaps {
                 Self::default_reference_model()
             }
         };
-        let mut maps = Self::from_sed(content.sed, content.maps, model).map_err(|e| e.at(&reader.place()))?;
+        let owned = content.maps.into_iter().map(|(name, map)| (name, map.into_owned())).collect();
+        let mut maps = Self::from_sed(content.sed, owned, model).map_err(|e| e.at(&reader.place()))?;
         maps.gti = content.gti;
         maps.meta = content.meta;
         Ok((maps, warnings))
@@ -98,9 +100,9 @@ struct ModelSource {
 }
 
 /// What a file of flux maps holds.
-struct Content {
+struct Content<'a> {
     sed: SedType,
-    maps: Vec<(String, Map)>,
+    maps: Vec<(String, Cow<'a, Map>)>,
     model_name: Option<String>,
     model: Option<ModelSource>,
     gti: Option<Gti>,
@@ -130,7 +132,7 @@ fn model_path(path: &Path) -> PathBuf {
     path.with_file_name(format!("{}_model.yaml", file_stem(path)))
 }
 
-fn read(reader: &mut FitsReader) -> Result<Content> {
+fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
     let images: Vec<(usize, String)> =
         reader.hdus().iter().filter(|h| h.has_image()).map(|h| (h.index, h.name.to_lowercase())).collect();
     let sed = match reader.primary().text("SED_TYPE") {
@@ -146,7 +148,7 @@ fn read(reader: &mut FitsReader) -> Result<Content> {
     let mut maps = Vec::new();
     for (index, name) in images {
         if sed.quantity(&name).is_some() {
-            maps.push((name, read_map(reader, index)?));
+            maps.push((name, Cow::Owned(read_map(reader, index)?)));
         }
     }
     let gti = match reader.find("GTI").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
@@ -229,7 +231,7 @@ fn encoding(name: &str) -> Encoding {
     }
 }
 
-fn write(path: &Path, content: &Content, options: &WriteOptions) -> Result<()> {
+fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
     let mut out = MemoryWriter::new(content.maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
     out.image(8, &[]);
     out.text("SED_TYPE", content.sed.name(), "how fluxes are expressed");
@@ -288,7 +290,7 @@ mod tests {
         list
     }
 
-    fn content(path: &Path) -> Content {
+    fn content(path: &Path) -> Content<'static> {
         read(&mut FitsReader::open(path).unwrap()).unwrap()
     }
 
@@ -301,8 +303,8 @@ mod tests {
             assert!(before.maps.len() > 3 && before.model.is_some(), "{}", path.display());
             // Gammapy does not know these and must pass over them.
             let extra = Map::zeros(before.maps[0].1.geom().clone(), Default::default());
-            before.maps.push(("alpha".into(), extra.clone()));
-            before.maps.push(("status".into(), extra));
+            before.maps.push(("alpha".into(), Cow::Owned(extra.clone())));
+            before.maps.push(("status".into(), Cow::Owned(extra)));
             before.meta.n_sigma_ul = 3.0;
             before
                 .meta

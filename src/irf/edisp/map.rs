@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use crate::error::{Error, Result};
-use crate::irf::position::nearest_valid_position;
+use crate::irf::position::{center_of, nearest_valid_position};
 use crate::maps::{Geom, Map, MapAxis, MapData, RegionGeom, SkyPosition};
 
 /// Values of a migration matrix below this are numerical noise (Gammapy's threshold).
@@ -45,14 +45,6 @@ fn two_axes<'a>(map: &'a Map, first: &str) -> Result<(&'a MapAxis, &'a MapAxis)>
             let names: Vec<_> = axes.iter().map(MapAxis::name).collect();
             Err(Error::input("edisp", format!("axes [{}] where [{first}, energy_true] are needed", names.join(", "))))
         }
-    }
-}
-
-/// The centre of the map that an energy dispersion without a position is taken at; a region has none and needs none.
-fn center_of(map: &Map) -> Result<Option<SkyPosition>> {
-    match map.geom().as_ref() {
-        Geom::Wcs(g) => g.center().map(Some),
-        _ => Ok(None),
     }
 }
 

@@ -1,9 +1,12 @@
 //! PSF kernels on pixels.
 
-use ndarray::{Array2, Array3};
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3, Axis, s};
 use rayon::prelude::*;
 
 use super::map::PsfMap;
+use super::profile::PsfProfile;
 use crate::error::{Error, Result};
 use crate::maps::{MapAxis, SkyPosition, WcsGeom};
 use crate::units::Angle;
@@ -58,7 +61,7 @@ fn odd_above(npix: f64) -> usize {
 }
 
 impl PsfMap {
-    /// The PSF kernel at a position for the pixels of `geom` and the planes of `energies` (Gammapy's
+    /// The PSF kernel at a position (`None`: at the map's centre) for the pixels of `geom` and the planes of `energies` (Gammapy's
     /// `get_psf_kernel` with its defaults): containment 0.999, oversampling by r68, distances to the kernel's centre
     /// on the sphere.
     ///
@@ -67,46 +70,97 @@ impl PsfMap {
     ///
     /// # Errors
     /// [`Error::Input`] where the PSF is 0 everywhere or cannot be evaluated.
-    pub fn kernel_at(&self, position: SkyPosition, geom: &WcsGeom, energies: &MapAxis) -> Result<PsfKernel> {
+    pub fn kernel_at(&self, position: Option<SkyPosition>, geom: &WcsGeom, energies: &MapAxis) -> Result<PsfKernel> {
         let profile = self.profile_at(position)?;
-        let radii: Vec<f64> =
-            profile.energy_axis().center().iter().map(|e| profile.containment_radius_deg(CONTAINMENT, *e)).collect();
+        let radii: Vec<f64> = profile
+            .energy_axis()
+            .center()
+            .into_par_iter()
+            .map(|energy_tev| profile.containment_radius_deg(CONTAINMENT, energy_tev))
+            .collect();
         let max_radius = radii.iter().copied().fold(0.0, f64::max);
         let (sx, sy) = geom.pixel_scales_deg();
         let pixel = sx.max(sy);
-        let energies_tev = energies.center_tev()?;
         let image = kernel_geom(&geom.to_image(), Angle::deg(max_radius))?;
-        let center = image.center()?;
         let (ny, nx) = (image.ny(), image.nx());
-        let planes: Vec<Array2<f64>> = energies_tev
-            .par_iter()
+        let plans: Vec<PlanePlan> = energies
+            .center_tev()?
+            .into_par_iter()
             .zip(&radii)
-            .map(|(energy, radius)| -> Result<Array2<f64>> {
-                let r68 = profile.containment_radius_deg(0.68, *energy);
-                let factor = ((PRECISION_FACTOR / (2.0 * r68 / pixel)).ceil() as usize).clamp(1, MAX_OVERSAMPLING);
+            .map(|(energy_tev, radius)| {
+                let r68 = profile.containment_radius_deg(0.68, energy_tev);
+                let oversampling =
+                    ((PRECISION_FACTOR / (2.0 * r68 / pixel)).ceil() as usize).clamp(1, MAX_OVERSAMPLING);
                 let cut = kernel_geom(&image, Angle::deg(*radius))?;
-                let distance = cut.upsample(factor).separation_deg(center);
-                let density = profile.density_at(*energy);
-                let (oy, ox) = ((ny - cut.ny()) / 2, (nx - cut.nx()) / 2);
-                let mut plane = Array2::zeros((ny, nx));
-                for ((y, x), d) in distance.indexed_iter() {
-                    let value = density(*d);
-                    if value.is_finite() {
-                        plane[[oy + y / factor, ox + x / factor]] += value;
-                    }
-                }
-                let sum = plane.sum();
-                if sum > 0.0 {
-                    plane /= sum;
-                }
-                Ok(plane)
+                Ok(PlanePlan { energy_tev, oversampling, cut: (cut.ny(), cut.nx()) })
             })
             .collect::<Result<_>>()?;
+        let distances = Distances::new(&image, &plans)?;
+        let planes: Vec<Array2<f64>> =
+            plans.par_iter().map(|plan| plan.fill(&profile, (ny, nx), &distances.grids[&plan.oversampling])).collect();
         let mut data = Array3::zeros((energies.nbin(), ny, nx));
         for (mut target, plane) in data.outer_iter_mut().zip(planes) {
             target.assign(&plane);
         }
         Ok(PsfKernel { geom: image.with_axes(vec![energies.clone()]), data })
+    }
+}
+
+/// How a plane of a kernel is computed.
+struct PlanePlan {
+    energy_tev: f64,
+    /// Points per pixel side.
+    oversampling: usize,
+    /// Rows and columns, odd, around the kernel's centre; 0 outside.
+    cut: (usize, usize),
+}
+
+/// Distances in degrees to the kernel's centre on finer grids, by oversampling: planes share them.
+struct Distances {
+    grids: BTreeMap<usize, Array2<f64>>,
+}
+
+impl Distances {
+    /// For each oversampling a grid as large as the largest cut that needs it.
+    fn new(image: &WcsGeom, plans: &[PlanePlan]) -> Result<Self> {
+        let mut sizes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        for plan in plans {
+            let size = sizes.entry(plan.oversampling).or_default();
+            *size = (size.0.max(plan.cut.0), size.1.max(plan.cut.1));
+        }
+        let center = image.center()?;
+        let grid = |(oversampling, (ny, nx)): (usize, (usize, usize))| {
+            let cut = image.crop((image.ny() - ny) / 2, (image.nx() - nx) / 2)?;
+            Ok((oversampling, cut.upsample(oversampling).separation_deg(center)))
+        };
+        Ok(Self { grids: sizes.into_iter().map(grid).collect::<Result<_>>()? })
+    }
+}
+
+impl PlanePlan {
+    /// The plane, summing to 1.
+    fn fill(&self, profile: &PsfProfile, (ny, nx): (usize, usize), distances: &Array2<f64>) -> Array2<f64> {
+        let (factor, (cut_y, cut_x)) = (self.oversampling, self.cut);
+        let (fine_y, fine_x) = distances.dim();
+        let distances = distances.slice(s![
+            (fine_y - cut_y * factor) / 2..(fine_y + cut_y * factor) / 2,
+            (fine_x - cut_x * factor) / 2..(fine_x + cut_x * factor) / 2
+        ]);
+        let density = profile.density_at(self.energy_tev);
+        let mut plane = Array2::zeros((ny, nx));
+        let mut target = plane.slice_mut(s![(ny - cut_y) / 2..(ny + cut_y) / 2, (nx - cut_x) / 2..(nx + cut_x) / 2]);
+        for (mut target, fine) in target.rows_mut().into_iter().zip(distances.axis_chunks_iter(Axis(0), factor)) {
+            for row in fine.rows() {
+                for (target, points) in target.iter_mut().zip(row.axis_chunks_iter(Axis(0), factor)) {
+                    *target += points.iter().map(|d| density(*d)).filter(|v| v.is_finite()).sum::<f64>();
+                }
+            }
+        }
+        let sum = plane.sum();
+        if sum > 0.0 {
+            plane /= sum;
+        }
+        plane
     }
 }
 

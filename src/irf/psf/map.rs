@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::profile::PsfProfile;
 use crate::error::{Error, Result};
-use crate::irf::position::nearest_valid_position;
+use crate::irf::position::{center_of, nearest_valid_position};
 use crate::maps::{Geom, Map, MapAxis, MapData, RegionGeom, SkyPosition};
 
 /// PSF map: axes `[rad, energy_true]` (or `[rad, energy]`, a PSF in reconstructed energy), values per sr or deg².
@@ -76,13 +76,13 @@ impl PsfMap {
         self.psf.geom().axis("energy_true").is_err()
     }
 
-    /// The profile at a position, or at the nearest one where the PSF is above 0: bilinear between the map's pixels,
-    /// as Gammapy's `interp_by_coord`.
+    /// The profile at a position (`None`: at the map's centre), or at the nearest one where the PSF is above 0:
+    /// bilinear between the map's pixels, as Gammapy's `interp_by_coord`.
     ///
     /// # Errors
     /// [`Error::Input`] where the PSF is 0 everywhere, its axes are not `[rad, energy]`, or its unit is no inverse
     /// solid angle.
-    pub fn profile_at(&self, position: SkyPosition) -> Result<PsfProfile> {
+    pub fn profile_at(&self, position: Option<SkyPosition>) -> Result<PsfProfile> {
         let axes = self.psf.geom().axes();
         if axes.len() != 2 || axes[0].name() != "rad" {
             let names: Vec<_> = axes.iter().map(MapAxis::name).collect();
@@ -91,9 +91,13 @@ impl PsfMap {
                 format!("axes [{}] where [rad, energy_true] are needed", names.join(", ")),
             ));
         }
-        let position = nearest_valid_position(&self.psf, position)?;
+        let values = match position.map_or_else(|| center_of(&self.psf), |p| Ok(Some(p)))? {
+            Some(p) => self.psf.interp_planes_at(nearest_valid_position(&self.psf, p)?)?,
+            // A region has the same value everywhere.
+            None => self.psf.interp_planes_at_pixel(0.0, 0.0),
+        };
         let factor = self.psf.unit().factor_to_text("sr-1")?;
-        let values: Vec<f64> = self.psf.interp_planes_at(position)?.into_iter().map(|v| v * factor).collect();
+        let values: Vec<f64> = values.into_iter().map(|v| v * factor).collect();
         let table = Array2::from_shape_vec((axes[1].nbin(), axes[0].nbin()), values)
             .map_err(|e| Error::input("psf", format!("values do not fit the axes: {e}")))?;
         PsfProfile::new(axes[0].to_unit("deg")?, axes[1].to_unit("TeV")?, table)

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use crate::error::{Error, Result};
-use crate::maps::{AxisInterp, MapAxis};
+use crate::maps::{AxisInterp, MapAxis, NodeType};
 
 /// Subdivision of the rad axis in the search for a containment radius (Gammapy's `factor=20`).
 const RADIUS_SUBDIVISION: usize = 20;
@@ -16,6 +16,8 @@ pub struct PsfProfile {
     density: Array2<f64>,
     /// Integral out to the upper edge of each rad bin, `[energy, rad]`.
     cumulative: Array2<f64>,
+    /// Radii that a containment radius is chosen from, ascending.
+    candidates: Vec<f64>,
 }
 
 impl PsfProfile {
@@ -37,7 +39,8 @@ impl PsfProfile {
                 *v = sum;
             }
         }
-        Ok(Self { rad, energy, density, cumulative })
+        let candidates = rad.upsample(RADIUS_SUBDIVISION).center();
+        Ok(Self { rad, energy, density, cumulative, candidates })
     }
 
     /// The energy axis in TeV.
@@ -51,12 +54,16 @@ impl PsfProfile {
     pub fn containment_radius_deg(&self, fraction: f64, energy_tev: f64) -> f64 {
         let cumulative = self.cumulative_at(energy_tev);
         let upper = &self.rad.edges()[1..];
-        let candidates = self.rad.upsample(RADIUS_SUBDIVISION).center();
         let mut best = (f64::INFINITY, 0.0);
-        for r in candidates {
-            let distance = (interpolate_containment(upper, &cumulative, r) - fraction).abs();
+        // Candidates ascend, so the bin of the next one is found from that of the last.
+        let mut bin = 0;
+        for r in &self.candidates {
+            while bin < upper.len() && upper[bin] <= *r {
+                bin += 1;
+            }
+            let distance = (interpolate_containment(upper, &cumulative, *r, bin) - fraction).abs();
             if distance < best.0 {
-                best = (distance, r);
+                best = (distance, *r);
             }
         }
         best.1
@@ -93,11 +100,12 @@ impl PsfProfile {
             let (low, high) = (self.density.row(lower), self.density.row(lower + 1));
             low.iter().zip(high).map(|(a, b)| a * (1.0 - t) + b * t).collect()
         };
+        let pixels = RadPixels::new(&self.rad);
         move |distance_deg| {
             if row.len() == 1 {
                 return row[0].max(0.0);
             }
-            let pix = self.rad.coord_to_pix(distance_deg);
+            let pix = pixels.coord_to_pix(&self.rad, distance_deg);
             let lower = (pix.floor().max(0.0) as usize).min(row.len() - 2);
             let t = pix - lower as f64;
             (row[lower] * (1.0 - t) + row[lower + 1] * t).max(0.0)
@@ -105,8 +113,57 @@ impl PsfProfile {
     }
 }
 
-/// Linear in the values at `upper` edges; extrapolated half a bin inwards and outwards, 0 beyond, never negative.
-fn interpolate_containment(upper: &[f64], values: &[f64], r: f64) -> f64 {
+/// Finds the pixel of a distance in an axis of many: a table over equal steps says where to look.
+struct RadPixels {
+    /// Edges or centres, whichever the axis is made of.
+    nodes: Vec<f64>,
+    /// Number of nodes at or below the lower end of each step.
+    at_or_below: Vec<usize>,
+    steps_per_deg: f64,
+    /// Pixel of the first node.
+    first: f64,
+}
+
+impl RadPixels {
+    fn new(rad: &MapAxis) -> Self {
+        let (nodes, first) = match rad.node_type() {
+            NodeType::Edges => (rad.edges(), -0.5),
+            NodeType::Center => (rad.center(), 0.0),
+        };
+        let span = nodes[nodes.len() - 1] - nodes[0];
+        // Two steps per bin, so that most lookups compare once.
+        let steps = 2 * nodes.len();
+        let usable = rad.interp() == AxisInterp::Lin && span > 0.0;
+        let steps_per_deg = if usable { steps as f64 / span } else { f64::NAN };
+        let lower = |step: usize| nodes[0] + step as f64 / steps_per_deg;
+        let at_or_below = (0..steps).map(|step| nodes.partition_point(|node| *node <= lower(step))).collect();
+        Self { nodes, at_or_below, steps_per_deg, first }
+    }
+
+    /// As [`MapAxis::coord_to_pix`], of which other than linear axes and values below the first node make use.
+    #[inline]
+    fn coord_to_pix(&self, rad: &MapAxis, value: f64) -> f64 {
+        let last = self.nodes.len() - 1;
+        let step = (value - self.nodes[0]) * self.steps_per_deg;
+        if step.is_nan() || step < 0.0 {
+            return rad.coord_to_pix(value);
+        }
+        // The table may be off by the rounding of its steps.
+        let mut upper = self.at_or_below[(step as usize).min(self.at_or_below.len() - 1)].clamp(1, last);
+        while upper < last && self.nodes[upper] <= value {
+            upper += 1;
+        }
+        while upper > 1 && self.nodes[upper - 1] > value {
+            upper -= 1;
+        }
+        let (a, b) = (self.nodes[upper - 1], self.nodes[upper]);
+        (upper - 1) as f64 + (value - a) / (b - a) + self.first
+    }
+}
+
+/// Linear in the values at `upper` edges, of which `below` are at or below `r`; extrapolated half a bin inwards and
+/// outwards, 0 beyond, never negative.
+fn interpolate_containment(upper: &[f64], values: &[f64], r: f64, below: usize) -> f64 {
     let n = upper.len();
     if n == 1 {
         return values[0];
@@ -116,7 +173,7 @@ fn interpolate_containment(upper: &[f64], values: &[f64], r: f64) -> f64 {
     if r < first || r >= last {
         return 0.0;
     }
-    let i = upper.partition_point(|u| *u <= r).clamp(1, n - 1);
+    let i = below.clamp(1, n - 1);
     let t = (r - upper[i - 1]) / (upper[i] - upper[i - 1]);
     (values[i - 1] + (values[i] - values[i - 1]) * t).max(0.0)
 }
@@ -139,6 +196,12 @@ mod tests {
         let r68 = profile.containment_radius_deg(0.68, 3.0);
         let exact = 0.1 * (-2.0 * (1.0f64 - 0.68).ln()).sqrt();
         assert!((r68 - exact).abs() < 2e-3, "{r68} {exact}");
+        let pixels = RadPixels::new(&profile.rad);
+        for i in 0..3000 {
+            let distance = 0.0004 * f64::from(i);
+            let (fast, plain) = (pixels.coord_to_pix(&profile.rad, distance), profile.rad.coord_to_pix(distance));
+            assert!((fast - plain).abs() < 1e-9, "{distance}: {fast} {plain}");
+        }
         assert_eq!(profile.containment_radius_deg(0.68, 100.0), profile.rad.upsample(20).center()[0]);
     }
 }

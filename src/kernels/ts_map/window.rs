@@ -3,6 +3,9 @@
 //! Slow and plain on purpose. The norm is searched as its distance `z` from the last pole of the derivative, and
 //! likelihoods are summed as differences bin by bin, so that nothing is lost where norms are tiny or sources bright.
 
+use std::cell::OnceCell;
+
+use super::rise::RiseBins;
 use super::{TRUNCATION_VALUE, TsMapSettings, TsMapStatus};
 
 /// Poles left of the norm that the search for errn visits one by one; farther out it walks in growing steps.
@@ -41,7 +44,7 @@ impl Window {
         }
     }
 
-    fn bins(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+    pub(super) fn bins(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
         self.counts.iter().zip(&self.background).zip(&self.model).map(|((n, b), m)| (*n, *b, *m))
     }
 }
@@ -293,6 +296,8 @@ struct AtNorm<'w> {
     norm: f64,
     /// mu = b + norm m.
     npred: Vec<f64>,
+    /// Made at the first question for a rise.
+    bins: OnceCell<RiseBins>,
 }
 
 impl<'w> AtNorm<'w> {
@@ -305,7 +310,7 @@ impl<'w> AtNorm<'w> {
                 _ => b + norm * m,
             })
             .collect();
-        Self { window, norm, npred }
+        Self { window, norm, npred, bins: OnceCell::new() }
     }
 
     /// stat(0) - stat(norm), bin by bin.
@@ -330,11 +335,9 @@ impl<'w> AtNorm<'w> {
 
     /// `stat(norm + shift) - stat(norm)` and its derivative by the shift.
     fn rise(&self, shift: f64) -> (f64, f64) {
-        let (mut value, mut slope) = (Sum::default(), Sum::default());
-        for ((n, _, m), &mu0) in self.window.bins().zip(&self.npred) {
-            if m == 0.0 {
-                continue;
-            }
+        let bins = self.bins.get_or_init(|| RiseBins::new(self.window, &self.npred));
+        let (mut value, mut slope) = bins.empty(shift);
+        for &(n, m, mu0) in &bins.single {
             let mu = mu0 + shift * m;
             if mu > TRUNCATION_VALUE && mu0 > TRUNCATION_VALUE {
                 value.add(shift * m - times(n, || (shift * m / mu0).ln_1p()));

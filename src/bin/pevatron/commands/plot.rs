@@ -88,7 +88,7 @@ pub fn write_flux_picture(
     for sed in SedType::ALL {
         for (name, map) in maps.to_sed(sed).unwrap_or_default() {
             if name == quantity && found.is_none() {
-                found = Some(map);
+                found = Some(map.into_owned());
             } else if !names.contains(&name) {
                 names.push(name);
             }
