@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::clock::Clock;
+use super::watch::Watcher;
 use crate::compute::backend::BackendOptions;
 use crate::error::{Error, Result};
 
@@ -102,7 +102,7 @@ pub(super) struct GpuDevice {
     /// Work units per second that each kernel reached last.
     pub(super) rates: Mutex<HashMap<&'static str, f64>>,
     /// Watches passes and transfers, when it is asked to.
-    pub(super) clock: Clock,
+    pub(super) watcher: Watcher,
 }
 
 impl std::fmt::Debug for GpuDevice {
@@ -174,7 +174,7 @@ impl GpuDevice {
             lost: Arc::default(),
             pipelines: Mutex::default(),
             rates: Mutex::default(),
-            clock: Clock::default(),
+            watcher: Watcher::default(),
         })
     }
 

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bytemuck::Pod;
 
-use super::clock::{Stamp, Way};
 use super::device::{GpuDevice, lock};
 use super::pipelines::Shader;
+use super::watch::{Stamp, Way};
 use crate::control::Control;
 use crate::error::{Error, Result};
 

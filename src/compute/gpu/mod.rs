@@ -5,7 +5,6 @@
 //! pixel. Sums over the window that do not depend on the norm (`npred_null`, `stat_null`) are `f64` sums on the host.
 
 mod ceilings;
-mod clock;
 pub mod device;
 mod dispatch;
 mod engine;
@@ -16,6 +15,7 @@ mod ts_map;
 mod ts_map_host;
 mod ts_map_run;
 mod ts_map_sensitivity;
+mod watch;
 
 pub use device::{Adapter, adapters};
 pub use engine::GpuEngine;

@@ -12,7 +12,7 @@ const STAMPS: u32 = 1024;
 
 /// Off, or watching.
 #[derive(Debug, Default)]
-pub(super) struct Clock(Mutex<Option<Watch>>);
+pub(super) struct Watcher(Mutex<Option<Watch>>);
 
 #[derive(Debug)]
 struct Watch {
@@ -52,17 +52,17 @@ pub(super) enum Way {
 }
 
 impl GpuDevice {
-    pub(super) fn clock_start(&self) -> Result<()> {
+    pub(super) fn watch_start(&self) -> Result<()> {
         let stamps = if self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             let bytes = u64::from(2 * STAMPS) * 8;
-            Some(self.scoped("pevatron.clock", bytes, || Stamps {
+            Some(self.scoped("pevatron.watch", bytes, || Stamps {
                 set: self.device.create_query_set(&wgpu::QuerySetDescriptor {
-                    label: Some("pevatron.clock"),
+                    label: Some("pevatron.watch"),
                     ty: wgpu::QueryType::Timestamp,
                     count: 2 * STAMPS,
                 }),
                 resolved: self.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("pevatron.clock"),
+                    label: Some("pevatron.watch"),
                     size: bytes,
                     usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
                     mapped_at_creation: false,
@@ -74,12 +74,12 @@ impl GpuDevice {
         };
         let device_seconds = stamps.as_ref().map(|_| 0.0);
         let work = DeviceWork { device_seconds, ..DeviceWork::default() };
-        *lock(&self.clock.0) = Some(Watch { work, stamps });
+        *lock(&self.watcher.0) = Some(Watch { work, stamps });
         Ok(())
     }
 
-    pub(super) fn clock_stop(&self) -> Result<DeviceWork> {
-        let watch = lock(&self.clock.0).take();
+    pub(super) fn watch_stop(&self) -> Result<DeviceWork> {
+        let watch = lock(&self.watcher.0).take();
         let Some(mut watch) = watch else { return Ok(DeviceWork::default()) };
         self.collect(&mut watch)?;
         Ok(watch.work)
@@ -88,7 +88,7 @@ impl GpuDevice {
     /// Counts a compute pass, and says where it leaves its times; `None` while nobody watches or there is no clock.
     pub(super) fn stamp(&self) -> Result<Option<Stamp>> {
         // The watch is taken out meanwhile: reading the times is work of the device, too, and is not to be counted.
-        let Some(mut watch) = lock(&self.clock.0).take() else { return Ok(None) };
+        let Some(mut watch) = lock(&self.watcher.0).take() else { return Ok(None) };
         if watch.stamps.as_ref().is_some_and(|stamps| stamps.used == STAMPS) {
             self.collect(&mut watch)?;
         }
@@ -98,14 +98,14 @@ impl GpuDevice {
             stamps.used += 1;
             Stamp { set: stamps.set.clone(), first }
         });
-        *lock(&self.clock.0) = Some(watch);
+        *lock(&self.watcher.0) = Some(watch);
         Ok(stamp)
     }
 
     /// Reads the times that are there.
     fn collect(&self, watch: &mut Watch) -> Result<()> {
         let Some(stamps) = watch.stamps.as_mut().filter(|stamps| stamps.used > 0) else { return Ok(()) };
-        self.scoped("pevatron.clock", 0, || {
+        self.scoped("pevatron.watch", 0, || {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.resolve_query_set(&stamps.set, 0..2 * stamps.used, &stamps.resolved, 0);
             self.queue.submit([encoder.finish()])
@@ -120,7 +120,7 @@ impl GpuDevice {
 
     /// Begins to time a transfer, after all work before it; `None` while nobody watches.
     pub(super) fn transfer_begins(&self) -> Result<Option<Instant>> {
-        if lock(&self.clock.0).is_none() {
+        if lock(&self.watcher.0).is_none() {
             return Ok(None);
         }
         let index = self.queue.submit([]);
@@ -133,7 +133,7 @@ impl GpuDevice {
         let Some(begun) = begun else { return Ok(()) };
         let index = self.queue.submit([]);
         self.wait(index)?;
-        if let Some(watch) = lock(&self.clock.0).as_mut() {
+        if let Some(watch) = lock(&self.watcher.0).as_mut() {
             let transfer: &mut Transfer = match way {
                 Way::Into => &mut watch.work.into,
                 Way::Out => &mut watch.work.out,
