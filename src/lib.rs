@@ -32,6 +32,9 @@ pub mod simulate;
 
 pub mod estimators;
 
+#[cfg(feature = "cli")]
+pub mod bench;
+
 pub mod low_level;
 pub mod prelude;
 

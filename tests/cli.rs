@@ -524,7 +524,7 @@ fn help_of_everything() {
     let place = Place::new();
     let top = place.works(&["--help"]);
     assert!(place.works(&["--version"]).starts_with("pevatron "));
-    for command in ["tsmap", "npred", "info", "plot", "devices", "demo", "completions", "man"] {
+    for command in ["tsmap", "npred", "info", "plot", "devices", "demo", "bench", "completions", "man"] {
         assert!(top.contains(command), "{command} is not in --help");
         let help = place.works(&[command, "--help"]);
         assert!(help.contains("Usage:"), "{help}");
@@ -534,6 +534,84 @@ fn help_of_everything() {
         assert!(place.works(&["completions", shell]).contains("tsmap"));
     }
     assert!(place.works(&["man"]).contains(".TH"));
+}
+
+/// Everything that a benchmark says, on the smallest maps: right results, records, tables, comparison, exit codes.
+#[test]
+fn bench_measures_checks_and_compares() {
+    let place = Place::new();
+    let bench = |more: &[&'static str]| {
+        let mut arguments =
+            vec!["bench", "--quick", "--size", "tiny", "--workload", "tsmap_15_k21,convolve,edisp,cash"];
+        arguments.extend(more);
+        arguments
+    };
+    let text = place.works(&bench(&["--json", "--csv", "bench.csv"]));
+    let document = json(&text);
+    assert_eq!(document["right"], true);
+    assert!(document["version"].is_string() && document["host"]["cores"].as_u64().unwrap() > 0);
+    let engines = document["engines"].as_array().unwrap();
+    let cpu = engines.iter().find(|e| e["id"] == "cpu").unwrap();
+    assert!(cpu["ceilings"]["flops_per_second"].as_f64().unwrap() > 1e8);
+    let open = engines.iter().filter(|e| e["problem"].is_null()).count();
+    let rows = document["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 4 * open);
+    for row in rows {
+        assert_eq!((&row["outcome"], &row["same_bits"]), (&"done".into(), &true.into()), "{row}");
+        assert!(row["verdict"]["worst"].as_f64().unwrap() <= 1.0, "{row}");
+        assert!(row["wall_seconds"]["min"].as_f64().unwrap() > 0.0 && row["pixels_per_second"].as_f64().unwrap() > 0.0);
+        assert_eq!(row["inputs"].as_str().unwrap().len(), 16);
+        if row["engine"].as_str().unwrap().starts_with("gpu") {
+            assert!(row["bytes_in"].as_u64().unwrap() > 0 && row["bytes_out"].as_u64().unwrap() > 0, "{row}");
+        }
+    }
+    let csv = fs::read_to_string(place.path("bench.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + rows.len());
+    place.fails(&bench(&["--csv", "bench.csv"]), 2, &["bench.csv", "exists"]);
+
+    // Against an earlier report that was a thousand times slower all is well; against one as much faster it is not.
+    for (name, factor, code) in [("slow.json", 1e3, 0), ("fast.json", 1e-3, 1)] {
+        let mut earlier = document.clone();
+        for row in earlier["rows"].as_array_mut().unwrap() {
+            let median = row["wall_seconds"]["median"].as_f64().unwrap();
+            row["wall_seconds"]["median"] = (median * factor).into();
+        }
+        fs::write(place.path(name), earlier.to_string()).unwrap();
+        let output = place.run(&[
+            "bench",
+            "--quick",
+            "--size",
+            "tiny",
+            "--workload",
+            "cash",
+            "--backend",
+            "cpu",
+            "--compare",
+            name,
+            "--threshold",
+            "100",
+        ]);
+        let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
+        assert!(stdout.contains(if code == 0 { "faster" } else { "slower" }), "{stdout}");
+        assert_eq!(stderr.contains("error: cash 48x32x2 on cpu takes"), code == 1, "{stderr}");
+    }
+}
+
+#[test]
+fn bench_options_that_cannot_be() {
+    let place = Place::new();
+    fs::write(place.path("no.json"), "{}").unwrap();
+    place.fails(&["bench", "--workload", "nonsense"], 2, &["workload", "nonsense", "tsmap_3_k21"]);
+    place.fails(&["bench", "--backend", "tpu"], 2, &["backend", "tpu"]);
+    place.fails(&["bench", "--backend", "reference", "--size", "standard"], 2, &["reference"]);
+    place.fails(&["bench", "--size", "giant"], 2, &["size", "giant"]);
+    place.fails(&["bench", "--sustain", "0"], 2, &["sustain"]);
+    place.fails(&["bench", "--sustain", "1", "--workload", "tsmap"], 2, &["workload"]);
+    place.fails(&["bench", "--threads", "0"], 2, &["threads"]);
+    place.fails(&["bench", "--adapter", "no such adapter"], 2, &["adapter"]);
+    place.fails(&["bench", "--compare", "no.json"], 2, &["no.json", "report"]);
+    place.fails(&["bench", "--compare", "nowhere.json"], 2, &["nowhere.json"]);
 }
 
 /// The demonstration finds what it has put there.

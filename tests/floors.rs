@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["datasets"],
     &["simulate", "io", "plot"],
     &["estimators"],
+    &["bench"],
     &["lib", "low_level", "prelude"],
 ];
 

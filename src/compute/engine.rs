@@ -3,6 +3,7 @@
 use ndarray::{Array3, ArrayView3};
 
 use super::backend::BackendInfo;
+use super::instruments::Instruments;
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapOutput, TsMapRun};
@@ -11,6 +12,11 @@ use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapOutput, 
 pub trait Engine: Send + Sync {
     /// What the engine is and why it was chosen.
     fn info(&self) -> &BackendInfo;
+
+    /// What its device can say about itself, where it works on one.
+    fn instruments(&self) -> Option<&dyn Instruments> {
+        None
+    }
 
     /// The threads that the engine works with, where they are its own: what surrounds a job runs on them too.
     fn threads(&self) -> Option<&rayon::ThreadPool> {

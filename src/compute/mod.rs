@@ -7,7 +7,10 @@ pub mod engine;
 pub mod fallback;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod instruments;
 pub mod reference;
+pub mod tolerance;
 
 pub use backend::{Backend, BackendChoice, BackendInfo, BackendOptions};
 pub use engine::{Engine, PreparedTsMap};
+pub use instruments::{DeviceCeilings, DeviceWork, Instruments, Transfer};

@@ -1,7 +1,8 @@
-//! Simulated data: Poisson counts of predicted maps, and a survey with known sources.
+//! Simulated data: Poisson counts of predicted maps, a survey with known sources, and surveys as plain arrays.
 
 mod fake;
 mod survey_field;
+pub mod synthetic;
 
 pub use fake::fake_counts;
 pub use survey_field::{InjectedSource, SPECTRAL_INDEX, SurveyField, survey_field};

@@ -30,7 +30,7 @@ pub(crate) use tests;
 fn check(subject: &Subject, engine: &Backend, case: &Case) {
     let control = Control::new();
     let reference = Backend::reference();
-    let data = case.data();
+    let data = case.data().unwrap();
     let want = reference.engine().ts_map(&data, &case.run(), &control).unwrap();
     let got = engine.engine().ts_map(&data, &case.run(), &control).unwrap();
     let report = compare(case, &got, &want, subject.tolerance);
@@ -229,7 +229,7 @@ pub fn settings(subject: &Subject, engine: &Backend) {
 pub fn ranges(subject: &Subject, engine: &Backend) {
     let case = Survey { planes: 5, occupancy: 0.05, spectrum: 100.0, seed: 81, ..Survey::default() }.case("ranges");
     let control = Control::new();
-    let data = case.data();
+    let data = case.data().unwrap();
     let reference = Backend::reference();
     let (ours, theirs) = (engine.engine().prepare(&data, &control), reference.engine().prepare(&data, &control));
     let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
@@ -256,13 +256,13 @@ pub fn threads(subject: &Subject, engine: &Backend) {
     for occupancy in [0.05, 0.6] {
         let case = Survey { shape: (33, 290), occupancy, seed: 91, ..Survey::default() }.case("threads");
         let control = Control::new();
-        let data = case.data();
+        let data = case.data().unwrap();
         let run = case.run();
         let bits = |map: &Array2<f64>| map.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         let first = engine.engine().ts_map(&data, &run, &control).unwrap();
         for threads in [1, 2, 3] {
             let Some(other) = (subject.make)(Some(threads)) else { return };
-            let data = case.data();
+            let data = case.data().unwrap();
             let again = other.engine().ts_map(&data, &run, &control).unwrap();
             for (a, b) in [
                 (&first.norm, &again.norm),
@@ -299,7 +299,7 @@ pub fn again(subject: &Subject, engine: &Backend) {
 /// Cancelled before and during the work; progress reaches its end otherwise.
 pub fn cancel(subject: &Subject, engine: &Backend) {
     let case = Survey { shape: (40, 60), seed: 95, ..Survey::default() }.case("cancel");
-    let data = case.data();
+    let data = case.data().unwrap();
     let stopped = Control::new();
     stopped.cancel();
     assert!(matches!(engine.engine().ts_map(&data, &case.run(), &stopped), Err(Error::Cancelled)), "{}", subject.name);
@@ -327,7 +327,7 @@ pub fn profiles(_: &Subject, engine: &Backend) {
     });
     let control = Control::new();
     let reference = Backend::reference();
-    let data = case.data();
+    let data = case.data().unwrap();
     let best = reference.engine().ts_map(&data, &case.run(), &control).unwrap();
     let prepared = engine.engine().prepare(&data, &control).unwrap();
     let norms = Array3::from_shape_fn((3, 9, 11), |(scan, y, x)| match scan {

@@ -1,6 +1,7 @@
 //! Compares the output of an engine with that of the reference, pixel by pixel.
 
 use ndarray::Array2;
+use pevatron::compute::tolerance;
 use pevatron::kernels::{TsMapOutput, TsMapStatus};
 
 use super::synthetic::{Case, around};
@@ -23,13 +24,18 @@ pub struct Tolerance {
 }
 
 /// Single precision passes: rounding and the last step of cubic convergence.
-pub const SINGLE: Tolerance =
-    Tolerance { sigma: 2e-3, sqrt_ts: 2e-3, median: 1e-4, sums: 1e-12, model: 1e-7, jobs: 1e-12 };
+pub const SINGLE: Tolerance = Tolerance {
+    sigma: tolerance::SIGMA,
+    sqrt_ts: tolerance::SQRT_TS,
+    median: 1e-4,
+    sums: 1e-12,
+    model: 1e-7,
+    jobs: tolerance::JOBS_DOUBLE,
+};
 /// As [`SINGLE`], with kernel, exposure and images rounded to single precision as well.
-pub const DEVICE: Tolerance = Tolerance { model: 3e-7, jobs: 3e-7, ..SINGLE };
+pub const DEVICE: Tolerance = Tolerance { model: 3e-7, jobs: tolerance::JOBS_DEVICE, ..SINGLE };
 /// The same arithmetic in another order.
-pub const DOUBLE: Tolerance =
-    Tolerance { sigma: 1e-9, sqrt_ts: 1e-9, median: 1e-10, sums: 1e-12, model: 1e-7, jobs: 1e-12 };
+pub const DOUBLE: Tolerance = Tolerance { sigma: 1e-9, sqrt_ts: 1e-9, median: 1e-10, ..SINGLE };
 
 /// Largest and median deviations of a comparison, by quantity.
 pub type Report = Vec<(&'static str, f64, f64)>;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use pevatron::bench::{BenchOptions, Workload};
 use pevatron::compute::{BackendChoice, BackendOptions};
 use pevatron::estimators::{NormScan, Selection};
 use pevatron::flux::SedType;
@@ -19,7 +20,6 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one command per process")]
 pub enum Command {
     /// TS map of one or several datasets (TSMapEstimator)
     #[command(args_override_self = true, after_help = TSMAP_EXAMPLE)]
@@ -39,6 +39,9 @@ pub enum Command {
     /// Simulates a survey with known sources, makes its TS map and compares
     #[command(args_override_self = true, after_help = "Example: pevatron demo -o demo")]
     Demo(DemoArgs),
+    /// Standard workloads on every engine: how fast, and whether right
+    #[command(args_override_self = true, after_help = BENCH_EXAMPLE)]
+    Bench(BenchArgs),
     /// Completions for a shell, on stdout
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -52,6 +55,9 @@ const TSMAP_EXAMPLE: &str = "Example: pevatron tsmap dataset.fits.gz -o flux.fit
      --energy-edges 10GeV,100GeV,2TeV --selection errn-errp,ul\n\nts is at least 0; sqrt_ts is its root, negative where \
      the fitted norm is not positive. Without --energy-edges there is one group over the whole energy axis.";
 const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
+const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
+     bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
+     one, or with --compare a slower one, ends with exit code 1.";
 const PLOT_EXAMPLE: &str = "Example: pevatron plot flux.fits -o sqrt_ts.png --quantity sqrt_ts --energy 0";
 
 /// Where the work is done and what is said about it.
@@ -73,19 +79,24 @@ pub struct EngineArgs {
 
 impl EngineArgs {
     pub fn options(&self) -> Result<BackendOptions> {
-        if self.threads == Some(0) {
-            return Err(Error::options("threads", "must be at least 1"));
-        }
-        let memory_bytes = match &self.memory {
-            Some(text) => Some(parse_size(text)?),
-            None => crate::report::free_memory_bytes().map(|free| free / 4 * 3),
-        };
         Ok(BackendOptions {
             choice: self.backend.parse::<BackendChoice>()?,
             adapter: self.adapter.clone(),
-            threads: self.threads,
-            memory_bytes,
+            threads: threads(self.threads)?,
+            memory_bytes: memory_bytes(self.memory.as_deref())?,
         })
+    }
+}
+
+fn threads(wanted: Option<usize>) -> Result<Option<usize>> {
+    if wanted == Some(0) { Err(Error::options("threads", "must be at least 1")) } else { Ok(wanted) }
+}
+
+/// What is asked for, else three quarters of what is free.
+fn memory_bytes(wanted: Option<&str>) -> Result<Option<u64>> {
+    match wanted {
+        Some(text) => parse_size(text).map(Some),
+        None => Ok(crate::report::free_memory_bytes().map(|free| free / 4 * 3)),
     }
 }
 
@@ -296,6 +307,95 @@ pub struct DemoArgs {
     pub common: CommonArgs,
 }
 
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// all, cpu, gpu, reference (by comma); gpu is every adapter, all is cpu and gpu
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    pub backend: String,
+    /// Name or index of the GPU, as `pevatron devices` lists them [default: all of them]
+    #[arg(long, alias = "device", value_name = "NAME|INDEX")]
+    pub adapter: Option<String>,
+    /// Most CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Most memory, e.g. 2GB; what needs more is skipped [default: three quarters of the free memory]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Workloads by comma; `tsmap` stands for all that begin with it [default: all]
+    #[arg(long, value_name = "NAME,NAME")]
+    pub workload: Option<String>,
+    /// tiny, quick, standard, large or huge; fit: the largest for which there is memory [default: standard; large, too,
+    /// on a graphics card, quick on a software adapter]
+    #[arg(long, value_name = "SIZE")]
+    pub size: Option<String>,
+    /// Small maps and few repetitions: about 20 s
+    #[arg(long)]
+    pub quick: bool,
+    /// Least number of timed repetitions [default: 5; with --quick 2]
+    #[arg(long, value_name = "N")]
+    pub runs: Option<usize>,
+    /// Repeat one workload for so long and show its rate over time
+    #[arg(long, value_name = "SECONDS")]
+    pub sustain: Option<f64>,
+    /// Compare with an earlier output of --json; slower is an error
+    #[arg(long, value_name = "FILE.json")]
+    pub compare: Option<PathBuf>,
+    /// Change of the median that --compare counts as slower, in percent
+    #[arg(long, default_value_t = 10.0, value_name = "PERCENT")]
+    pub threshold: f64,
+    /// Table to write, one line per workload and engine
+    #[arg(long, value_name = "FILE.csv")]
+    pub csv: Option<PathBuf>,
+    /// Replace an existing table
+    #[arg(long)]
+    pub overwrite: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl BenchArgs {
+    pub fn options(&self) -> Result<BenchOptions> {
+        let base = if self.quick { BenchOptions::quick() } else { BenchOptions::standard() };
+        let names = |text: &str| -> Vec<String> {
+            text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(String::from).collect()
+        };
+        let backend = |name: &String| match name.as_str() {
+            "all" => Ok(BackendChoice::Auto),
+            "cpu" => Ok(BackendChoice::Cpu),
+            "gpu" => Ok(BackendChoice::Gpu),
+            "reference" => Ok(BackendChoice::Reference),
+            _ => Err(Error::options("backend", format!("'{name}' is not one of all, cpu, gpu, reference"))),
+        };
+        let mut repeat = base.repeat;
+        match self.runs {
+            Some(0) => return Err(Error::options("runs", "must be at least 1")),
+            Some(runs) => (repeat.least, repeat.least_long, repeat.most) = (runs, runs, repeat.most.max(runs)),
+            None => {}
+        }
+        if !(self.threshold.is_finite() && self.threshold > 0.0) {
+            return Err(Error::options("threshold", format!("{} % is not positive", self.threshold)));
+        }
+        let workloads = names(self.workload.as_deref().unwrap_or(""));
+        let memory_bytes = memory_bytes(self.memory.as_deref())?;
+        let size = match self.size.as_deref() {
+            None => base.size,
+            Some("fit") => Some(Workload::largest_size(&workloads, memory_bytes.unwrap_or(0))?),
+            Some(name) => Some(name.parse()?),
+        };
+        Ok(BenchOptions {
+            backends: names(&self.backend).iter().map(backend).collect::<Result<_>>()?,
+            adapter: self.adapter.clone(),
+            threads: threads(self.threads)?,
+            memory_bytes,
+            workloads,
+            size,
+            sustain: self.sustain,
+            repeat,
+            ..base
+        })
+    }
+}
+
 impl Cli {
     fn common(&self) -> Option<&CommonArgs> {
         match &self.command {
@@ -305,6 +405,7 @@ impl Cli {
             Command::Plot(a) => Some(&a.common),
             Command::Devices(a) => Some(&a.common),
             Command::Demo(a) => Some(&a.common),
+            Command::Bench(a) => Some(&a.common),
             Command::Completions { .. } | Command::Man => None,
         }
     }

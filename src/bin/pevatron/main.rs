@@ -52,6 +52,11 @@ fn main() -> ExitCode {
             Command::Plot(args) => commands::plot::run(args),
             Command::Devices(args) => commands::devices::run(args),
             Command::Demo(args) => commands::demo::run(args, &control),
+            Command::Bench(args) => match commands::bench::run(args, &control) {
+                // Everything went well, but a result is wrong or slower, which was said.
+                Ok(false) => return ExitCode::FAILURE,
+                other => other.map(drop),
+            },
             Command::Completions { shell } => commands::shell::completions(*shell),
             Command::Man => commands::shell::man(),
         }

@@ -25,6 +25,22 @@ pub fn free_memory_bytes() -> Option<u64> {
     Some(system.available_memory()).filter(|b| *b > 0)
 }
 
+/// The machine, for records.
+pub fn host() -> pevatron::bench::Host {
+    let mut host = pevatron::bench::Host {
+        cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        ..Default::default()
+    };
+    if let Ok(mut system) = sysinfo::System::new() {
+        system.refresh_memory();
+        system.refresh_cpu_all();
+        host.cpu = system.cpus().first().map(|cpu| cpu.brand().trim().to_string()).filter(|name| !name.is_empty());
+        host.memory_bytes = Some(system.total_memory()).filter(|bytes| *bytes > 0);
+    }
+    host
+}
+
 /// Largest resident memory of this process so far (Linux; elsewhere unknown).
 pub fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

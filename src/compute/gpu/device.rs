@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::watch::Watcher;
 use crate::compute::backend::BackendOptions;
 use crate::error::{Error, Result};
 
@@ -100,6 +101,8 @@ pub(super) struct GpuDevice {
     pub(super) pipelines: Mutex<HashMap<&'static str, Arc<wgpu::ComputePipeline>>>,
     /// Work units per second that each kernel reached last.
     pub(super) rates: Mutex<HashMap<&'static str, f64>>,
+    /// Watches passes and transfers, when it is asked to.
+    pub(super) watcher: Watcher,
 }
 
 impl std::fmt::Debug for GpuDevice {
@@ -123,8 +126,13 @@ impl GpuDevice {
         let (chosen, reason) = choose(&known, options.adapter.as_deref(), software)?;
         let adapter = &listed[chosen.index];
         let described = format!("{} ({}, {})", chosen.name, chosen.backend, chosen.driver);
-        let descriptor =
-            wgpu::DeviceDescriptor { label: Some("pevatron"), required_limits: adapter.limits(), ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("pevatron"),
+            // For benchmarks only; the engine works without.
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|e| Error::Device { adapter: described.clone(), problem: format!("cannot be opened: {e}") })?;
         let mut opened = Self::wrap(device, queue)?;
@@ -166,6 +174,7 @@ impl GpuDevice {
             lost: Arc::default(),
             pipelines: Mutex::default(),
             rates: Mutex::default(),
+            watcher: Watcher::default(),
         })
     }
 

@@ -6,6 +6,7 @@ use bytemuck::Pod;
 
 use super::device::{GpuDevice, lock};
 use super::pipelines::Shader;
+use super::watch::{Stamp, Way};
 use crate::control::Control;
 use crate::error::{Error, Result};
 
@@ -56,6 +57,7 @@ impl GpuDevice {
     /// Writes `data` into a buffer, before all work submitted later.
     pub(super) fn write<T: Pod>(&self, buffer: &wgpu::Buffer, offset: u64, data: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
+        let begun = self.transfer_begins()?;
         let mut offset = offset;
         for piece in bytes.chunks(STAGING_BYTES) {
             let index = self.scoped("upload", piece.len() as u64, || {
@@ -67,12 +69,13 @@ impl GpuDevice {
             }
             offset += piece.len() as u64;
         }
-        Ok(())
+        self.transfer_ends(begun, Way::Into, bytes.len())
     }
 
     /// Reads `count` values from byte `offset` on, after all work submitted before.
     pub(super) fn read<T: Pod>(&self, buffer: &wgpu::Buffer, offset: u64, count: usize) -> Result<Vec<T>> {
         let size = count * size_of::<T>();
+        let begun = self.transfer_begins()?;
         let mut values = Vec::with_capacity(count);
         let step = STAGING_BYTES / size_of::<T>() * size_of::<T>();
         for first in (0..size).step_by(step.max(1)) {
@@ -105,6 +108,7 @@ impl GpuDevice {
             let view = staging.get_mapped_range(..).map_err(|e| self.error(format!("results cannot be read: {e}")))?;
             values.extend(view.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
         }
+        self.transfer_ends(begun, Way::Out, size)?;
         Ok(values)
     }
 
@@ -147,6 +151,7 @@ impl GpuDevice {
             let fitting = (rate * DISPATCH_SECONDS / work.max(1.0)).clamp(1.0, f64::from(MAX_GROUPS)) as u32;
             let piece = fitting.min(groups - first);
             let expected = f64::from(piece) * work / rate;
+            let stamp = self.stamp()?;
             let started = Instant::now();
             let index = self.scoped(&label, 0, || {
                 self.queue.write_buffer(uniform, 0, bytemuck::bytes_of(&params(first)));
@@ -154,7 +159,7 @@ impl GpuDevice {
                 {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                         label: Some(&label),
-                        timestamp_writes: None,
+                        timestamp_writes: stamp.as_ref().map(Stamp::writes),
                     });
                     pass.set_pipeline(&pipeline);
                     pass.set_bind_group(0, &bind_group, &[]);

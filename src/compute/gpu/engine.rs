@@ -10,6 +10,7 @@ use super::ts_map::PreparedOnGpu;
 use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::bands::plan_bands;
 use crate::compute::engine::{Engine, PreparedTsMap};
+use crate::compute::instruments::Instruments;
 use crate::compute::reference::ReferenceEngine;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -108,6 +109,10 @@ impl GpuEngine {
 impl Engine for GpuEngine {
     fn info(&self) -> &BackendInfo {
         &self.info
+    }
+
+    fn instruments(&self) -> Option<&dyn Instruments> {
+        Some(self)
     }
 
     fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {

@@ -4,6 +4,7 @@
 //! two-float sums where it matters; what single precision cannot reach is left to the `f64` twin on the host, pixel by
 //! pixel. Sums over the window that do not depend on the norm (`npred_null`, `stat_null`) are `f64` sums on the host.
 
+mod ceilings;
 pub mod device;
 mod dispatch;
 mod engine;
@@ -14,6 +15,7 @@ mod ts_map;
 mod ts_map_host;
 mod ts_map_run;
 mod ts_map_sensitivity;
+mod watch;
 
 pub use device::{Adapter, adapters};
 pub use engine::GpuEngine;

@@ -19,6 +19,10 @@ macro_rules! params {
 params! {
     /// Uniforms of `self_test.wgsl`.
     SelfTest, "self_test" { one: f32, tiny: f32, small: f32, zero: u32 }
+    /// Uniforms of `ceiling_fma.wgsl`.
+    CeilingFma, "ceiling_fma" { steps: u32, first_group: u32, scale: f32, shift: f32 }
+    /// Uniforms of `ceiling_copy.wgsl`.
+    CeilingCopy, "ceiling_copy" { values: u32, first_group: u32, pad0: u32, pad1: u32 }
     /// Uniforms of `convolve.wgsl`.
     Convolve, "convolve" {
         nx: u32, band_y0: u32, band_ny: u32, tiles_x: u32, slab_y0: u32, slab_ny: u32, slab_plane0: u32,

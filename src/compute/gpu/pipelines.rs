@@ -42,6 +42,8 @@ macro_rules! shaders {
 shaders! {
     SELF_TEST = "self_test": TWO_FLOAT, LOG;
     CONVOLVE = "convolve": TWO_FLOAT;
+    CEILING_FMA = "ceiling_fma":;
+    CEILING_COPY = "ceiling_copy":;
     EDISP = "edisp": TWO_FLOAT;
     LIKELIHOOD = "likelihood": TWO_FLOAT, LOG;
     TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS, TS_PIXELS;

@@ -1,5 +1,6 @@
 //! One file per command: options → library → output.
 
+pub mod bench;
 pub mod demo;
 pub mod devices;
 pub mod info;
