@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::clock::Clock;
+use super::memory::Ledger;
 use crate::compute::backend::BackendOptions;
 use crate::error::{Error, Result};
 
@@ -95,6 +97,11 @@ pub(super) struct GpuDevice {
     pub(super) binding_bytes: u64,
     /// Loop steps of one invocation that a dispatch is planned for; 65535 end without a word on some adapters.
     pub(super) max_steps: usize,
+    /// Bytes of all buffers together, and the most they may be.
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) budget: u64,
+    /// The device's own clock, where it has one.
+    pub(super) clock: Mutex<Option<Clock>>,
     /// Why the device was lost, once it is; only devices of our own tell.
     lost: Arc<OnceLock<String>>,
     pub(super) pipelines: Mutex<HashMap<&'static str, Arc<wgpu::ComputePipeline>>>,
@@ -123,8 +130,12 @@ impl GpuDevice {
         let (chosen, reason) = choose(&known, options.adapter.as_deref(), software)?;
         let adapter = &listed[chosen.index];
         let described = format!("{} ({}, {})", chosen.name, chosen.backend, chosen.driver);
-        let descriptor =
-            wgpu::DeviceDescriptor { label: Some("pevatron"), required_limits: adapter.limits(), ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("pevatron"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|e| Error::Device { adapter: described.clone(), problem: format!("cannot be opened: {e}") })?;
         let mut opened = Self::wrap(device, queue)?;
@@ -158,11 +169,14 @@ impl GpuDevice {
         let binding_bytes =
             limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_BINDING_BYTES) & !3;
         Ok(Self {
+            clock: Mutex::new(Clock::new(&device)),
             device,
             queue,
             name,
             binding_bytes,
             max_steps: 50_000,
+            ledger: Arc::default(),
+            budget: u64::MAX,
             lost: Arc::default(),
             pipelines: Mutex::default(),
             rates: Mutex::default(),

@@ -3,6 +3,7 @@
 use ndarray::{Array3, ArrayView3, Axis};
 
 use super::device::GpuDevice;
+use super::memory::Buffer;
 use super::params;
 use super::pipelines::{CONVOLVE, EDISP, LIKELIHOOD, SELF_TEST};
 use super::planes::{TILE, tiles_x};
@@ -29,7 +30,6 @@ const LIKELIHOOD_BINS: usize = 256 * 64;
 #[derive(Debug)]
 pub struct GpuEngine {
     pub(super) device: GpuDevice,
-    pub(super) memory_bytes: Option<u64>,
     /// For what is done in `f64` on the host.
     pub(super) reference: ReferenceEngine,
     info: BackendInfo,
@@ -74,9 +74,10 @@ impl GpuEngine {
         self.device.device.destroy();
     }
 
-    fn with_device(device: GpuDevice, reason: String, memory_bytes: Option<u64>) -> Result<Self> {
+    fn with_device(mut device: GpuDevice, reason: String, memory_bytes: Option<u64>) -> Result<Self> {
+        device.budget = memory_bytes.unwrap_or(u64::MAX);
         let info = BackendInfo { name: "gpu", adapter: device.name.clone(), reason, double_precision: false };
-        let engine = Self { device, memory_bytes, reference: ReferenceEngine::new(), info };
+        let engine = Self { device, reference: ReferenceEngine::new(), info };
         engine.self_test()?;
         Ok(engine)
     }
@@ -108,6 +109,14 @@ impl GpuEngine {
 impl Engine for GpuEngine {
     fn info(&self) -> &BackendInfo {
         &self.info
+    }
+
+    fn device_seconds(&self) -> Option<f64> {
+        self.device.seconds()
+    }
+
+    fn device_peak_bytes(&self) -> Option<u64> {
+        Some(self.device.ledger.peak())
     }
 
     fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
@@ -218,7 +227,7 @@ impl GpuEngine {
         plane: usize,
         band: &std::ops::Range<usize>,
         pieces: &[std::ops::Range<usize>],
-        (uniform, kernel): (&wgpu::Buffer, &wgpu::Buffer),
+        (uniform, kernel): (&Buffer, &Buffer),
         out: &mut Array3<f64>,
         control: &Control,
     ) -> Result<()> {

@@ -24,6 +24,9 @@ impl Shader {
 
 const TWO_FLOAT: &str = include_str!("../../../shaders/shared/two_float.wgsl");
 const LOG: &str = include_str!("../../../shaders/shared/log.wgsl");
+const LISTS: &str = include_str!("../../../shaders/shared/lists.wgsl");
+const SCAN: &str = include_str!("../../../shaders/shared/scan.wgsl");
+const FFT: &str = include_str!("../../../shaders/shared/fft.wgsl");
 const TS_MAP: &str = include_str!("../../../shaders/shared/ts_map.wgsl");
 const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
 const TS_PIXELS: &str = include_str!("../../../shaders/shared/ts_pixels.wgsl");
@@ -44,6 +47,17 @@ shaders! {
     CONVOLVE = "convolve": TWO_FLOAT;
     EDISP = "edisp": TWO_FLOAT;
     LIKELIHOOD = "likelihood": TWO_FLOAT, LOG;
+    LISTS_SURVEY = "lists_survey": LISTS;
+    LISTS_RATIO = "lists_ratio": LISTS;
+    LISTS_COUNT = "lists_count": LISTS, SCAN;
+    LISTS_OFFSETS = "lists_offsets": LISTS, SCAN;
+    LISTS_SCATTER = "lists_scatter": LISTS;
+    FFT_ROWS = "fft_rows": FFT;
+    FFT_COLUMNS = "fft_columns": FFT;
+    FFT_PRODUCT = "fft_product": FFT;
+    FFT_ROWS_BACK = "fft_rows_back": FFT;
+    FFT_NOISE = "fft_noise": FFT;
+    TS_MAP_WING = "ts_map_wing": TS_MAP, TS_STEP, TS_OPEN;
     TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_BOUND = "ts_map_bound": TS_MAP;
     TS_MAP_START = "ts_map_start": TS_MAP, TS_STEP, TS_OPEN;

@@ -1,0 +1,167 @@
+//! One run of the TS map on the device: which kernels run in which order, over which slabs, on which tiles.
+//!
+//! Per band of rows: M by correlation, the bound, moments at norm 0; then passes over the lists of bins until no pixel
+//! needs another one, first for the norm, then for its errors. After each pass the host reads how many pixels of each
+//! tile are open and makes the next list of tiles from it.
+
+use std::ops::Range;
+
+use super::super::device::GpuDevice;
+use super::super::engine::{convolve_pieces, padded_kernel};
+use super::super::memory::Buffer;
+use super::super::params;
+use super::super::pipelines::{
+    TS_MAP_BOUND, TS_MAP_ERRORS, TS_MAP_FIT, TS_MAP_MOMENTS, TS_MAP_RISE, TS_MAP_START, TS_MAP_STEP, TS_MAP_TRUNCATION,
+};
+use super::super::planes::{Planes, TILE, exponent_of_two, tiles_x};
+use super::band::{BandBuffers, BandPool, BandResult};
+use super::kernel::{common_kernel, dilate, sorted_cells};
+use super::pieces::{Segment, segments, still_open};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::kernels::TsMapRun;
+
+/// Passes that a pixel may take before the host fits it.
+const MAX_PASSES: u32 = 30;
+
+/// One run: its kernel on the device, and what is the same for all bands.
+pub(super) struct RunOnGpu<'d, 'r> {
+    pub(super) device: &'d GpuDevice,
+    pub(super) run: &'d TsMapRun<'r>,
+    pub(super) segments: Vec<Segment<'d>>,
+    /// Kernel rows that a dispatch of the correlation takes.
+    pub(super) model_pieces: Vec<Range<usize>>,
+    /// `(ny, nx)` of the map, `(ky, kx)` common to all planes.
+    pub(super) shape: (usize, usize),
+    pub(super) kernel_shape: (usize, usize),
+    pub(super) kernel: Buffer,
+    pub(super) cells: Buffer,
+    pub(super) ratio_max: Buffer,
+    pub(super) uniform: Buffer,
+    /// Norms on the device times this are norms; M on the device divided by this is M.
+    pub(super) scale: f64,
+    /// Bins in the window of a typical tile, all planes.
+    pub(super) tile_bins: f64,
+}
+
+impl<'d, 'r> RunOnGpu<'d, 'r> {
+    pub(super) fn new(device: &'d GpuDevice, planes: &'d Planes, run: &'d TsMapRun<'r>) -> Result<Self> {
+        let (ny, nx) = planes.shape;
+        let used: Vec<usize> = run
+            .planes
+            .iter()
+            .zip(&planes.first)
+            .flat_map(|(range, first)| range.clone().map(move |plane| first + plane))
+            .collect();
+        let kernel = common_kernel(run, planes.shape);
+        let (_, ky, kx) = kernel.dim();
+        if ky.max(kx) > 0xffff {
+            return Err(Error::unsupported(format!("a kernel of {kx} x {ky} pixels on a GPU")));
+        }
+        let model_pieces = convolve_pieces(ky, kx, device.max_steps)?;
+        // The largest kernel value becomes 1 to 2: c = kernel * ratio then keeps the range of the ratios.
+        let peak = kernel.iter().copied().fold(0.0, f64::max);
+        let kernel_exponent = if peak > 0.0 { -(peak.log2().floor().clamp(-1000.0, 1000.0) as i32) } else { 0 };
+        let kernel_scale = exponent_of_two(kernel_exponent);
+        let (cells, peaks) = sorted_cells(kernel.view(), kernel_scale);
+
+        let mut ratio_max = Vec::new();
+        for plane in &used {
+            ratio_max.extend(dilate(&planes.tile_ratio[*plane], planes.shape, (ky / 2, kx / 2)));
+        }
+        debug_assert_eq!(peaks.len(), used.len());
+
+        let segments = segments(&planes.slabs, &used);
+        let bins: usize = planes.slabs.iter().map(|s| s.bin_count).sum();
+        let all_rows: usize = planes.slabs.iter().map(|s| s.place.row_count()).sum();
+        let density = bins as f64 / (all_rows * nx).max(1) as f64;
+        let window = ((TILE + ky).min(ny + TILE) * (TILE + kx).min(nx + TILE) * used.len()) as f64;
+        Ok(Self {
+            device,
+            run,
+            segments,
+            model_pieces,
+            shape: (ny, nx),
+            kernel_shape: (ky, kx),
+            kernel: device.upload("pevatron.kernel", &padded_kernel(kernel.view(), kernel_scale))?,
+            cells: device.upload("pevatron.cells", &cells)?,
+            ratio_max: device.upload("pevatron.ratio_max", &ratio_max)?,
+            uniform: device.uniform(size_of::<params::TsMap>())?,
+            scale: exponent_of_two(planes.exponent + kernel_exponent),
+            tile_bins: density * window + 16.0 * (used.len() * ky.div_ceil(256)) as f64,
+        })
+    }
+
+    /// Fits the pixels of a band; `report` is told the half of the way, 0 or 1, and how many of them are
+    /// open there.
+    pub(super) fn fit_band(
+        &self,
+        rows: Range<usize>,
+        pool: &BandPool,
+        control: &Control,
+        report: &dyn Fn(u64, u64),
+    ) -> Result<BandResult> {
+        let settings = &self.run.settings;
+        let (all_tiles, band) = self.band_buffers(rows, pool)?;
+        let report_open = |half: u64, open: &[u32]| report(half, open.iter().map(|n| u64::from(*n)).sum());
+
+        self.device.write(&band.tiles, 0, &all_tiles)?;
+        self.model(&band, all_tiles.len(), control)?;
+        self.cells_pass(&TS_MAP_BOUND, &band, all_tiles.len(), 0, control)?;
+        self.list_pass(&TS_MAP_MOMENTS, &band, all_tiles.len(), 0, control)?;
+        let trial = settings.threshold.is_some() && self.run.norm_guess.is_some();
+        let mut open = self.update(&TS_MAP_START, &band, all_tiles.len(), (u32::from(trial), 0), control)?;
+        let mut tiles = still_open(&all_tiles, &open);
+        let mut iteration = 0;
+        while !tiles.is_empty() {
+            iteration += 1;
+            report_open(0, &open);
+            self.device.write(&band.tiles, 0, &tiles)?;
+            let mode = u32::from(trial && iteration == 1);
+            self.list_pass(&TS_MAP_FIT, &band, tiles.len(), mode, control)?;
+            open = self.update(&TS_MAP_STEP, &band, tiles.len(), (mode, iteration), control)?;
+            tiles = still_open(&tiles, &open);
+        }
+
+        self.device.write(&band.tiles, 0, &all_tiles)?;
+        open = self.update(&TS_MAP_ERRORS, &band, all_tiles.len(), (0, 0), control)?;
+        tiles = still_open(&all_tiles, &open);
+        iteration = 0;
+        while !tiles.is_empty() {
+            iteration += 1;
+            report_open(1, &open);
+            self.device.write(&band.tiles, 0, &tiles)?;
+            self.list_pass(&TS_MAP_RISE, &band, tiles.len(), u32::from(iteration == 1), control)?;
+            if settings.errn_errp {
+                self.cells_pass(&TS_MAP_TRUNCATION, &band, tiles.len(), 0, control)?;
+            }
+            open = self.update(&TS_MAP_ERRORS, &band, tiles.len(), (1, iteration), control)?;
+            tiles = still_open(&tiles, &open);
+        }
+        let mut result = self.send_back(&band)?;
+        if settings.sensitivity {
+            result.sensitivity = Some(self.sensitivity(&band, &all_tiles, control)?);
+        }
+        pool.put(band);
+        Ok(result)
+    }
+
+    pub(super) fn params(&self, band: &BandBuffers) -> params::TsMap {
+        let settings = &self.run.settings;
+        let (ny, nx) = self.shape;
+        params::TsMap {
+            nx: nx as u32,
+            band_y0: band.rows.start as u32,
+            band_ny: band.rows.len() as u32,
+            tiles_x: tiles_x(nx) as u32,
+            map_tiles: (tiles_x(nx) * ny.div_ceil(TILE)) as u32,
+            ky: self.kernel_shape.0 as u32,
+            kx: self.kernel_shape.1 as u32,
+            max_iterations: MAX_PASSES.min(settings.max_niter),
+            n_sigma: settings.n_sigma as f32,
+            n_sigma_ul: settings.n_sigma_ul as f32,
+            threshold: settings.threshold.unwrap_or(0.0) as f32,
+            ..Default::default()
+        }
+    }
+}
