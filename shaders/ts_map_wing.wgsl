@@ -22,6 +22,9 @@ const DONE: u32 = 0x1e0000u; // FITTED | DONE_ERRN | DONE_ERRP | DONE_UL
 const MOST_NOISE: f32 = 6e-4;
 // S1 S3 / S2^2 is 1 where all bins have the same c, as a single bin has.
 const LEAST_SPREAD: f32 = 1.02;
+// Relative error of P in each table, in the worst place, and what it may amount to in standard deviations of the norm.
+const ERRORS: array<f32, 4> = array<f32, 4>(2e-9, 1e-6, 2e-5, 2e-4);
+const MOST_BIAS: f32 = 6e-4;
 // Steps end where they move by this share of a standard deviation.
 const LAST_STEP: f32 = 1e-5;
 const MAX_STEPS: u32 = 12u;
@@ -35,37 +38,35 @@ const COEFFICIENTS: array<f32, 24> = array<f32, 24>(
     0.3332683451, -0.2486850901, 0.2009705241, -0.1865578803, 0.1585876534, -0.0667817980,
 );
 
-// a_k S_k for k = 1 to 8, but the first is P - M at 0.
+// S_k of the pixel; a_k S_k, but the first is P - M at 0; the same seen from the norm.
+var<private> s: array<f32, 8>;
 var<private> terms: array<f32, 8>;
-// The same seen from the norm.
 var<private> shifted: array<f32, 8>;
 
-fn choose(table: u32, s: array<f32, 8>, rho: f32) {
+fn choose(table: u32, rho: f32) {
+    var all = COEFFICIENTS;
     terms[0] = rho;
     terms[1] = -0.5 * s[1];
     for (var k = 2u; k < TERMS; k++) {
-        let all = COEFFICIENTS;
         terms[k] = all[table * 6u + k - 2u] * s[k];
     }
 }
 
-// Taylor's shift to x (Horner): shifted[j] is the coefficient of d^(j + 1); returns L(x) - x M.
+// Taylor's shift to x by repeated synthetic division: shifted[j] becomes the coefficient of d^(j + 1). Returns the
+// constant, L(x) - x M.
 fn shift_to(x: f32) -> f32 {
-    var value = 0.0;
+    var carry = 0.0;
     for (var k = TERMS; k > 0u; k--) {
-        value = (value + terms[k - 1u]) * x;
+        carry = terms[k - 1u] + carry * x;
+        shifted[k - 1u] = carry;
     }
-    var work = terms;
-    // The constant's column is `value`; each further sweep leaves one more coefficient.
+    let value = carry * x;
     for (var j = 0u; j < TERMS; j++) {
-        var carry = 0.0;
+        carry = 0.0;
         for (var k = TERMS; k > j; k--) {
-            let here = work[k - 1u];
-            carry = here + carry * x;
-            // Binomial weights come from repeated synthetic division.
-            work[k - 1u] = carry;
+            carry = shifted[k - 1u] + carry * x;
+            shifted[k - 1u] = carry;
         }
-        shifted[j] = carry;
     }
     return value;
 }
@@ -122,12 +123,12 @@ fn reach_rise(direction: f32, sigmas: f32, one_sigma: f32, low: f32, high: f32) 
 }
 
 // Fits with one table; false where it does not hold.
-fn fit(o: u32, table: u32, s: array<f32, 8>, rho: f32, m: f32, c_all: f32, flags: u32) -> bool {
-    let lows = LOW;
-    let highs = HIGH;
+fn fit(o: u32, table: u32, rho: f32, m: f32, c_all: f32, flags: u32) -> bool {
+    var lows = LOW;
+    var highs = HIGH;
     let low = lows[table] / c_all;
     let high = highs[table] / c_all;
-    choose(table, s, rho);
+    choose(table, rho);
     var x = 0.0;
     var at = vec3<f32>(rho, s[1], s[2]);
     var steps = 0u;
@@ -144,6 +145,10 @@ fn fit(o: u32, table: u32, s: array<f32, 8>, rho: f32, m: f32, c_all: f32, flags
         }
     }
     if (!(at.y > 0.0)) {
+        return false;
+    }
+    var errors = ERRORS;
+    if (abs(x) * sqrt(at.y) * errors[table] > MOST_BIAS) {
         return false;
     }
     let gain = shift_to(x);
@@ -192,7 +197,6 @@ fn solve(o: u32, place: u32) -> bool {
         return false;
     }
     let area = params.moment_side * params.moment_side;
-    var s: array<f32, 8>;
     for (var k = 0u; k < TERMS; k++) {
         s[k] = moments[k * area + place];
     }
@@ -208,7 +212,7 @@ fn solve(o: u32, place: u32) -> bool {
     }
     let rho = (s[0] - m.x) - m.y;
     for (var table = 0u; table < 4u; table++) {
-        if (fit(o, table, s, rho, m.x, c_all, flags)) {
+        if (fit(o, table, rho, m.x, c_all, flags)) {
             return false;
         }
     }

@@ -58,9 +58,9 @@ fn step_two(lane: u32) {
     for (var i = 0u; i < 2u; i++) {
         let butterfly = lane + i * 256u;
         line[i] = butterfly / half * params.side;
-        let from = line[i] + butterfly % half;
-        a[i] = points[from];
-        b[i] = points[from + half];
+        let at = line[i] + butterfly % half;
+        a[i] = points[at];
+        b[i] = points[at + half];
     }
     workgroupBarrier();
     for (var i = 0u; i < 2u; i++) {

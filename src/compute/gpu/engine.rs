@@ -11,7 +11,6 @@ use super::ts_map::PreparedOnGpu;
 use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::bands::plan_bands;
 use crate::compute::engine::{Engine, PreparedTsMap};
-use crate::compute::reference::ReferenceEngine;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::kernels::cube::CubeView;
@@ -30,8 +29,6 @@ const LIKELIHOOD_BINS: usize = 256 * 64;
 #[derive(Debug)]
 pub struct GpuEngine {
     pub(super) device: GpuDevice,
-    /// For what is done in `f64` on the host.
-    pub(super) reference: ReferenceEngine,
     info: BackendInfo,
 }
 
@@ -77,7 +74,7 @@ impl GpuEngine {
     fn with_device(mut device: GpuDevice, reason: String, memory_bytes: Option<u64>) -> Result<Self> {
         device.budget = memory_bytes.unwrap_or(u64::MAX);
         let info = BackendInfo { name: "gpu", adapter: device.name.clone(), reason, double_precision: false };
-        let engine = Self { device, reference: ReferenceEngine::new(), info };
+        let engine = Self { device, info };
         engine.self_test()?;
         Ok(engine)
     }

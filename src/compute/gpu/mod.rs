@@ -4,6 +4,7 @@
 //! two-float sums where it matters; what single precision cannot reach is left to the `f64` twin on the host, pixel by
 //! pixel. Sums over the window that do not depend on the norm (`npred_null`, `stat_null`) are `f64` sums on the host.
 
+mod batch;
 mod buffers;
 mod clock;
 pub mod device;

@@ -1,5 +1,6 @@
 //! The output's numbers from the device's, and fits in `f64` of pixels beyond single precision.
 
+use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use super::band::BandState;
@@ -9,6 +10,7 @@ use super::window_sums::WindowSums;
 use crate::compute::reference::Windows;
 use crate::control::Control;
 use crate::error::Result;
+use crate::kernels::ts_map::window::stat_rise;
 use crate::kernels::ts_map::{Window, WindowFit};
 use crate::kernels::{TsMapData, TsMapOutput, TsMapRun, TsMapStatus};
 
@@ -128,6 +130,29 @@ pub(super) fn fit_on_host(
             pixels.par_iter().map_init(Window::default, |window, (y, x)| windows.fit(*y, *x, run, window)).collect();
         for ((y, x), fit) in pixels.iter().zip(&fits) {
             output.set(*y, *x, fit);
+        }
+    }
+    Ok(())
+}
+
+/// Profiles of the pixels `left`, in `f64`.
+pub(super) fn profile_on_host(
+    profile: &mut Array3<f64>,
+    left: &[(usize, usize)],
+    (data, run): (&TsMapData<'_>, &TsMapRun<'_>),
+    norms: ArrayView3<'_, f64>,
+    control: &Control,
+) -> Result<()> {
+    let windows = Windows::new(data, run);
+    for pixels in left.chunks(HOST_CHUNK) {
+        control.check()?;
+        let rises = pixels.par_iter().map_init(Window::default, |window, (y, x)| {
+            windows.collect(*y, *x, window);
+            (0..norms.dim().0).map(|scan| stat_rise(window, norms[[scan, *y, *x]])).collect()
+        });
+        let rises: Vec<Vec<f64>> = rises.collect();
+        for ((y, x), rises) in pixels.iter().zip(rises) {
+            rises.into_iter().enumerate().for_each(|(scan, rise)| profile[[scan, *y, *x]] = rise);
         }
     }
     Ok(())

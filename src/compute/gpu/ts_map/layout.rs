@@ -13,6 +13,8 @@ pub(super) const STATE_BYTES: usize = 4 * STATE_PLANES;
 /// Indices of planes of `state` (`shaders/shared/ts_map.wgsl`).
 pub(super) mod plane {
     pub(in super::super) const X: usize = 0;
+    pub(in super::super) const Z: usize = 1;
+    pub(in super::super) const C_COUNTS: usize = 4;
     pub(in super::super) const C_ALL: usize = 5;
     pub(in super::super) const FLAGS: usize = 6;
     pub(in super::super) const RHO: usize = 7;
@@ -27,6 +29,7 @@ pub(super) mod plane {
 /// Bits of FLAGS beyond the public status bits.
 pub(super) mod flag {
     pub(in super::super) const VALID: u32 = 0x1_0000;
+    pub(in super::super) const FITTED: u32 = 0x2_0000;
     pub(in super::super) const DONE_ERRN: u32 = 0x4_0000;
     pub(in super::super) const DONE_ERRP: u32 = 0x8_0000;
     pub(in super::super) const DONE_UL: u32 = 0x10_0000;
@@ -41,6 +44,8 @@ pub(in super::super) fn shared_constants() -> Vec<(&'static str, usize)> {
     let flag = |flag: u32| flag as usize;
     vec![
         ("X", plane::X),
+        ("Z", plane::Z),
+        ("C_COUNTS", plane::C_COUNTS),
         ("C_ALL", plane::C_ALL),
         ("FLAGS", plane::FLAGS),
         ("RHO", plane::RHO),
@@ -52,6 +57,7 @@ pub(in super::super) fn shared_constants() -> Vec<(&'static str, usize)> {
         ("GUESS", plane::GUESS),
         ("P", STATE_PLANES - 1),
         ("VALID", flag(flag::VALID)),
+        ("FITTED", flag(flag::FITTED)),
         ("DONE_ERRN", flag(flag::DONE_ERRN)),
         ("DONE_ERRP", flag(flag::DONE_ERRP)),
         ("DONE_UL", flag(flag::DONE_UL)),

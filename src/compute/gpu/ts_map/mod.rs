@@ -6,8 +6,10 @@ mod assemble;
 mod band;
 mod kernel;
 pub(super) mod layout;
+mod moments;
 mod passes;
 mod pieces;
+mod profile;
 mod rows;
 mod run;
 mod sensitivity;
@@ -20,11 +22,12 @@ use ndarray::{Array3, ArrayView3};
 use super::engine::GpuEngine;
 use super::planes::{Planes, TILE};
 use crate::compute::bands::plan_bands;
-use crate::compute::engine::{Engine, PreparedTsMap};
+use crate::compute::engine::PreparedTsMap;
+use crate::compute::reference::check_norms;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kernels::{TsMapData, TsMapOutput, TsMapRun};
-use assemble::{assemble, fit_on_host};
+use crate::kernels::{TsMapData, TsMapOutput, TsMapRun, TsMapSettings};
+use assemble::{assemble, fit_on_host, profile_on_host};
 use band::{BAND_BYTES, BandPool, BandResult, RESULT_BYTES};
 use layout::STATE_BYTES;
 use run::RunOnGpu;
@@ -79,7 +82,7 @@ impl<'a> PreparedOnGpu<'a> {
     ) -> Result<Vec<(usize, usize)>> {
         let device = &self.engine.device;
         let nx = self.data.shape().1;
-        let on_gpu = RunOnGpu::new(device, &self.planes, run)?;
+        let on_gpu = RunOnGpu::new(device, &self.planes, &self.data, run, control)?;
         let bands = self.bands()?;
         std::thread::scope(|scope| {
             // The one that waits here and the one that is being read are all there are.
@@ -132,8 +135,27 @@ impl PreparedTsMap for PreparedOnGpu<'_> {
         Ok(output)
     }
 
-    /// In `f64` on the host, by the reference engine's code: scans are few.
+    /// Sums on the device; norms left of the bound, and windows with bins that have nothing to divide by, on the host.
     fn profile(&self, run: &TsMapRun<'_>, norms: ArrayView3<'_, f64>, control: &Control) -> Result<Array3<f64>> {
-        self.engine.reference.prepare(&self.data, control)?.profile(run, norms, control)
+        run.check(&self.data)?;
+        check_norms(&self.data, norms)?;
+        control.check()?;
+        let mut profile = Array3::from_elem(norms.dim(), f64::NAN);
+        if norms.is_empty() || !run.fit_mask.iter().any(|wanted| *wanted) {
+            return Ok(profile);
+        }
+        // Nothing is fitted: no moments are needed.
+        let settings = TsMapSettings { exact: true, ..run.settings.clone() };
+        let run = &TsMapRun { settings, ..run.clone() };
+        let on_gpu = RunOnGpu::new(&self.engine.device, &self.planes, &self.data, run, control)?;
+        let sums = self.window_sums.get(&self.data, run);
+        let mut left = Vec::new();
+        for band in self.bands()? {
+            let rows = ndarray::s![.., band.clone(), ..];
+            let out = profile.slice_mut(rows);
+            left.extend(on_gpu.profile_band(band, norms.slice(rows), &sums, &self.pool, out, control)?);
+        }
+        profile_on_host(&mut profile, &left, (&self.data, run), norms, control)?;
+        Ok(profile)
     }
 }

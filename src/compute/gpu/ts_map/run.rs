@@ -1,6 +1,7 @@
 //! One run of the TS map on the device: which kernels run in which order, over which slabs, on which tiles.
 //!
-//! Per band of rows: M by correlation, the bound, moments at norm 0; then passes over the lists of bins until no pixel
+//! Per band of rows: M by correlation and the bound; where the map is dense enough, fits from moments of whole windows;
+//! for the tiles with pixels that are left, moments at norm 0 and then passes over the lists of bins until no pixel
 //! needs another one, first for the norm, then for its errors. After each pass the host reads how many pixels of each
 //! tile are open and makes the next list of tiles from it.
 
@@ -16,18 +17,23 @@ use super::super::pipelines::{
 use super::super::planes::{Planes, TILE, exponent_of_two, tiles_x};
 use super::band::{BandBuffers, BandPool, BandResult};
 use super::kernel::{common_kernel, dilate, sorted_cells};
+use super::moments::Moments;
 use super::pieces::{Segment, segments, still_open};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kernels::TsMapRun;
+use crate::kernels::{TsMapData, TsMapRun};
 
 /// Passes that a pixel may take before the host fits it.
 const MAX_PASSES: u32 = 30;
+
+/// What an observer sees as the stage when moments have fitted some of a band's pixels.
+const BY_MOMENTS: &str = "fit from moments";
 
 /// One run: its kernel on the device, and what is the same for all bands.
 pub(super) struct RunOnGpu<'d, 'r> {
     pub(super) device: &'d GpuDevice,
     pub(super) run: &'d TsMapRun<'r>,
+    pub(super) planes: &'d Planes,
     pub(super) segments: Vec<Segment<'d>>,
     /// Kernel rows that a dispatch of the correlation takes.
     pub(super) model_pieces: Vec<Range<usize>>,
@@ -40,12 +46,20 @@ pub(super) struct RunOnGpu<'d, 'r> {
     pub(super) uniform: Buffer,
     /// Norms on the device times this are norms; M on the device divided by this is M.
     pub(super) scale: f64,
+    /// Transforms, where they pay.
+    moments: Option<Moments>,
     /// Bins in the window of a typical tile, all planes.
     pub(super) tile_bins: f64,
 }
 
 impl<'d, 'r> RunOnGpu<'d, 'r> {
-    pub(super) fn new(device: &'d GpuDevice, planes: &'d Planes, run: &'d TsMapRun<'r>) -> Result<Self> {
+    pub(super) fn new(
+        device: &'d GpuDevice,
+        planes: &'d Planes,
+        data: &TsMapData<'_>,
+        run: &'d TsMapRun<'r>,
+        control: &Control,
+    ) -> Result<Self> {
         let (ny, nx) = planes.shape;
         let used: Vec<usize> = run
             .planes
@@ -76,9 +90,20 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         let all_rows: usize = planes.slabs.iter().map(|s| s.place.row_count()).sum();
         let density = bins as f64 / (all_rows * nx).max(1) as f64;
         let window = ((TILE + ky).min(ny + TILE) * (TILE + kx).min(nx + TILE) * used.len()) as f64;
-        Ok(Self {
+        // A first guess is judged before anything is fitted: that is for lists.
+        let settings = &run.settings;
+        let moments = if settings.exact || settings.threshold.is_some() && run.norm_guess.is_some() {
+            None
+        } else {
+            let bins_per_window = density * (ky * kx * used.len()) as f64;
+            let planes_used = used.iter().copied().zip(peaks).collect();
+            Moments::new(device, (data, run), (ky, kx), planes_used, bins_per_window)?
+        };
+        let mut prepared = Self {
             device,
             run,
+            planes,
+            moments: None,
             segments,
             model_pieces,
             shape: (ny, nx),
@@ -89,7 +114,12 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             uniform: device.uniform(size_of::<params::TsMap>())?,
             scale: exponent_of_two(planes.exponent + kernel_exponent),
             tile_bins: density * window + 16.0 * (used.len() * ky.div_ceil(256)) as f64,
-        })
+        };
+        if let Some(moments) = &moments {
+            prepared.prepare_moments(moments, control)?;
+        }
+        prepared.moments = moments;
+        Ok(prepared)
     }
 
     /// Fits the pixels of a band; `report` is told the half of the way, 0 or 1, and how many of them are
@@ -108,10 +138,20 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         self.device.write(&band.tiles, 0, &all_tiles)?;
         self.model(&band, all_tiles.len(), control)?;
         self.cells_pass(&TS_MAP_BOUND, &band, all_tiles.len(), 0, control)?;
-        self.list_pass(&TS_MAP_MOMENTS, &band, all_tiles.len(), 0, control)?;
+        let mut for_lists = all_tiles.clone();
+        if let Some(moments) = &self.moments {
+            let open = self.moments_pass(moments, &band, &all_tiles, control)?;
+            let fitted =
+                self.run.fit_mask.slice(ndarray::s![band.rows.clone(), ..]).iter().filter(|f| **f).count() as u64;
+            let left = open.iter().map(|n| u64::from(*n)).sum::<u64>();
+            control.report(BY_MOMENTS, fitted.saturating_sub(left), fitted);
+            for_lists = still_open(&all_tiles, &open);
+            self.device.write(&band.tiles, 0, &for_lists)?;
+        }
+        self.list_pass(&TS_MAP_MOMENTS, &band, for_lists.len(), 0, control)?;
         let trial = settings.threshold.is_some() && self.run.norm_guess.is_some();
-        let mut open = self.update(&TS_MAP_START, &band, all_tiles.len(), (u32::from(trial), 0), control)?;
-        let mut tiles = still_open(&all_tiles, &open);
+        let mut open = self.update(&TS_MAP_START, &band, for_lists.len(), (u32::from(trial), 0), control)?;
+        let mut tiles = still_open(&for_lists, &open);
         let mut iteration = 0;
         while !tiles.is_empty() {
             iteration += 1;
@@ -123,9 +163,9 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             tiles = still_open(&tiles, &open);
         }
 
-        self.device.write(&band.tiles, 0, &all_tiles)?;
-        open = self.update(&TS_MAP_ERRORS, &band, all_tiles.len(), (0, 0), control)?;
-        tiles = still_open(&all_tiles, &open);
+        self.device.write(&band.tiles, 0, &for_lists)?;
+        open = self.update(&TS_MAP_ERRORS, &band, for_lists.len(), (0, 0), control)?;
+        tiles = still_open(&for_lists, &open);
         iteration = 0;
         while !tiles.is_empty() {
             iteration += 1;

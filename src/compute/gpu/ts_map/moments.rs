@@ -1,0 +1,374 @@
+//! Moments of the weak terms by transforms, tile by tile: fits of most pixels of dense maps at a cost that depends
+//! neither on the number of bins with counts nor on the kernel's size.
+
+use std::f64::consts::TAU;
+use std::ops::Range;
+
+use ndarray::ArrayView2;
+
+use super::super::batch::Kernel;
+use super::super::device::GpuDevice;
+use super::super::memory::Buffer;
+use super::super::params;
+use super::super::pipelines::{FFT_COLUMNS, FFT_NOISE, FFT_PRODUCT, FFT_ROWS, FFT_ROWS_BACK, TS_MAP_WING};
+use super::super::planes::{Planes, TILE, is_hole, tiles_x};
+use super::band::BandBuffers;
+use super::pieces::Segment;
+use super::run::RunOnGpu;
+use crate::control::Control;
+use crate::error::Result;
+use crate::kernels::{TsMapData, TsMapRun};
+
+/// Moments, and pairs of them: `PAIRS` of `shaders/shared/fft.wgsl`.
+const TERMS: usize = 8;
+const PAIRS: usize = TERMS / 2;
+/// Points of a workgroup, `POINTS` there.
+const POINTS: usize = 1024;
+/// Sides of tiles.
+const SIDES: [usize; 4] = [64, 128, 256, 512];
+/// Planes that one dispatch transforms: bounds its time.
+const PLANES_AT_ONCE: usize = 4;
+/// Operations of a fit per pixel and bin of its window, when lists do it: about five passes of twenty, in tiles with
+/// two thirds more bins than a window.
+const LIST_COST: f64 = 170.0;
+/// Operations of a transform there and back again, per point and pair.
+const POINT_COST: f64 = 400.0;
+/// Largest |x c| of one standard deviation, in a typical window, up to which whole tiles of pixels stay in the range of
+/// the polynomials.
+const MOST_SPREAD: f64 = 0.12;
+/// Places along each axis at which the map is looked at.
+const SAMPLES: usize = 16;
+/// Largest share of the budget that is free which transforms may take.
+const MEMORY_SHARE: u64 = 2;
+
+/// |x c| of the largest c at one standard deviation, as background, exposure and kernel have it, in the median of places
+/// on a grid over the map: infinite where there is no such place. A handful of numbers of each plane is all it looks at.
+fn typical_spread(data: &TsMapData<'_>, run: &TsMapRun<'_>) -> f64 {
+    let (ny, nx) = data.shape();
+    let kernels: Vec<Vec<(f64, f64)>> = run
+        .kernels
+        .iter()
+        .map(|kernel| {
+            let of_plane = |plane: ArrayView2<'_, f64>| {
+                (plane.iter().copied().fold(0.0, f64::max), plane.iter().map(|k| k * k).sum())
+            };
+            kernel.outer_iter().map(of_plane).collect()
+        })
+        .collect();
+    let mut spreads = Vec::new();
+    for place in 0..SAMPLES * SAMPLES {
+        let at = |i: usize, length: usize| (2 * i + 1) * length / (2 * SAMPLES);
+        let (y, x) = (at(place / SAMPLES, ny), at(place % SAMPLES, nx));
+        let (mut largest, mut information) = (0.0f64, 0.0);
+        for ((input, range), kernels) in data.inputs().iter().zip(&run.planes).zip(&kernels) {
+            for (plane, (peak, squares)) in range.clone().zip(kernels) {
+                let (b, e) = (input.background.at(plane, y, x), input.exposure.at(plane, y, x));
+                if e > 0.0 && !is_hole(e, b) {
+                    largest = largest.max(peak * e / b);
+                    information += squares * e * e / b;
+                }
+            }
+        }
+        if information > 0.0 {
+            spreads.push(largest / information.sqrt());
+        }
+    }
+    spreads.sort_unstable_by(f64::total_cmp);
+    let sigmas = run.settings.n_sigma.max(0.5 * run.settings.n_sigma_ul);
+    spreads.get(spreads.len() / 2).map_or(f64::INFINITY, |spread| spread * sigmas)
+}
+
+/// Kernel planes whose spectra lie in one buffer.
+struct Chunk {
+    planes: Range<usize>,
+    spectra: Buffer,
+    squares: Buffer,
+}
+
+/// The tiling of a map for transforms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Tiling {
+    side: usize,
+    /// Pixels of a tile, `(y, x)`: multiples of 16.
+    tile: (usize, usize),
+    count: usize,
+}
+
+impl Tiling {
+    /// The cheapest tiling; it depends on shapes only, so that no result depends on the bands.
+    fn new((ny, nx): (usize, usize), (ky, kx): (usize, usize)) -> Option<Self> {
+        let sides = SIDES.iter().filter(|side| **side >= ky.max(kx) - 1 + TILE);
+        let tilings = sides.map(|side| {
+            let pixels = |k: usize| (side + 1 - k) / TILE * TILE;
+            let tile = (pixels(ky), pixels(kx));
+            Self { side: *side, tile, count: ny.div_ceil(tile.0) * nx.div_ceil(tile.1) }
+        });
+        tilings.min_by_key(|tiling| tiling.points() * tiling.side.ilog2() as usize)
+    }
+
+    fn points(&self) -> usize {
+        self.count * self.side * self.side
+    }
+}
+
+/// Everything that transforms of a run need.
+pub(super) struct Moments {
+    tiling: Tiling,
+    roots: Buffer,
+    peaks: Buffer,
+    chunks: Vec<Chunk>,
+    /// Spectra of the planes of a tile, and sums of their squares.
+    images: Buffer,
+    image_squares: Buffer,
+    products: Buffer,
+    moments: Buffer,
+    noise: Buffer,
+    /// `[kernel plane]`: the plane among all, and the largest value of its kernel.
+    planes: Vec<(usize, f32)>,
+}
+
+impl Moments {
+    /// `None` where lists are faster, or where there is no memory for it. `planes`: of all planes, those that are used,
+    /// each with its kernel's largest value.
+    pub(super) fn new(
+        device: &GpuDevice,
+        (data, run): (&TsMapData<'_>, &TsMapRun<'_>),
+        kernel_shape: (usize, usize),
+        planes: Vec<(usize, f32)>,
+        bins_per_window: f64,
+    ) -> Result<Option<Self>> {
+        let shape = data.shape();
+        let Some(tiling) = Tiling::new(shape, kernel_shape) else { return Ok(None) };
+        if typical_spread(data, run) > MOST_SPREAD {
+            return Ok(None);
+        }
+        let transforms = (tiling.points() * planes.len() * PAIRS) as f64 * POINT_COST;
+        if transforms > bins_per_window * LIST_COST * (shape.0 * shape.1) as f64 {
+            return Ok(None);
+        }
+        let area = tiling.side * tiling.side;
+        let plane_bytes = (8 * PAIRS * area) as u64;
+        let free = device.budget.saturating_sub(device.ledger.used()) / MEMORY_SHARE;
+        let at_once = usize::try_from(device.binding_bytes / plane_bytes).unwrap_or(usize::MAX).min(planes.len());
+        let needed = plane_bytes * (planes.len() + at_once + 3) as u64;
+        if at_once == 0 || needed > free {
+            return Ok(None);
+        }
+        let groups = area / POINTS;
+        let squares = |planes: usize| device.buffer("pevatron.squares", (8 * PAIRS * groups * planes) as u64);
+        let spectra = |planes: usize| device.buffer("pevatron.spectra", plane_bytes * planes as u64);
+        let chunks = (0..planes.len()).step_by(at_once).map(|first| {
+            let planes = first..planes.len().min(first + at_once);
+            Ok(Chunk { spectra: spectra(planes.len())?, squares: squares(planes.len())?, planes })
+        });
+        let chunks = chunks.collect::<Result<Vec<_>>>()?;
+        let roots: Vec<[f32; 2]> = (0..tiling.side)
+            .map(|m| {
+                let (sine, cosine) = (-TAU * m as f64 / tiling.side as f64).sin_cos();
+                [cosine as f32, sine as f32]
+            })
+            .collect();
+        let peaks: Vec<f32> = planes.iter().map(|(_, peak)| *peak).collect();
+        Ok(Some(Self {
+            roots: device.upload("pevatron.roots", &roots)?,
+            peaks: device.upload("pevatron.peaks", &peaks)?,
+            images: spectra(at_once)?,
+            image_squares: squares(at_once)?,
+            products: device.buffer("pevatron.products", plane_bytes)?,
+            moments: device.buffer("pevatron.moments", (4 * TERMS * area) as u64)?,
+            noise: device.buffer("pevatron.noise", (4 * PAIRS) as u64)?,
+            tiling,
+            chunks,
+            planes,
+        }))
+    }
+
+    /// Scale of c in the tile of transforms whose first point is `(y0, x0)`: a power of two that brings the largest c
+    /// to at most 1.
+    fn scale(&self, planes: &Planes, (y0, x0): (i64, i64)) -> f32 {
+        let (ny, nx) = planes.shape;
+        let tiles = |first: i64, length: usize| {
+            let end = (first + self.tiling.side as i64).clamp(0, length as i64) as usize;
+            first.clamp(0, length as i64) as usize / TILE..end.div_ceil(TILE)
+        };
+        let mut largest = 0f32;
+        for (plane, peak) in &self.planes {
+            let ratios = &planes.tile_ratio[*plane];
+            for row in tiles(y0, ny) {
+                let row = &ratios[row * tiles_x(nx)..][tiles(x0, nx)];
+                largest = row.iter().fold(largest, |largest, ratio| largest.max(ratio * peak));
+            }
+        }
+        // Beyond 2^100 the powers of the scale itself would not be numbers.
+        if largest > 0.0 { (-largest.log2().ceil()).clamp(-100.0, 100.0).exp2() } else { 1.0 }
+    }
+
+    /// Kernels that transform planes `planes` of a chunk into `spectra`: images of a tile, or the kernel.
+    #[expect(clippy::too_many_arguments, reason = "two call sites, which differ in all of them")]
+    fn transform<'a>(
+        &'a self,
+        kernels: &mut Vec<Kernel<'a>>,
+        segments: &'a [Segment<'_>],
+        chunk: &Chunk,
+        (spectra, squares): (&'a Buffer, &'a Buffer),
+        kernel: &'a Buffer,
+        common: params::Fft,
+        mode: u32,
+    ) {
+        let groups = self.tiling.side * self.tiling.side / POINTS;
+        let work = |planes: usize| (planes * PAIRS * self.tiling.side * self.tiling.side) as f64;
+        for segment in segments {
+            let planes = segment.kernel_plane0..segment.kernel_plane0 + segment.planes;
+            let (first, end) = (planes.start.max(chunk.planes.start), planes.end.min(chunk.planes.end));
+            let rows = &segment.slab.place.rows;
+            // The kernel itself lies in no slab: the one that holds a plane's first row stands for it.
+            if mode == 1 && rows.start > 0 {
+                continue;
+            }
+            for plane in (first..end).step_by(PLANES_AT_ONCE) {
+                let count = PLANES_AT_ONCE.min(end - plane);
+                let params = params::Fft {
+                    slab_y0: rows.start as u32,
+                    slab_ny: rows.len() as u32,
+                    slab_plane0: (segment.slab_plane0 + plane - segment.kernel_plane0) as u32,
+                    kernel_plane0: plane as u32,
+                    spectrum_plane0: (plane - chunk.planes.start) as u32,
+                    mode,
+                    ..common
+                };
+                let slab = segment.slab;
+                let bindings = vec![
+                    (1, &self.roots),
+                    (2, &slab.bins),
+                    (3, &slab.starts),
+                    (4, kernel),
+                    (5, &self.peaks),
+                    (6, spectra),
+                    (7, squares),
+                ];
+                kernels.push(Kernel::new(FFT_ROWS, params, bindings, (groups, count * PAIRS), work(count)));
+            }
+        }
+        for plane in (0..chunk.planes.len()).step_by(PLANES_AT_ONCE) {
+            let count = PLANES_AT_ONCE.min(chunk.planes.len() - plane);
+            let params = params::Fft { spectrum_plane0: plane as u32, ..common };
+            let bindings = vec![(1, &self.roots), (2, spectra)];
+            kernels.push(Kernel::new(FFT_COLUMNS, params, bindings, (groups, count * PAIRS), work(count)));
+        }
+    }
+}
+
+impl RunOnGpu<'_, '_> {
+    fn fft_params(&self, tiling: Tiling) -> params::Fft {
+        params::Fft {
+            nx: self.shape.1 as u32,
+            ky: self.kernel_shape.0 as u32,
+            kx: self.kernel_shape.1 as u32,
+            side: tiling.side as u32,
+            scale: 1.0,
+            ..Default::default()
+        }
+    }
+
+    /// Transforms the kernel, once per run.
+    pub(super) fn prepare_moments(&self, moments: &Moments, control: &Control) -> Result<()> {
+        for chunk in &moments.chunks {
+            let mut kernels = Vec::new();
+            let target = (&chunk.spectra, &chunk.squares);
+            let common = self.fft_params(moments.tiling);
+            moments.transform(&mut kernels, &self.segments, chunk, target, &self.kernel, common, 1);
+            self.device.run_all("fft", &[&chunk.spectra, &chunk.squares], &kernels, control)?;
+        }
+        Ok(())
+    }
+
+    /// Fits the pixels of a band that moments can fit; returns for each of `tiles` how many pixels are left.
+    pub(super) fn moments_pass(
+        &self,
+        moments: &Moments,
+        band: &BandBuffers,
+        tiles: &[u32],
+        control: &Control,
+    ) -> Result<Vec<u32>> {
+        let across = tiles_x(self.shape.1) as u32;
+        let (tile_y, tile_x) = moments.tiling.tile;
+        let mut wanted: Vec<(usize, usize)> = tiles
+            .iter()
+            .map(|tile| {
+                let (y, x) = (band.rows.start + (tile / across) as usize * TILE, (tile % across) as usize * TILE);
+                (y / tile_y, x / tile_x)
+            })
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for (row, column) in wanted {
+            self.fit_tile(moments, band, (row * tile_y, column * tile_x), control)?;
+        }
+        let all = across as usize * band.rows.len().div_ceil(TILE);
+        let open: Vec<u32> = self.device.read(&band.open, 0, all)?;
+        Ok(tiles.iter().map(|tile| open[*tile as usize]).collect())
+    }
+
+    /// One tile of transforms, whose first pixel is `(y, x)` of the map.
+    fn fit_tile(&self, moments: &Moments, band: &BandBuffers, (y, x): (usize, usize), control: &Control) -> Result<()> {
+        let side = moments.tiling.side;
+        let origin = |first: usize, k: usize| first as i64 - (k / 2) as i64;
+        let origin = (origin(y, self.kernel_shape.0), origin(x, self.kernel_shape.1));
+        let scale = moments.scale(self.planes, origin);
+        let common = params::Fft { y0: origin.0 as i32, x0: origin.1 as i32, scale, ..self.fft_params(moments.tiling) };
+        let area = side * side;
+        let groups = area / POINTS;
+        let work = (PAIRS * area) as f64;
+        let last = moments.chunks.len() - 1;
+        for (i, chunk) in moments.chunks.iter().enumerate() {
+            let mut kernels = Vec::new();
+            let target = (&moments.images, &moments.image_squares);
+            moments.transform(&mut kernels, &self.segments, chunk, target, &self.kernel, common, 0);
+            let sums = params::Fft { planes: chunk.planes.len() as u32, add: u32::from(i > 0), ..common };
+            let noise = vec![(2, &moments.image_squares), (3, &chunk.squares), (4, &moments.noise)];
+            kernels.push(Kernel::new(FFT_NOISE, sums, noise, (1, 1), 1e4));
+            let product = vec![(2, &moments.images), (3, &chunk.spectra), (4, &moments.products)];
+            let product_work = work * chunk.planes.len() as f64 * 0.5;
+            kernels.push(Kernel::new(FFT_PRODUCT, sums, product, (area / 256, PAIRS), product_work));
+            if i == last {
+                let back = params::Fft { mode: 1, ..common };
+                let columns = vec![(1, &moments.roots), (2, &moments.products)];
+                kernels.push(Kernel::new(FFT_COLUMNS, back, columns, (groups, PAIRS), work));
+                let rows = vec![(1, &moments.roots), (2, &moments.products), (3, &moments.moments)];
+                kernels.push(Kernel::new(FFT_ROWS_BACK, back, rows, (groups, PAIRS), work));
+                kernels.push(self.wing(moments, band, (y, x), scale));
+            }
+            self.device.run_all("fft", &[&moments.images, &moments.image_squares], &kernels, control)?;
+        }
+        Ok(())
+    }
+
+    fn wing<'a>(&self, moments: &'a Moments, band: &'a BandBuffers, (y, x): (usize, usize), scale: f32) -> Kernel<'a> {
+        let params = params::TsMap {
+            moment_side: moments.tiling.side as u32,
+            moment_y0: y as u32,
+            moment_x0: x as u32,
+            moment_scale: scale,
+            ..self.params(band)
+        };
+        let bindings =
+            vec![(1, &moments.moments), (2, &moments.noise), (5, &band.state), (7, &band.model), (8, &band.open)];
+        let (tile_y, tile_x) = moments.tiling.tile;
+        let work = (tile_y * tile_x * 16) as f64;
+        Kernel::new(TS_MAP_WING, params, bindings, (tile_x / TILE, tile_y / TILE), work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tilings_hold_the_kernel_and_begin_at_tiles() {
+        let tiling = Tiling::new((1000, 2000), (51, 51)).unwrap();
+        assert!(tiling.tile.0.is_multiple_of(TILE) && tiling.tile.0 + 50 <= tiling.side, "{tiling:?}");
+        assert_eq!(Tiling::new((20, 30), (9, 9)).unwrap().side, 64);
+        assert_eq!(Tiling::new((20, 30), (9, 9)).unwrap().count, 1);
+        assert!(Tiling::new((2000, 2000), (511, 511)).is_none());
+    }
+}
