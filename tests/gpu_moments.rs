@@ -89,6 +89,39 @@ fn dense_maps_are_fitted_from_moments() {
 }
 
 #[test]
+fn kernels_with_narrow_cores_are_cut() {
+    let Some(engine) = engine() else { return };
+    // Kernels of the last planes are three times as narrow as those of the first, where background is faint.
+    for (occupancy, half, least) in [(0.2, 14, 0.3), (0.6, 12, 0.4), (0.9, 10, 0.5)] {
+        let survey = Survey { occupancy, half: (half, half), ..DENSE };
+        let share = check(engine, &survey.case(&format!("core, occupancy {occupancy}")));
+        assert!(share > least, "{share} at {occupancy}");
+    }
+    let small = Survey { shape: (30, 33), sources: 1, half: (14, 14), ..DENSE };
+    let bare = small.case("core, norm only").with(|case| (case.settings.errn_errp, case.settings.ul) = (false, false));
+    check(engine, &bare);
+    check(engine, &small.case("core, limit only").with(|case| case.settings.errn_errp = false));
+    let hot = small.case("core, background that vanishes in places").with(|case| {
+        for ((p, y, x), b) in case.datasets[0].background.indexed_iter_mut() {
+            if (p + 3 * y + 7 * x) % 97 == 0 {
+                *b *= 1e-7;
+            }
+        }
+    });
+    check(engine, &hot);
+    check(
+        engine,
+        &small.case("core, a bin of a million counts").with(|case| case.datasets[0].counts[[1, 20, 30]] = 1e6),
+    );
+    let empty = small.case("core, half empty").with(|case| {
+        let data = &mut case.datasets[0];
+        data.counts.slice_mut(ndarray::s![.., .., 16..]).fill(0.0);
+        data.exposure.slice_mut(ndarray::s![.., 22.., ..]).fill(0.0);
+    });
+    check(engine, &empty);
+}
+
+#[test]
 fn moments_give_way_where_they_do_not_hold() {
     let Some(engine) = engine() else { return };
     let case = smooth(DENSE, "a bin of a million counts", 5.0).with(|case| {

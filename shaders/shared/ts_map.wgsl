@@ -89,7 +89,8 @@ const DONE_UL: u32 = 0x100000u;
 const TO_HOST: u32 = 0x200000u;  // beyond single precision: the host fits this pixel
 const TRIAL: u32 = 0x400000u;    // X is the first guess, to be judged by the threshold
 const BOUND_OPEN: u32 = 0x800000u; // LO is the bound, and P - M there is not known yet
-const BY_MOMENTS: u32 = 0x1000000u; // the norm and its errors are done, from moments
+const BY_MOMENTS: u32 = 0x1000000u; // nothing is left to do: moments were enough
+const WING_FAILED: u32 = 0x2000000u; // moments of the wing do not hold: to be fitted from lists alone
 
 @group(0) @binding(0) var<uniform> params: Params;
 // Bits of floats, but FLAGS as they are: small integers would be denormal floats, which devices may flush to 0.

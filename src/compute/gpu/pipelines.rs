@@ -57,6 +57,8 @@ shaders! {
     FFT_PRODUCT = "fft_product": FFT;
     FFT_ROWS_BACK = "fft_rows_back": FFT;
     FFT_NOISE = "fft_noise": FFT;
+    TS_MAP_KEEP = "ts_map_keep": TS_MAP;
+    TS_MAP_ADD = "ts_map_add": TWO_FLOAT, TS_MAP, TS_OPEN;
     TS_MAP_WING = "ts_map_wing": TS_MAP, TS_STEP, TS_OPEN;
     TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_BOUND = "ts_map_bound": TS_MAP;

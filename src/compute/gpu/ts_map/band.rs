@@ -26,6 +26,8 @@ pub(super) struct BandBuffers {
     pub(super) model: Buffer,
     pub(super) tiles: Buffer,
     pub(super) open: Buffer,
+    /// Moments of the wings, `WING_PLANES` planes, where they are kept.
+    pub(super) wing: Option<Buffer>,
 }
 
 /// Buffers that wait for the next band or run.
@@ -35,16 +37,28 @@ pub(super) struct BandPool(Mutex<Option<BandBuffers>>);
 impl BandPool {
     /// Bytes of what waits.
     pub(super) fn bytes(&self) -> u64 {
-        lock(&self.0).as_ref().map_or(0, |band| (band.capacity * BAND_BYTES) as u64)
+        let wing = |band: &BandBuffers| band.wing.as_ref().map_or(0, |wing| wing.size());
+        lock(&self.0).as_ref().map_or(0, |band| (band.capacity * BAND_BYTES) as u64 + wing(band))
     }
 
     /// Takes the buffers that wait where they hold `pixels`, or makes new ones of zeros.
-    fn take(&self, device: &GpuDevice, rows: Range<usize>, pixels: usize, tiles: usize) -> Result<BandBuffers> {
+    fn take(
+        &self,
+        device: &GpuDevice,
+        rows: Range<usize>,
+        (pixels, tiles): (usize, usize),
+        wing_bytes: usize,
+    ) -> Result<BandBuffers> {
         // Those that are too small are given up before larger ones are asked for.
         let waiting = lock(&self.0).take().filter(|band| band.capacity >= pixels);
         match waiting.filter(|band| band.tiles.size() >= 4 * tiles as u64) {
-            Some(band) => {
+            Some(mut band) => {
                 device.clear(&band.state)?;
+                let needed = (wing_bytes * pixels) as u64;
+                band.wing = band.wing.filter(|wing| needed > 0 && wing.size() >= needed);
+                if needed > 0 && band.wing.is_none() {
+                    band.wing = Some(device.buffer("pevatron.wing", (wing_bytes * band.capacity) as u64)?);
+                }
                 Ok(BandBuffers { rows, ..band })
             }
             None => Ok(BandBuffers {
@@ -55,6 +69,10 @@ impl BandPool {
                 model: device.buffer("pevatron.model", (8 * pixels) as u64)?,
                 tiles: device.buffer("pevatron.tiles", 4 * tiles as u64)?,
                 open: device.buffer("pevatron.open", 4 * tiles as u64)?,
+                wing: match wing_bytes {
+                    0 => None,
+                    bytes => Some(device.buffer("pevatron.wing", (bytes * pixels) as u64)?),
+                },
             }),
         }
     }
@@ -124,13 +142,7 @@ impl RunOnGpu<'_, '_> {
         let pixels = rows.len() * nx;
         let across = tiles_x(nx);
         let mut needed = vec![false; across * rows.len().div_ceil(TILE)];
-        let mut wanted = flag::VALID;
-        if !settings.errn_errp {
-            wanted |= flag::DONE_ERRN | flag::DONE_ERRP;
-        }
-        if !settings.ul {
-            wanted |= flag::DONE_UL;
-        }
+        let wanted = flag::VALID | self.unwanted();
         let mut flags = vec![0u32; pixels];
         for (i, y) in rows.clone().enumerate() {
             for x in 0..nx {
@@ -143,7 +155,7 @@ impl RunOnGpu<'_, '_> {
         let tiles: Vec<u32> = (0u32..).zip(needed).filter_map(|(tile, needed)| needed.then_some(tile)).collect();
         let device = self.device;
         let all_tiles = across * rows.len().div_ceil(TILE);
-        let band = pool.take(device, rows.clone(), pixels, all_tiles)?;
+        let band = pool.take(device, rows.clone(), (pixels, all_tiles), self.wing_bytes())?;
         device.write(&band.state, (4 * plane::FLAGS * pixels) as u64, &flags)?;
         if let (Some(guess), Some(_)) = (self.run.norm_guess, settings.threshold) {
             let guess: Vec<f32> = guess
@@ -154,6 +166,13 @@ impl RunOnGpu<'_, '_> {
             device.write(&band.state, (4 * plane::GUESS * pixels) as u64, &guess)?;
         }
         Ok((tiles, band))
+    }
+
+    /// Flags of what the run does not ask for.
+    pub(super) fn unwanted(&self) -> u32 {
+        let settings = &self.run.settings;
+        let errors = if settings.errn_errp { 0 } else { flag::DONE_ERRN | flag::DONE_ERRP };
+        errors | if settings.ul { 0 } else { flag::DONE_UL }
     }
 
     /// Sends a band's results on their way.

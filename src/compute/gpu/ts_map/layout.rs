@@ -34,6 +34,7 @@ pub(super) mod flag {
     pub(in super::super) const DONE_ERRP: u32 = 0x8_0000;
     pub(in super::super) const DONE_UL: u32 = 0x10_0000;
     pub(in super::super) const TO_HOST: u32 = 0x20_0000;
+    pub(in super::super) const WING_FAILED: u32 = 0x200_0000;
     pub(in super::super) const BY_MOMENTS: u32 = 0x100_0000;
     /// The public status bits.
     pub(in super::super) const STATUS: u32 = 0x7fff;
@@ -63,6 +64,7 @@ pub(in super::super) fn shared_constants() -> Vec<(&'static str, usize)> {
         ("DONE_UL", flag(flag::DONE_UL)),
         ("TO_HOST", flag(flag::TO_HOST)),
         ("BY_MOMENTS", flag(flag::BY_MOMENTS)),
+        ("WING_FAILED", flag(flag::WING_FAILED)),
         ("NO_COUNTS", flag(TsMapStatus::NO_COUNTS)),
         ("SINGLE_BIN", flag(TsMapStatus::SINGLE_BIN)),
         ("NO_MODEL", flag(TsMapStatus::NO_MODEL)),

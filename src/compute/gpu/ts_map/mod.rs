@@ -13,7 +13,9 @@ mod profile;
 mod rows;
 mod run;
 mod sensitivity;
+mod split;
 mod window_sums;
+mod wing;
 
 use std::sync::mpsc::sync_channel;
 
@@ -54,12 +56,12 @@ impl<'a> PreparedOnGpu<'a> {
     }
 
     /// Bands of rows that fit a binding and, together with what is on the device already, the budget.
-    fn bands(&self) -> Result<Vec<std::ops::Range<usize>>> {
+    fn bands(&self, on_gpu: &RunOnGpu<'_, '_>) -> Result<Vec<std::ops::Range<usize>>> {
         let device = &self.engine.device;
         let (ny, nx) = self.data.shape();
         let free = device.budget - device.ledger.used().saturating_sub(self.pool.bytes()).min(device.budget);
         // A small part is left for lists of tiles and uniforms.
-        let per_pixel = (BAND_BYTES + IN_FLIGHT * RESULT_BYTES + 1) as f64;
+        let per_pixel = (BAND_BYTES + on_gpu.wing_bytes() + IN_FLIGHT * RESULT_BYTES + 1) as f64;
         let fitting = ((free as f64 * 0.99 - 65_536.0).max(0.0) / per_pixel * STATE_BYTES as f64) as u64;
         let row_bytes = (STATE_BYTES * nx) as u64;
         plan_bands(ny, TILE, row_bytes, device.binding_bytes.min(fitting)).map_err(|error| match error {
@@ -83,7 +85,7 @@ impl<'a> PreparedOnGpu<'a> {
         let device = &self.engine.device;
         let nx = self.data.shape().1;
         let on_gpu = RunOnGpu::new(device, &self.planes, &self.data, run, control)?;
-        let bands = self.bands()?;
+        let bands = self.bands(&on_gpu)?;
         std::thread::scope(|scope| {
             // The one that waits here and the one that is being read are all there are.
             let (sender, receiver) = sync_channel::<BandResult>(IN_FLIGHT - 2);
@@ -150,7 +152,7 @@ impl PreparedTsMap for PreparedOnGpu<'_> {
         let on_gpu = RunOnGpu::new(&self.engine.device, &self.planes, &self.data, run, control)?;
         let sums = self.window_sums.get(&self.data, run);
         let mut left = Vec::new();
-        for band in self.bands()? {
+        for band in self.bands(&on_gpu)? {
             let rows = ndarray::s![.., band.clone(), ..];
             let out = profile.slice_mut(rows);
             left.extend(on_gpu.profile_band(band, norms.slice(rows), &sums, &self.pool, out, control)?);

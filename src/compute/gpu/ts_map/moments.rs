@@ -4,24 +4,27 @@
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-use ndarray::ArrayView2;
+use ndarray::ArrayView3;
 
 use super::super::batch::Kernel;
 use super::super::device::GpuDevice;
+use super::super::engine::padded_kernel;
 use super::super::memory::Buffer;
 use super::super::params;
-use super::super::pipelines::{FFT_COLUMNS, FFT_NOISE, FFT_PRODUCT, FFT_ROWS, FFT_ROWS_BACK, TS_MAP_WING};
-use super::super::planes::{Planes, TILE, is_hole, tiles_x};
+use super::super::pipelines::{FFT_COLUMNS, FFT_NOISE, FFT_PRODUCT, FFT_ROWS, FFT_ROWS_BACK};
+use super::super::planes::{Planes, TILE, round_up, tiles_x};
 use super::band::BandBuffers;
+use super::kernel::dilate;
 use super::pieces::Segment;
-use super::run::RunOnGpu;
+use super::run::{ListKernel, RunOnGpu};
+use super::split::Split;
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::{TsMapData, TsMapRun};
 
 /// Moments, and pairs of them: `PAIRS` of `shaders/shared/fft.wgsl`.
-const TERMS: usize = 8;
-const PAIRS: usize = TERMS / 2;
+pub(super) const TERMS: usize = 8;
+pub(super) const PAIRS: usize = TERMS / 2;
 /// Points of a workgroup, `POINTS` there.
 const POINTS: usize = 1024;
 /// Sides of tiles.
@@ -33,50 +36,10 @@ const PLANES_AT_ONCE: usize = 4;
 const LIST_COST: f64 = 170.0;
 /// Operations of a transform there and back again, per point and pair.
 const POINT_COST: f64 = 400.0;
-/// Largest |x c| of one standard deviation, in a typical window, up to which whole tiles of pixels stay in the range of
-/// the polynomials.
-const MOST_SPREAD: f64 = 0.12;
-/// Places along each axis at which the map is looked at.
-const SAMPLES: usize = 16;
+/// Transforms and passes over the core must take less than this share of what passes over whole windows take.
+const MOST_OF_LISTS: f64 = 0.7;
 /// Largest share of the budget that is free which transforms may take.
 const MEMORY_SHARE: u64 = 2;
-
-/// |x c| of the largest c at one standard deviation, as background, exposure and kernel have it, in the median of places
-/// on a grid over the map: infinite where there is no such place. A handful of numbers of each plane is all it looks at.
-fn typical_spread(data: &TsMapData<'_>, run: &TsMapRun<'_>) -> f64 {
-    let (ny, nx) = data.shape();
-    let kernels: Vec<Vec<(f64, f64)>> = run
-        .kernels
-        .iter()
-        .map(|kernel| {
-            let of_plane = |plane: ArrayView2<'_, f64>| {
-                (plane.iter().copied().fold(0.0, f64::max), plane.iter().map(|k| k * k).sum())
-            };
-            kernel.outer_iter().map(of_plane).collect()
-        })
-        .collect();
-    let mut spreads = Vec::new();
-    for place in 0..SAMPLES * SAMPLES {
-        let at = |i: usize, length: usize| (2 * i + 1) * length / (2 * SAMPLES);
-        let (y, x) = (at(place / SAMPLES, ny), at(place % SAMPLES, nx));
-        let (mut largest, mut information) = (0.0f64, 0.0);
-        for ((input, range), kernels) in data.inputs().iter().zip(&run.planes).zip(&kernels) {
-            for (plane, (peak, squares)) in range.clone().zip(kernels) {
-                let (b, e) = (input.background.at(plane, y, x), input.exposure.at(plane, y, x));
-                if e > 0.0 && !is_hole(e, b) {
-                    largest = largest.max(peak * e / b);
-                    information += squares * e * e / b;
-                }
-            }
-        }
-        if information > 0.0 {
-            spreads.push(largest / information.sqrt());
-        }
-    }
-    spreads.sort_unstable_by(f64::total_cmp);
-    let sigmas = run.settings.n_sigma.max(0.5 * run.settings.n_sigma_ul);
-    spreads.get(spreads.len() / 2).map_or(f64::INFINITY, |spread| spread * sigmas)
-}
 
 /// Kernel planes whose spectra lie in one buffer.
 struct Chunk {
@@ -87,10 +50,10 @@ struct Chunk {
 
 /// The tiling of a map for transforms.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Tiling {
-    side: usize,
+pub(super) struct Tiling {
+    pub(super) side: usize,
     /// Pixels of a tile, `(y, x)`: multiples of 16.
-    tile: (usize, usize),
+    pub(super) tile: (usize, usize),
     count: usize,
 }
 
@@ -113,7 +76,7 @@ impl Tiling {
 
 /// Everything that transforms of a run need.
 pub(super) struct Moments {
-    tiling: Tiling,
+    pub(super) tiling: Tiling,
     roots: Buffer,
     peaks: Buffer,
     chunks: Vec<Chunk>,
@@ -121,30 +84,54 @@ pub(super) struct Moments {
     images: Buffer,
     image_squares: Buffer,
     products: Buffer,
-    moments: Buffer,
-    noise: Buffer,
-    /// `[kernel plane]`: the plane among all, and the largest value of its kernel.
+    pub(super) moments: Buffer,
+    pub(super) noise: Buffer,
+    /// `[kernel plane]`: the plane among all, and the largest value of its kernel's wing.
     planes: Vec<(usize, f32)>,
+    /// The wing of the kernel, with zeros around.
+    kernel: Buffer,
+    /// What is left of the kernel, where moments do not hold it all.
+    pub(super) core: Option<ListKernel>,
+    /// `[tile of the map]`: bound of c in the wings of its pixels.
+    pub(super) wing_c: Buffer,
 }
 
 impl Moments {
-    /// `None` where lists are faster, or where there is no memory for it. `planes`: of all planes, those that are used,
-    /// each with its kernel's largest value.
+    /// `None` where lists are faster, or where there is no memory for it. `used`: planes of the run among all;
+    /// `density`: share of bins with counts.
     pub(super) fn new(
         device: &GpuDevice,
+        on_device: &Planes,
         (data, run): (&TsMapData<'_>, &TsMapRun<'_>),
-        kernel_shape: (usize, usize),
-        planes: Vec<(usize, f32)>,
-        bins_per_window: f64,
+        (kernel, kernel_scale): (ArrayView3<'_, f64>, f64),
+        used: &[usize],
+        density: f64,
     ) -> Result<Option<Self>> {
         let shape = data.shape();
+        let kernel_shape = (kernel.dim().1, kernel.dim().2);
         let Some(tiling) = Tiling::new(shape, kernel_shape) else { return Ok(None) };
-        if typical_spread(data, run) > MOST_SPREAD {
+        let pixels = (shape.0 * shape.1) as f64;
+        // Bins in a tile of pixels and around it, each looked at by all of them.
+        let lists = |(ky, kx): (usize, usize)| {
+            density * ((ky + TILE - 1) * (kx + TILE - 1) * used.len()) as f64 * LIST_COST * pixels
+        };
+        let transforms = (tiling.points() * used.len() * PAIRS) as f64 * POINT_COST;
+        if transforms > lists(kernel_shape) {
             return Ok(None);
         }
-        let transforms = (tiling.points() * planes.len() * PAIRS) as f64 * POINT_COST;
-        if transforms > bins_per_window * LIST_COST * (shape.0 * shape.1) as f64 {
+        let Some(split) = Split::new(data, run, kernel) else { return Ok(None) };
+        let core_shape = split.core.as_ref().map(|core| (core.dim().1, core.dim().2));
+        if core_shape.is_some_and(|core| transforms + lists(core) > MOST_OF_LISTS * lists(kernel_shape)) {
             return Ok(None);
+        }
+        let peak =
+            |plane: ndarray::ArrayView2<'_, f64>| (plane.iter().copied().fold(0.0, f64::max) * kernel_scale) as f32;
+        let planes: Vec<(usize, f32)> = used.iter().copied().zip(split.wing.outer_iter().map(peak)).collect();
+        let half = (kernel_shape.0 / 2, kernel_shape.1 / 2);
+        let mut wing_c = vec![0f32; tiles_x(shape.1) * shape.0.div_ceil(TILE)];
+        for (plane, peak) in &planes {
+            let ratios = dilate(&on_device.tile_ratio[*plane], shape, half);
+            wing_c.iter_mut().zip(ratios).for_each(|(c, ratio)| *c = c.max(round_up(ratio * peak)));
         }
         let area = tiling.side * tiling.side;
         let plane_bytes = (8 * PAIRS * area) as u64;
@@ -175,6 +162,12 @@ impl Moments {
             images: spectra(at_once)?,
             image_squares: squares(at_once)?,
             products: device.buffer("pevatron.products", plane_bytes)?,
+            kernel: device.upload("pevatron.kernel", &padded_kernel(split.wing.view(), kernel_scale))?,
+            core: match &split.core {
+                Some(core) => Some(ListKernel::new(device, core.view(), kernel_scale, shape, density)?),
+                None => None,
+            },
+            wing_c: device.upload("pevatron.wing_c", &wing_c)?,
             moments: device.buffer("pevatron.moments", (4 * TERMS * area) as u64)?,
             noise: device.buffer("pevatron.noise", (4 * PAIRS) as u64)?,
             tiling,
@@ -204,14 +197,12 @@ impl Moments {
     }
 
     /// Kernels that transform planes `planes` of a chunk into `spectra`: images of a tile, or the kernel.
-    #[expect(clippy::too_many_arguments, reason = "two call sites, which differ in all of them")]
     fn transform<'a>(
         &'a self,
         kernels: &mut Vec<Kernel<'a>>,
         segments: &'a [Segment<'_>],
         chunk: &Chunk,
         (spectra, squares): (&'a Buffer, &'a Buffer),
-        kernel: &'a Buffer,
         common: params::Fft,
         mode: u32,
     ) {
@@ -241,7 +232,7 @@ impl Moments {
                     (1, &self.roots),
                     (2, &slab.bins),
                     (3, &slab.starts),
-                    (4, kernel),
+                    (4, &self.kernel),
                     (5, &self.peaks),
                     (6, spectra),
                     (7, squares),
@@ -276,7 +267,7 @@ impl RunOnGpu<'_, '_> {
             let mut kernels = Vec::new();
             let target = (&chunk.spectra, &chunk.squares);
             let common = self.fft_params(moments.tiling);
-            moments.transform(&mut kernels, &self.segments, chunk, target, &self.kernel, common, 1);
+            moments.transform(&mut kernels, &self.segments, chunk, target, common, 1);
             self.device.run_all("fft", &[&chunk.spectra, &chunk.squares], &kernels, control)?;
         }
         Ok(())
@@ -304,6 +295,9 @@ impl RunOnGpu<'_, '_> {
         for (row, column) in wanted {
             self.fit_tile(moments, band, (row * tile_y, column * tile_x), control)?;
         }
+        if moments.core.is_some() {
+            return Ok(Vec::new());
+        }
         let all = across as usize * band.rows.len().div_ceil(TILE);
         let open: Vec<u32> = self.device.read(&band.open, 0, all)?;
         Ok(tiles.iter().map(|tile| open[*tile as usize]).collect())
@@ -323,7 +317,7 @@ impl RunOnGpu<'_, '_> {
         for (i, chunk) in moments.chunks.iter().enumerate() {
             let mut kernels = Vec::new();
             let target = (&moments.images, &moments.image_squares);
-            moments.transform(&mut kernels, &self.segments, chunk, target, &self.kernel, common, 0);
+            moments.transform(&mut kernels, &self.segments, chunk, target, common, 0);
             let sums = params::Fft { planes: chunk.planes.len() as u32, add: u32::from(i > 0), ..common };
             let noise = vec![(2, &moments.image_squares), (3, &chunk.squares), (4, &moments.noise)];
             kernels.push(Kernel::new(FFT_NOISE, sums, noise, (1, 1), 1e4));
@@ -341,21 +335,6 @@ impl RunOnGpu<'_, '_> {
             self.device.run_all("fft", &[&moments.images, &moments.image_squares], &kernels, control)?;
         }
         Ok(())
-    }
-
-    fn wing<'a>(&self, moments: &'a Moments, band: &'a BandBuffers, (y, x): (usize, usize), scale: f32) -> Kernel<'a> {
-        let params = params::TsMap {
-            moment_side: moments.tiling.side as u32,
-            moment_y0: y as u32,
-            moment_x0: x as u32,
-            moment_scale: scale,
-            ..self.params(band)
-        };
-        let bindings =
-            vec![(1, &moments.moments), (2, &moments.noise), (5, &band.state), (7, &band.model), (8, &band.open)];
-        let (tile_y, tile_x) = moments.tiling.tile;
-        let work = (tile_y * tile_x * 16) as f64;
-        Kernel::new(TS_MAP_WING, params, bindings, (tile_x / TILE, tile_y / TILE), work)
     }
 }
 

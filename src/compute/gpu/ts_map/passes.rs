@@ -7,7 +7,7 @@ use super::super::pipelines::{CONVOLVE, Shader, TS_MAP_BOUND, TS_MAP_ERRORS, TS_
 use super::super::planes::TILE;
 use super::band::BandBuffers;
 use super::pieces::{Piece, cut};
-use super::run::RunOnGpu;
+use super::run::{KernelPart, RunOnGpu};
 use crate::control::Control;
 use crate::error::Result;
 use std::ops::Range;
@@ -21,7 +21,7 @@ impl<'d> RunOnGpu<'d, '_> {
         for piece in self.pieces(convolve_planes(ky, kx, self.device.max_steps), &self.model_pieces) {
             let work = (TILE * TILE * piece.part.len() * kx * piece.planes) as f64;
             let slab = piece.segment.slab;
-            let bindings = [(1, &slab.exposure), (2, &self.kernel), (3, &band.tiles), (4, &band.model)];
+            let bindings = [(1, &slab.exposure), (2, &self.kernel.buffer), (3, &band.tiles), (4, &band.model)];
             self.device.run(&CONVOLVE, &self.uniform, &bindings, tiles as u32, 1, work, control, |tile0| {
                 params::Convolve {
                     nx: common.nx,
@@ -53,10 +53,14 @@ impl<'d> RunOnGpu<'d, '_> {
         shader: &Shader,
         band: &BandBuffers,
         tiles: usize,
-        mode: u32,
+        (mode, part): (u32, KernelPart),
         control: &Control,
     ) -> Result<()> {
-        let (ky, kx) = self.kernel_shape;
+        let kernel = match (part, self.moments.as_ref().and_then(|moments| moments.core.as_ref())) {
+            (KernelPart::Core, Some(core)) => core,
+            _ => &self.kernel,
+        };
+        let (ky, kx) = kernel.shape;
         let rows = ky + TILE - 1;
         // Steps of one plane if every bin had counts: two bins a step, plus staging and rows.
         let steps = |rows: usize| rows * (kx + TILE + 6) / 2 * 5 / 4 + 64;
@@ -71,12 +75,12 @@ impl<'d> RunOnGpu<'d, '_> {
         for piece in self.pieces(planes, &parts) {
             let slab = piece.segment.slab;
             let mut bindings: Vec<Binding<'_>> =
-                vec![(1, &slab.bins), (2, &slab.starts), (3, &self.kernel), (4, &band.tiles), (6, &band.sums)];
+                vec![(1, &slab.bins), (2, &slab.starts), (3, &kernel.buffer), (4, &band.tiles), (6, &band.sums)];
             if shader.name != TS_MAP_MOMENTS.name {
                 bindings.push((5, &band.state));
             }
             let share = (piece.planes * piece.part.len()) as f64 / (self.plane_count() * rows) as f64;
-            let work = (TILE * TILE) as f64 * self.tile_bins * share;
+            let work = (TILE * TILE) as f64 * kernel.tile_bins * share;
             self.device.run(shader, &self.uniform, &bindings, tiles as u32, 1, work, control, |tile0| {
                 params::TsMap {
                     u0: piece.part.start as u32,
@@ -84,10 +88,15 @@ impl<'d> RunOnGpu<'d, '_> {
                     tile0,
                     add,
                     mode,
+                    ky: ky as u32,
+                    kx: kx as u32,
                     ..piece.params(common)
                 }
             })?;
             add = 1;
+        }
+        if let (KernelPart::Core, Some(moments)) = (part, &self.moments) {
+            self.add_wing(shader, moments, band, tiles, control)?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::super::buffers::Downloaded;
 use super::super::pipelines::{TS_MAP_BOUND, TS_MAP_FIT, TS_MAP_MOMENTS, TS_MAP_RISE};
 use super::band::{BandBuffers, BandPool};
 use super::layout::{flag, plane};
-use super::run::RunOnGpu;
+use super::run::{KernelPart, RunOnGpu};
 use super::window_sums::WindowSums;
 use crate::control::Control;
 use crate::error::Result;
@@ -54,7 +54,7 @@ impl RunOnGpu<'_, '_> {
         device.write(&band.tiles, 0, &tiles)?;
         self.model(&band, count, control)?;
         self.cells_pass(&TS_MAP_BOUND, &band, count, 0, control)?;
-        self.list_pass(&TS_MAP_MOMENTS, &band, count, 0, control)?;
+        self.list_pass(&TS_MAP_MOMENTS, &band, count, (0, KernelPart::Whole), control)?;
         let (starts, left) = self.starts(&band, norms, sums)?;
 
         // From 0 to the base: u = c, nowhere near a pole.
@@ -64,7 +64,7 @@ impl RunOnGpu<'_, '_> {
         self.write_plane(&band, plane::C_COUNTS, &vec![1f32; pixels])?;
         self.write_plane(&band, plane::D_ERRN, &starts.iter().map(|start| start.base).collect::<Vec<_>>())?;
         self.write_flags(&band, &starts, flag::DONE_ERRP | flag::DONE_UL)?;
-        self.list_pass(&TS_MAP_RISE, &band, count, 0, control)?;
+        self.list_pass(&TS_MAP_RISE, &band, count, (0, KernelPart::Whole), control)?;
         let first: Vec<f32> = device.read(&band.sums, 0, pixels)?;
         let to_base = |o: usize| f64::from(first[o]) - f64::from(starts[o].base) * starts[o].rho;
 
@@ -73,7 +73,7 @@ impl RunOnGpu<'_, '_> {
         self.write_plane(&band, plane::Z, &starts.iter().map(Start::pole_distance).collect::<Vec<_>>())?;
         self.write_plane(&band, plane::C_COUNTS, &starts.iter().map(|start| start.c_counts).collect::<Vec<_>>())?;
         self.write_flags(&band, &starts, 0)?;
-        self.list_pass(&TS_MAP_FIT, &band, count, 0, control)?;
+        self.list_pass(&TS_MAP_FIT, &band, count, (0, KernelPart::Whole), control)?;
         let slopes: Vec<f32> = device.read(&band.sums, 0, 2 * pixels)?;
         let rho = |o: usize| f64::from(slopes[o]) + f64::from(slopes[pixels + o]) - starts[o].model;
 
@@ -87,7 +87,7 @@ impl RunOnGpu<'_, '_> {
                 let distances: Vec<f32> = starts.iter().enumerate().map(along).collect();
                 self.write_plane(&band, plane::D_ERRN + k, &distances)?;
             }
-            self.list_pass(&TS_MAP_RISE, &band, count, 0, control)?;
+            self.list_pass(&TS_MAP_RISE, &band, count, (0, KernelPart::Whole), control)?;
             let rises: Vec<f32> = device.read(&band.sums, 0, scans.len() * pixels)?;
             for (k, scan) in scans.enumerate() {
                 for (o, _) in starts.iter().enumerate().filter(|(_, start)| start.on_device) {

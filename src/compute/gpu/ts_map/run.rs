@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use ndarray::ArrayView3;
+
 use super::super::device::GpuDevice;
 use super::super::engine::{convolve_pieces, padded_kernel};
 use super::super::memory::Buffer;
@@ -29,6 +31,41 @@ const MAX_PASSES: u32 = 30;
 /// What an observer sees as the stage when moments have fitted some of a band's pixels.
 const BY_MOMENTS: &str = "fit from moments";
 
+/// A kernel that passes over lists take.
+pub(super) struct ListKernel {
+    /// With zeros around.
+    pub(super) buffer: Buffer,
+    pub(super) shape: (usize, usize),
+    /// Bins in the window of a typical tile, all planes.
+    pub(super) tile_bins: f64,
+}
+
+impl ListKernel {
+    /// `density`: share of bins with counts.
+    pub(super) fn new(
+        device: &GpuDevice,
+        kernel: ArrayView3<'_, f64>,
+        scale: f64,
+        (ny, nx): (usize, usize),
+        density: f64,
+    ) -> Result<Self> {
+        let (planes, ky, kx) = kernel.dim();
+        let window = ((TILE + ky).min(ny + TILE) * (TILE + kx).min(nx + TILE) * planes) as f64;
+        let tile_bins = density * window + 16.0 * (planes * ky.div_ceil(256)) as f64;
+        let buffer = device.upload("pevatron.kernel", &padded_kernel(kernel, scale))?;
+        Ok(Self { buffer, shape: (ky, kx), tile_bins })
+    }
+}
+
+/// Which part of the kernel a pass over lists takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum KernelPart {
+    /// All of it.
+    Whole,
+    /// Its core, to which the wing's moments are added.
+    Core,
+}
+
 /// One run: its kernel on the device, and what is the same for all bands.
 pub(super) struct RunOnGpu<'d, 'r> {
     pub(super) device: &'d GpuDevice,
@@ -40,16 +77,14 @@ pub(super) struct RunOnGpu<'d, 'r> {
     /// `(ny, nx)` of the map, `(ky, kx)` common to all planes.
     pub(super) shape: (usize, usize),
     pub(super) kernel_shape: (usize, usize),
-    pub(super) kernel: Buffer,
+    pub(super) kernel: ListKernel,
     pub(super) cells: Buffer,
     pub(super) ratio_max: Buffer,
     pub(super) uniform: Buffer,
     /// Norms on the device times this are norms; M on the device divided by this is M.
     pub(super) scale: f64,
     /// Transforms, where they pay.
-    moments: Option<Moments>,
-    /// Bins in the window of a typical tile, all planes.
-    pub(super) tile_bins: f64,
+    pub(super) moments: Option<Moments>,
 }
 
 impl<'d, 'r> RunOnGpu<'d, 'r> {
@@ -89,15 +124,12 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
         let bins: usize = planes.slabs.iter().map(|s| s.bin_count).sum();
         let all_rows: usize = planes.slabs.iter().map(|s| s.place.row_count()).sum();
         let density = bins as f64 / (all_rows * nx).max(1) as f64;
-        let window = ((TILE + ky).min(ny + TILE) * (TILE + kx).min(nx + TILE) * used.len()) as f64;
         // A first guess is judged before anything is fitted: that is for lists.
         let settings = &run.settings;
         let moments = if settings.exact || settings.threshold.is_some() && run.norm_guess.is_some() {
             None
         } else {
-            let bins_per_window = density * (ky * kx * used.len()) as f64;
-            let planes_used = used.iter().copied().zip(peaks).collect();
-            Moments::new(device, (data, run), (ky, kx), planes_used, bins_per_window)?
+            Moments::new(device, planes, (data, run), (kernel.view(), kernel_scale), &used, density)?
         };
         let mut prepared = Self {
             device,
@@ -108,12 +140,11 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
             model_pieces,
             shape: (ny, nx),
             kernel_shape: (ky, kx),
-            kernel: device.upload("pevatron.kernel", &padded_kernel(kernel.view(), kernel_scale))?,
+            kernel: ListKernel::new(device, kernel.view(), kernel_scale, (ny, nx), density)?,
             cells: device.upload("pevatron.cells", &cells)?,
             ratio_max: device.upload("pevatron.ratio_max", &ratio_max)?,
             uniform: device.uniform(size_of::<params::TsMap>())?,
             scale: exponent_of_two(planes.exponent + kernel_exponent),
-            tile_bins: density * window + 16.0 * (used.len() * ky.div_ceil(256)) as f64,
         };
         if let Some(moments) = &moments {
             prepared.prepare_moments(moments, control)?;
@@ -133,57 +164,75 @@ impl<'d, 'r> RunOnGpu<'d, 'r> {
     ) -> Result<BandResult> {
         let settings = &self.run.settings;
         let (all_tiles, band) = self.band_buffers(rows, pool)?;
-        let report_open = |half: u64, open: &[u32]| report(half, open.iter().map(|n| u64::from(*n)).sum());
-
         self.device.write(&band.tiles, 0, &all_tiles)?;
         self.model(&band, all_tiles.len(), control)?;
         self.cells_pass(&TS_MAP_BOUND, &band, all_tiles.len(), 0, control)?;
         let mut for_lists = all_tiles.clone();
         if let Some(moments) = &self.moments {
-            let open = self.moments_pass(moments, &band, &all_tiles, control)?;
-            let fitted =
-                self.run.fit_mask.slice(ndarray::s![band.rows.clone(), ..]).iter().filter(|f| **f).count() as u64;
+            let mut open = self.moments_pass(moments, &band, &all_tiles, control)?;
+            if moments.core.is_some() {
+                self.fit_from_lists(&band, &all_tiles, KernelPart::Core, control, report)?;
+                self.device.write(&band.tiles, 0, &all_tiles)?;
+                open = self.reopen(moments, &band, all_tiles.len(), control)?;
+            }
+            let fitted = self.run.fit_mask.slice(ndarray::s![band.rows.clone(), ..]);
+            let fitted = fitted.iter().filter(|fitted| **fitted).count() as u64;
             let left = open.iter().map(|n| u64::from(*n)).sum::<u64>();
             control.report(BY_MOMENTS, fitted.saturating_sub(left), fitted);
             for_lists = still_open(&all_tiles, &open);
-            self.device.write(&band.tiles, 0, &for_lists)?;
         }
-        self.list_pass(&TS_MAP_MOMENTS, &band, for_lists.len(), 0, control)?;
-        let trial = settings.threshold.is_some() && self.run.norm_guess.is_some();
-        let mut open = self.update(&TS_MAP_START, &band, for_lists.len(), (u32::from(trial), 0), control)?;
-        let mut tiles = still_open(&for_lists, &open);
-        let mut iteration = 0;
-        while !tiles.is_empty() {
-            iteration += 1;
-            report_open(0, &open);
-            self.device.write(&band.tiles, 0, &tiles)?;
-            let mode = u32::from(trial && iteration == 1);
-            self.list_pass(&TS_MAP_FIT, &band, tiles.len(), mode, control)?;
-            open = self.update(&TS_MAP_STEP, &band, tiles.len(), (mode, iteration), control)?;
-            tiles = still_open(&tiles, &open);
-        }
-
-        self.device.write(&band.tiles, 0, &for_lists)?;
-        open = self.update(&TS_MAP_ERRORS, &band, for_lists.len(), (0, 0), control)?;
-        tiles = still_open(&for_lists, &open);
-        iteration = 0;
-        while !tiles.is_empty() {
-            iteration += 1;
-            report_open(1, &open);
-            self.device.write(&band.tiles, 0, &tiles)?;
-            self.list_pass(&TS_MAP_RISE, &band, tiles.len(), u32::from(iteration == 1), control)?;
-            if settings.errn_errp {
-                self.cells_pass(&TS_MAP_TRUNCATION, &band, tiles.len(), 0, control)?;
-            }
-            open = self.update(&TS_MAP_ERRORS, &band, tiles.len(), (1, iteration), control)?;
-            tiles = still_open(&tiles, &open);
-        }
+        self.fit_from_lists(&band, &for_lists, KernelPart::Whole, control, report)?;
         let mut result = self.send_back(&band)?;
         if settings.sensitivity {
             result.sensitivity = Some(self.sensitivity(&band, &all_tiles, control)?);
         }
         pool.put(band);
         Ok(result)
+    }
+
+    /// Norms and errors of the open pixels of `all_tiles` from passes over lists.
+    fn fit_from_lists(
+        &self,
+        band: &BandBuffers,
+        all_tiles: &[u32],
+        part: KernelPart,
+        control: &Control,
+        report: &dyn Fn(u64, u64),
+    ) -> Result<()> {
+        let settings = &self.run.settings;
+        let report_open = |half: u64, open: &[u32]| report(half, open.iter().map(|n| u64::from(*n)).sum());
+        self.device.write(&band.tiles, 0, all_tiles)?;
+        self.list_pass(&TS_MAP_MOMENTS, band, all_tiles.len(), (0, part), control)?;
+        let trial = settings.threshold.is_some() && self.run.norm_guess.is_some();
+        let mut open = self.update(&TS_MAP_START, band, all_tiles.len(), (u32::from(trial), 0), control)?;
+        let mut tiles = still_open(all_tiles, &open);
+        let mut iteration = 0;
+        while !tiles.is_empty() {
+            iteration += 1;
+            report_open(0, &open);
+            self.device.write(&band.tiles, 0, &tiles)?;
+            let mode = u32::from(trial && iteration == 1);
+            self.list_pass(&TS_MAP_FIT, band, tiles.len(), (mode, part), control)?;
+            open = self.update(&TS_MAP_STEP, band, tiles.len(), (mode, iteration), control)?;
+            tiles = still_open(&tiles, &open);
+        }
+
+        self.device.write(&band.tiles, 0, all_tiles)?;
+        open = self.update(&TS_MAP_ERRORS, band, all_tiles.len(), (0, 0), control)?;
+        tiles = still_open(all_tiles, &open);
+        iteration = 0;
+        while !tiles.is_empty() {
+            iteration += 1;
+            report_open(1, &open);
+            self.device.write(&band.tiles, 0, &tiles)?;
+            self.list_pass(&TS_MAP_RISE, band, tiles.len(), (u32::from(iteration == 1), part), control)?;
+            if settings.errn_errp {
+                self.cells_pass(&TS_MAP_TRUNCATION, band, tiles.len(), 0, control)?;
+            }
+            open = self.update(&TS_MAP_ERRORS, band, tiles.len(), (1, iteration), control)?;
+            tiles = still_open(&tiles, &open);
+        }
+        Ok(())
     }
 
     pub(super) fn params(&self, band: &BandBuffers) -> params::TsMap {
