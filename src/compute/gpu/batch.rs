@@ -45,9 +45,6 @@ impl GpuDevice {
         kernels: &[Kernel<'_>],
         control: &Control,
     ) -> Result<()> {
-        for buffer in zeros {
-            self.clear(buffer)?;
-        }
         let alignment = self.device.limits().min_uniform_buffer_offset_alignment.max(16) as usize;
         let largest = kernels.iter().map(|kernel| kernel.params.len()).max().unwrap_or(0);
         let stride = largest.next_multiple_of(alignment);
@@ -73,7 +70,8 @@ impl GpuDevice {
                 end += 1;
             }
             let started = Instant::now();
-            let index = self.submit(name, (&uniform, &params), |pass| {
+            let zeros = if first == 0 { zeros } else { &[] };
+            let index = self.submit(name, (&uniform, &params), zeros, |pass| {
                 for (pipeline, bind_group, (x, y)) in &ready[first..end] {
                     pass.set_pipeline(pipeline);
                     pass.set_bind_group(0, bind_group, &[]);

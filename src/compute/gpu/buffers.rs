@@ -1,6 +1,7 @@
 //! Buffers and what goes into and out of them.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use bytemuck::{AnyBitPattern, NoUninit, Pod};
 
@@ -80,6 +81,7 @@ impl GpuDevice {
     /// Writes `data` into a buffer, before all work submitted later.
     pub(super) fn write<T: Pod>(&self, buffer: &Buffer, offset: u64, data: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
+        self.uploaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let mut offset = offset;
         // The host fills one half of the staging memory while the device empties the other.
         let half = STAGING_BYTES / 2;

@@ -1,6 +1,7 @@
 //! Adapters and devices: the only place, beside the readback, where wgpu is asynchronous.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::clock::Clock;
@@ -100,6 +101,8 @@ pub(super) struct GpuDevice {
     /// Bytes of all buffers together, and the most they may be.
     pub(super) ledger: Arc<Ledger>,
     pub(super) budget: u64,
+    /// Bytes that went up to the device so far.
+    pub(super) uploaded: AtomicU64,
     /// The device's own clock, where it has one.
     pub(super) clock: Mutex<Option<Clock>>,
     /// Why the device was lost, once it is; only devices of our own tell.
@@ -176,6 +179,7 @@ impl GpuDevice {
             binding_bytes,
             max_steps: 50_000,
             ledger: Arc::default(),
+            uploaded: AtomicU64::new(0),
             budget: u64::MAX,
             lost: Arc::default(),
             pipelines: Mutex::default(),

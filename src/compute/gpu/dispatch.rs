@@ -58,11 +58,12 @@ impl GpuDevice {
         })
     }
 
-    /// Writes uniforms, then submits one compute pass that `encode` fills.
+    /// Writes uniforms and fills buffers with zeros, then submits one compute pass that `encode` fills.
     pub(super) fn submit(
         &self,
         label: &str,
         (uniform, params): (&Buffer, &[u8]),
+        zeros: &[&Buffer],
         encode: impl FnOnce(&mut wgpu::ComputePass<'_>),
     ) -> Result<wgpu::SubmissionIndex> {
         let mut clock = lock(&self.clock);
@@ -70,6 +71,7 @@ impl GpuDevice {
         self.scoped(label, 0, || {
             self.queue.write_buffer(uniform, 0, params);
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            zeros.iter().for_each(|buffer| encoder.clear_buffer(buffer, 0, None));
             {
                 let timestamp_writes = clock.as_mut().map(Clock::next_pass);
                 let descriptor = wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes };
@@ -131,7 +133,7 @@ impl GpuDevice {
             let fitting = (rate * DISPATCH_SECONDS / work.max(1.0)).clamp(1.0, f64::from(MAX_GROUPS)) as u32;
             let piece = fitting.min(groups - first);
             let started = Instant::now();
-            let index = self.submit(shader.name, (uniform, bytemuck::bytes_of(&params(first))), |pass| {
+            let index = self.submit(shader.name, (uniform, bytemuck::bytes_of(&params(first))), &[], |pass| {
                 pass.set_pipeline(&pipeline);
                 pass.set_bind_group(0, &bind_group, &[]);
                 pass.dispatch_workgroups(piece, rows, 1);

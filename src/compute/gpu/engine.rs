@@ -65,6 +65,13 @@ impl GpuEngine {
         self
     }
 
+    /// Pipelines that were made, and bytes that went up, so far: for tests of what runs over prepared data repeat.
+    #[doc(hidden)]
+    pub fn made_and_uploaded(&self) -> (usize, u64) {
+        let uploaded = self.device.uploaded.load(std::sync::atomic::Ordering::Relaxed);
+        (super::device::lock(&self.device.pipelines).len(), uploaded)
+    }
+
     /// Destroys the device under the engine: for tests of lost devices.
     #[doc(hidden)]
     pub fn destroy(&self) {

@@ -65,7 +65,7 @@ shaders! {
     TS_MAP_START = "ts_map_start": TS_MAP, TS_STEP, TS_OPEN;
     TS_MAP_FIT = "ts_map_fit": TWO_FLOAT, LOG, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_STEP = "ts_map_step": TS_MAP, TS_STEP, TS_OPEN;
-    TS_MAP_RISE = "ts_map_rise": LOG, TS_MAP, TS_BINS, TS_PIXELS;
+    TS_MAP_RISE = "ts_map_rise": TWO_FLOAT, LOG, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_TRUNCATION = "ts_map_truncation": TS_MAP;
     TS_MAP_SENSITIVITY = "ts_map_sensitivity": LOG, TS_MAP;
     TS_MAP_ERRORS = "ts_map_errors": LOG, TS_MAP, TS_OPEN;

@@ -123,7 +123,7 @@ mod tests {
             };
             let split = Split::new(&data, &run, kernel.view()).unwrap();
             assert_eq!(split.core.is_none(), alone);
-            let core = split.core.as_ref().map_or(0.0, Array3::sum);
+            let core = split.core.as_ref().map_or(0.0, |core| core.sum());
             assert!((split.wing.sum() + core - kernel.sum()).abs() < 1e-12);
         }
     }
