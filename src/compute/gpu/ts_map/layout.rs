@@ -1,6 +1,6 @@
 //! What host and shaders of the TS map have in common: planes of the pixels' state, flags, constants.
 
-use super::super::engine::KERNEL_PAD;
+use super::super::convolve::KERNEL_PAD;
 use super::super::planes::TILE;
 use crate::kernels::TsMapStatus;
 

@@ -14,6 +14,7 @@ mod rows;
 mod run;
 mod sensitivity;
 mod split;
+mod tiling;
 mod window_sums;
 mod wing;
 

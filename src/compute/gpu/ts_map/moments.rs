@@ -7,8 +7,8 @@ use std::ops::Range;
 use ndarray::ArrayView3;
 
 use super::super::batch::Kernel;
+use super::super::convolve::padded_kernel;
 use super::super::device::GpuDevice;
-use super::super::engine::padded_kernel;
 use super::super::memory::Buffer;
 use super::super::params;
 use super::super::pipelines::{FFT_COLUMNS, FFT_NOISE, FFT_PRODUCT, FFT_ROWS, FFT_ROWS_BACK};
@@ -18,6 +18,7 @@ use super::kernel::dilate;
 use super::pieces::Segment;
 use super::run::{ListKernel, RunOnGpu};
 use super::split::Split;
+use super::tiling::Tiling;
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::{TsMapData, TsMapRun};
@@ -27,8 +28,6 @@ pub(super) const TERMS: usize = 8;
 pub(super) const PAIRS: usize = TERMS / 2;
 /// Points of a workgroup, `POINTS` there.
 const POINTS: usize = 1024;
-/// Sides of tiles.
-const SIDES: [usize; 4] = [64, 128, 256, 512];
 /// Planes that one dispatch transforms: bounds its time.
 const PLANES_AT_ONCE: usize = 4;
 /// Operations of a fit per pixel and bin of its window, when lists do it: about five passes of twenty, in tiles with
@@ -46,32 +45,6 @@ struct Chunk {
     planes: Range<usize>,
     spectra: Buffer,
     squares: Buffer,
-}
-
-/// The tiling of a map for transforms.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Tiling {
-    pub(super) side: usize,
-    /// Pixels of a tile, `(y, x)`: multiples of 16.
-    pub(super) tile: (usize, usize),
-    count: usize,
-}
-
-impl Tiling {
-    /// The cheapest tiling; it depends on shapes only, so that no result depends on the bands.
-    fn new((ny, nx): (usize, usize), (ky, kx): (usize, usize)) -> Option<Self> {
-        let sides = SIDES.iter().filter(|side| **side >= ky.max(kx) - 1 + TILE);
-        let tilings = sides.map(|side| {
-            let pixels = |k: usize| (side + 1 - k) / TILE * TILE;
-            let tile = (pixels(ky), pixels(kx));
-            Self { side: *side, tile, count: ny.div_ceil(tile.0) * nx.div_ceil(tile.1) }
-        });
-        tilings.min_by_key(|tiling| tiling.points() * tiling.side.ilog2() as usize)
-    }
-
-    fn points(&self) -> usize {
-        self.count * self.side * self.side
-    }
 }
 
 /// Everything that transforms of a run need.
@@ -335,19 +308,5 @@ impl RunOnGpu<'_, '_> {
             self.device.run_all("fft", &[&moments.images, &moments.image_squares], &kernels, control)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tilings_hold_the_kernel_and_begin_at_tiles() {
-        let tiling = Tiling::new((1000, 2000), (51, 51)).unwrap();
-        assert!(tiling.tile.0.is_multiple_of(TILE) && tiling.tile.0 + 50 <= tiling.side, "{tiling:?}");
-        assert_eq!(Tiling::new((20, 30), (9, 9)).unwrap().side, 64);
-        assert_eq!(Tiling::new((20, 30), (9, 9)).unwrap().count, 1);
-        assert!(Tiling::new((2000, 2000), (511, 511)).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! The passes of a band: which buffers and which part of the work each dispatch takes.
 
+use super::super::convolve::convolve_planes;
 use super::super::dispatch::Binding;
-use super::super::engine::convolve_planes;
 use super::super::params;
 use super::super::pipelines::{CONVOLVE, Shader, TS_MAP_BOUND, TS_MAP_ERRORS, TS_MAP_MOMENTS, TS_MAP_SENSITIVITY};
 use super::super::planes::TILE;

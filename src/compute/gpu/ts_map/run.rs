@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView3;
 
+use super::super::convolve::{convolve_pieces, padded_kernel};
 use super::super::device::GpuDevice;
-use super::super::engine::{convolve_pieces, padded_kernel};
 use super::super::memory::Buffer;
 use super::super::params;
 use super::super::pipelines::{
