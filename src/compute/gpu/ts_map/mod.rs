@@ -7,6 +7,7 @@ mod band;
 mod kernel;
 pub(super) mod layout;
 mod moments;
+mod moments_pass;
 mod passes;
 mod pieces;
 mod profile;

@@ -11,15 +11,13 @@ use super::super::convolve::padded_kernel;
 use super::super::device::GpuDevice;
 use super::super::memory::Buffer;
 use super::super::params;
-use super::super::pipelines::{FFT_COLUMNS, FFT_NOISE, FFT_PRODUCT, FFT_ROWS, FFT_ROWS_BACK};
+use super::super::pipelines::{FFT_COLUMNS, FFT_ROWS};
 use super::super::planes::{Planes, TILE, round_up, tiles_x};
-use super::band::BandBuffers;
 use super::kernel::dilate;
 use super::pieces::Segment;
-use super::run::{ListKernel, RunOnGpu};
+use super::run::ListKernel;
 use super::split::Split;
 use super::tiling::Tiling;
-use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::{TsMapData, TsMapRun};
 
@@ -27,7 +25,7 @@ use crate::kernels::{TsMapData, TsMapRun};
 pub(super) const TERMS: usize = 8;
 pub(super) const PAIRS: usize = TERMS / 2;
 /// Points of a workgroup, `POINTS` there.
-const POINTS: usize = 1024;
+pub(super) const POINTS: usize = 1024;
 /// Planes that one dispatch transforms: bounds its time.
 const PLANES_AT_ONCE: usize = 4;
 /// Operations of a fit per pixel and bin of its window, when lists do it: about five passes of twenty, in tiles with
@@ -41,22 +39,22 @@ const MOST_OF_LISTS: f64 = 0.7;
 const MEMORY_SHARE: u64 = 2;
 
 /// Kernel planes whose spectra lie in one buffer.
-struct Chunk {
-    planes: Range<usize>,
-    spectra: Buffer,
-    squares: Buffer,
+pub(super) struct Chunk {
+    pub(super) planes: Range<usize>,
+    pub(super) spectra: Buffer,
+    pub(super) squares: Buffer,
 }
 
 /// Everything that transforms of a run need.
 pub(super) struct Moments {
     pub(super) tiling: Tiling,
-    roots: Buffer,
-    peaks: Buffer,
-    chunks: Vec<Chunk>,
+    pub(super) roots: Buffer,
+    pub(super) peaks: Buffer,
+    pub(super) chunks: Vec<Chunk>,
     /// Spectra of the planes of a tile, and sums of their squares.
-    images: Buffer,
-    image_squares: Buffer,
-    products: Buffer,
+    pub(super) images: Buffer,
+    pub(super) image_squares: Buffer,
+    pub(super) products: Buffer,
     pub(super) moments: Buffer,
     pub(super) noise: Buffer,
     /// `[kernel plane]`: the plane among all, and the largest value of its kernel's wing.
@@ -151,7 +149,7 @@ impl Moments {
 
     /// Scale of c in the tile of transforms whose first point is `(y0, x0)`: a power of two that brings the largest c
     /// to at most 1.
-    fn scale(&self, planes: &Planes, (y0, x0): (i64, i64)) -> f32 {
+    pub(super) fn scale(&self, planes: &Planes, (y0, x0): (i64, i64)) -> f32 {
         let (ny, nx) = planes.shape;
         let tiles = |first: i64, length: usize| {
             let end = (first + self.tiling.side as i64).clamp(0, length as i64) as usize;
@@ -170,7 +168,7 @@ impl Moments {
     }
 
     /// Kernels that transform planes `planes` of a chunk into `spectra`: images of a tile, or the kernel.
-    fn transform<'a>(
+    pub(super) fn transform<'a>(
         &'a self,
         kernels: &mut Vec<Kernel<'a>>,
         segments: &'a [Segment<'_>],
@@ -219,94 +217,5 @@ impl Moments {
             let bindings = vec![(1, &self.roots), (2, spectra)];
             kernels.push(Kernel::new(FFT_COLUMNS, params, bindings, (groups, count * PAIRS), work(count)));
         }
-    }
-}
-
-impl RunOnGpu<'_, '_> {
-    fn fft_params(&self, tiling: Tiling) -> params::Fft {
-        params::Fft {
-            nx: self.shape.1 as u32,
-            ky: self.kernel_shape.0 as u32,
-            kx: self.kernel_shape.1 as u32,
-            side: tiling.side as u32,
-            scale: 1.0,
-            ..Default::default()
-        }
-    }
-
-    /// Transforms the kernel, once per run.
-    pub(super) fn prepare_moments(&self, moments: &Moments, control: &Control) -> Result<()> {
-        for chunk in &moments.chunks {
-            let mut kernels = Vec::new();
-            let target = (&chunk.spectra, &chunk.squares);
-            let common = self.fft_params(moments.tiling);
-            moments.transform(&mut kernels, &self.segments, chunk, target, common, 1);
-            self.device.run_all("fft", &[&chunk.spectra, &chunk.squares], &kernels, control)?;
-        }
-        Ok(())
-    }
-
-    /// Fits the pixels of a band that moments can fit; returns for each of `tiles` how many pixels are left.
-    pub(super) fn moments_pass(
-        &self,
-        moments: &Moments,
-        band: &BandBuffers,
-        tiles: &[u32],
-        control: &Control,
-    ) -> Result<Vec<u32>> {
-        let across = tiles_x(self.shape.1) as u32;
-        let (tile_y, tile_x) = moments.tiling.tile;
-        let mut wanted: Vec<(usize, usize)> = tiles
-            .iter()
-            .map(|tile| {
-                let (y, x) = (band.rows.start + (tile / across) as usize * TILE, (tile % across) as usize * TILE);
-                (y / tile_y, x / tile_x)
-            })
-            .collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        for (row, column) in wanted {
-            self.fit_tile(moments, band, (row * tile_y, column * tile_x), control)?;
-        }
-        if moments.core.is_some() {
-            return Ok(Vec::new());
-        }
-        let all = across as usize * band.rows.len().div_ceil(TILE);
-        let open: Vec<u32> = self.device.read(&band.open, 0, all)?;
-        Ok(tiles.iter().map(|tile| open[*tile as usize]).collect())
-    }
-
-    /// One tile of transforms, whose first pixel is `(y, x)` of the map.
-    fn fit_tile(&self, moments: &Moments, band: &BandBuffers, (y, x): (usize, usize), control: &Control) -> Result<()> {
-        let side = moments.tiling.side;
-        let origin = |first: usize, k: usize| first as i64 - (k / 2) as i64;
-        let origin = (origin(y, self.kernel_shape.0), origin(x, self.kernel_shape.1));
-        let scale = moments.scale(self.planes, origin);
-        let common = params::Fft { y0: origin.0 as i32, x0: origin.1 as i32, scale, ..self.fft_params(moments.tiling) };
-        let area = side * side;
-        let groups = area / POINTS;
-        let work = (PAIRS * area) as f64;
-        let last = moments.chunks.len() - 1;
-        for (i, chunk) in moments.chunks.iter().enumerate() {
-            let mut kernels = Vec::new();
-            let target = (&moments.images, &moments.image_squares);
-            moments.transform(&mut kernels, &self.segments, chunk, target, common, 0);
-            let sums = params::Fft { planes: chunk.planes.len() as u32, add: u32::from(i > 0), ..common };
-            let noise = vec![(2, &moments.image_squares), (3, &chunk.squares), (4, &moments.noise)];
-            kernels.push(Kernel::new(FFT_NOISE, sums, noise, (1, 1), 1e4));
-            let product = vec![(2, &moments.images), (3, &chunk.spectra), (4, &moments.products)];
-            let product_work = work * chunk.planes.len() as f64 * 0.5;
-            kernels.push(Kernel::new(FFT_PRODUCT, sums, product, (area / 256, PAIRS), product_work));
-            if i == last {
-                let back = params::Fft { mode: 1, ..common };
-                let columns = vec![(1, &moments.roots), (2, &moments.products)];
-                kernels.push(Kernel::new(FFT_COLUMNS, back, columns, (groups, PAIRS), work));
-                let rows = vec![(1, &moments.roots), (2, &moments.products), (3, &moments.moments)];
-                kernels.push(Kernel::new(FFT_ROWS_BACK, back, rows, (groups, PAIRS), work));
-                kernels.push(self.wing(moments, band, (y, x), scale));
-            }
-            self.device.run_all("fft", &[&moments.images, &moments.image_squares], &kernels, control)?;
-        }
-        Ok(())
     }
 }
