@@ -21,6 +21,9 @@ const COEFFICIENTS: array<f32, 8> = array<f32, 8>(
     1.0, -0.5, 0.3333375390, -0.2497688130, 0.1995456868, -0.1732888288, 0.1573214304, -0.0894318141,
 );
 const MOST_NOISE: f32 = 6e-4;
+// As in ts_map_wing: relative error of P in this table, and what it may amount to in standard deviations of the norm.
+const TABLE_ERROR: f32 = 2e-5;
+const MOST_BIAS: f32 = 6e-4;
 
 // a_k S_k, in units of the scale; the same seen from a norm.
 var<private> terms: array<f32, 8>;
@@ -140,7 +143,8 @@ fn add(o: u32, flags: u32, c_wing: f32) -> bool {
     add_to(9u, o, -2.0 * shifted[1] / (scale * scale));
     add_to(10u, o, at_x - x * shifted[0]);
     let sigmas = far * scale * sqrt(max(load(Q, o), 0.0));
-    return noise_at(o, far) <= MOST_NOISE * max(1.0, 0.5 * sigmas);
+    let significance = abs(x) * scale * sqrt(max(load(Q, o), 0.0));
+    return significance * TABLE_ERROR <= MOST_BIAS && noise_at(o, far) <= MOST_NOISE * max(1.0, 0.5 * sigmas);
 }
 
 @compute @workgroup_size(256)
