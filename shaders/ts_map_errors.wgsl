@@ -85,7 +85,7 @@ fn lower_step(d: f32, z: f32, f: f32, f1: f32, f2: f32, goal: f32) -> f32 {
 // Returns true where a pass is needed.
 fn start(o: u32) -> bool {
     var flags = load_flags(o);
-    if ((flags & (VALID | FITTED | TO_HOST | NO_COUNTS | NO_MODEL)) != (VALID | FITTED)) {
+    if ((flags & (VALID | FITTED | TO_HOST | NO_COUNTS | NO_MODEL | BY_MOMENTS)) != (VALID | FITTED)) {
         return false;
     }
     let q = load(Q, o);
@@ -167,7 +167,7 @@ fn step_lower(o: u32, flags: u32) -> u32 {
 // Returns true where another pass is needed.
 fn step_errors(o: u32) -> bool {
     var flags = load_flags(o);
-    if ((flags & (VALID | FITTED | TO_HOST | NO_COUNTS | NO_MODEL)) != (VALID | FITTED)) {
+    if ((flags & (VALID | FITTED | TO_HOST | NO_COUNTS | NO_MODEL | BY_MOMENTS)) != (VALID | FITTED)) {
         return false;
     }
     if (params.iteration == 1u) {

@@ -11,7 +11,10 @@
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 
-// Sums of one stage of bins.
+// Bins whose terms of P are summed in single precision: every addition after a bright bin rounds to its last bit.
+const SUM_PLAINLY: u32 = 32u;
+
+// Sums of one stage of bins, of P of a part of it.
 var<private> p_part: vec4<f32>;
 var<private> q_part: vec4<f32>;
 var<private> r_part: vec4<f32>;
@@ -45,15 +48,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let total = bins_rows(p, u);
             for (var first = 0u; first < total; first += 256u) {
                 let count = bins_stage(first, total);
-                p_part = vec4<f32>(0.0);
                 q_part = vec4<f32>(0.0);
                 r_part = vec4<f32>(0.0);
                 gain_part = vec4<f32>(0.0);
-                for (var j = 0u; j < count; j += 2u) {
-                    add_bin(j, x, factor);
-                    add_bin(j + 1u, x, factor);
+                for (var chunk = 0u; chunk < count; chunk += SUM_PLAINLY) {
+                    p_part = vec4<f32>(0.0);
+                    for (var j = chunk; j < min(chunk + SUM_PLAINLY, count); j += 2u) {
+                        add_bin(j, x, factor);
+                        add_bin(j + 1u, x, factor);
+                    }
+                    p_sum = two_add4(p_sum, p_part);
                 }
-                p_sum = two_add4(p_sum, p_part);
                 q_sum += q_part;
                 r_sum += r_part;
                 gain += gain_part;

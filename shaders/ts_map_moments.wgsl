@@ -10,6 +10,9 @@
 
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 
+// Bins whose n c are summed in single precision, as in ts_map_fit.
+const SUM_PLAINLY: u32 = 32u;
+
 // Sums of one stage of bins, and what is largest so far.
 var<private> t1: vec4<f32>;
 var<private> t2: vec4<f32>;
@@ -50,14 +53,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let total = bins_rows(p, u);
             for (var first = 0u; first < total; first += 256u) {
                 let count = bins_stage(first, total);
-                t1 = vec4<f32>(0.0);
                 t2 = vec4<f32>(0.0);
                 t3 = vec4<f32>(0.0);
-                for (var j = 0u; j < count; j += 2u) {
-                    add_bin(j);
-                    add_bin(j + 1u);
+                for (var chunk = 0u; chunk < count; chunk += SUM_PLAINLY) {
+                    t1 = vec4<f32>(0.0);
+                    for (var j = chunk; j < min(chunk + SUM_PLAINLY, count); j += 2u) {
+                        add_bin(j);
+                        add_bin(j + 1u);
+                    }
+                    s1 = two_add4(s1, t1);
                 }
-                s1 = two_add4(s1, t1);
                 s2 += t2;
                 s3 += t3;
             }

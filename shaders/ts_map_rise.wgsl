@@ -20,7 +20,10 @@ struct Rise {
     h2: vec4<f32>,
 }
 
-// Sums of one stage of bins.
+// Bins whose gains are summed in single precision, as in ts_map_fit.
+const SUM_PLAINLY: u32 = 32u;
+
+// Sums of one stage of bins, of the gain of a part of it.
 var<private> errn: Rise;
 var<private> errp: Rise;
 var<private> ul: Rise;
@@ -104,6 +107,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var all_gain = pixels_sum(10u);
     let zero = vec4<f32>(0.0);
     for (var p = 0u; p < params.planes; p++) {
+        var plane_gain = TwoFour(zero, zero);
         for (var u = params.u0; u < params.u1; u += 256u) {
             let total = bins_rows(p, u);
             for (var first = 0u; first < total; first += 256u) {
@@ -112,18 +116,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 errp = Rise(zero, zero, zero);
                 ul = Rise(zero, zero, zero);
                 q = zero;
-                gain = zero;
-                for (var j = 0u; j < count; j += 2u) {
-                    add_bin(j);
-                    add_bin(j + 1u);
+                for (var chunk = 0u; chunk < count; chunk += SUM_PLAINLY) {
+                    gain = zero;
+                    for (var j = chunk; j < min(chunk + SUM_PLAINLY, count); j += 2u) {
+                        add_bin(j);
+                        add_bin(j + 1u);
+                    }
+                    plane_gain = two_add4(plane_gain, gain);
                 }
                 all_errn = rise_sum(all_errn, errn);
                 all_errp = rise_sum(all_errp, errp);
                 all_ul = rise_sum(all_ul, ul);
                 all_q += q;
-                all_gain += gain;
             }
         }
+        all_gain += plane_gain.hi + plane_gain.lo;
     }
     rise_store(0u, all_errn);
     rise_store(1u, all_errp);

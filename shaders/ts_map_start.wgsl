@@ -19,7 +19,7 @@ const SMALLEST: f32 = 1e-11; // c^3 stays a normal number, with three powers of 
 // Returns true where a fit pass is needed.
 fn start(o: u32) -> bool {
     var flags = load_flags(o);
-    if ((flags & (VALID | TO_HOST)) != VALID) {
+    if ((flags & (VALID | TO_HOST | BY_MOMENTS)) != VALID) {
         return false;
     }
     let m = model[o].x + model[o].y;

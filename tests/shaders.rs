@@ -41,8 +41,9 @@ fn uniforms_lie_as_the_host_writes_them() {
         let TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else {
             panic!("{}: the uniform is no struct", shader.name);
         };
-        // All passes of the TS map share the uniforms that are listed for one of them.
-        let listed = if shader.name.starts_with("ts_map") { "ts_map_fit" } else { shader.name };
+        // Passes of one kind share the uniforms that are listed for one of them.
+        let shared = [("ts_map", "ts_map_fit"), ("lists", "lists_count"), ("fft", "fft_rows")];
+        let listed = shared.iter().find(|(kind, _)| shader.name.starts_with(kind)).map_or(shader.name, |(_, one)| one);
         let (_, size, fields) = layouts.iter().find(|(name, ..)| *name == listed).expect(shader.name);
         assert_eq!(*span as usize, *size, "{}", shader.name);
         let found: Vec<(&str, usize)> =

@@ -23,8 +23,13 @@ fn log_positive(v: vec4<f32>) -> vec4<f32> {
 fn log_rise(t: vec4<f32>) -> vec4<f32> {
     let s = t / (2.0 + t);
     let near = s * (t - log_tail(s * s));
+    let is_near = abs(t + 0.1) < vec4<f32>(0.3);
+    // Most bins of a window are weak.
+    if (all(is_near)) {
+        return near;
+    }
     let far = t - log_positive(max(1.0 + t, vec4<f32>(1e-7)));
-    return select(far, near, abs(t + 0.1) < vec4<f32>(0.3));
+    return select(far, near, is_near);
 }
 
 // ln(1 + w) - w / (1 + w) >= 0 for w > -1: the same seen from the other end, t = -w / (1 + w).
@@ -33,6 +38,10 @@ fn log_gain(w: vec4<f32>) -> vec4<f32> {
     let r = w / v;
     let s = w / (1.0 + v);
     let near = s * (r + log_tail(s * s));
+    let is_near = abs(w - 0.1) < vec4<f32>(0.3);
+    if (all(is_near)) {
+        return near;
+    }
     let far = log_positive(v) - r;
-    return select(far, near, abs(w - 0.1) < vec4<f32>(0.3));
+    return select(far, near, is_near);
 }

@@ -36,6 +36,11 @@ struct Params {
     n_sigma_ul: f32,
     threshold: f32,
     zero: u32,
+    // The tile of moments: side of its transform, its first pixel in the map, and the scale of c in it.
+    moment_side: u32,
+    moment_y0: u32,
+    moment_x0: u32,
+    moment_scale: f32,
     pad0: u32,
     pad1: u32,
     pad2: u32,
@@ -84,6 +89,8 @@ const DONE_UL: u32 = 0x100000u;
 const TO_HOST: u32 = 0x200000u;  // beyond single precision: the host fits this pixel
 const TRIAL: u32 = 0x400000u;    // X is the first guess, to be judged by the threshold
 const BOUND_OPEN: u32 = 0x800000u; // LO is the bound, and P - M there is not known yet
+const BY_MOMENTS: u32 = 0x1000000u; // nothing is left to do: moments were enough
+const WING_FAILED: u32 = 0x2000000u; // moments of the wing do not hold: to be fitted from lists alone
 
 @group(0) @binding(0) var<uniform> params: Params;
 // Bits of floats, but FLAGS as they are: small integers would be denormal floats, which devices may flush to 0.

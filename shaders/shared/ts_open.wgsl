@@ -1,6 +1,6 @@
 // Counts the pixels of a tile that need another pass, for the host to make the next list of tiles from.
 //
-// open     [entry of tile list]
+// open     [entry of tile list, or tile of band]; entry OUTSIDE: nothing is noted
 
 @group(0) @binding(8) var<storage, read_write> open: array<u32>;
 
@@ -16,7 +16,7 @@ fn open_report(entry: u32, lane: u32, wanted: bool) {
         atomicAdd(&open_pixels, 1u);
     }
     workgroupBarrier();
-    if (lane == 0u) {
+    if (lane == 0u && entry != OUTSIDE) {
         open[entry] = atomicLoad(&open_pixels);
     }
 }

@@ -23,6 +23,17 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Seconds that kernels have taken on the device since the engine was made, by the device's own clock; `None` where
+    /// there is no device, or none that tells. The difference before and after a job is that job's.
+    fn device_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    /// Most bytes of device memory that were in use at once since the engine was made; `None` without a device.
+    fn device_peak_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Builds lists, planes and resident buffers once, for many runs.
     ///
     /// # Errors

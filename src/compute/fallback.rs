@@ -71,6 +71,16 @@ impl Engine for FallbackEngine {
         self.first.threads().or_else(|| self.second.threads())
     }
 
+    /// Those of the first engine.
+    fn device_seconds(&self) -> Option<f64> {
+        self.first.device_seconds()
+    }
+
+    /// Those of the first engine.
+    fn device_peak_bytes(&self) -> Option<u64> {
+        self.first.device_peak_bytes()
+    }
+
     fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
         let data = &data.shortened();
         let mut first = None;

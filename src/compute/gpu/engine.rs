@@ -1,8 +1,10 @@
 //! The engine: what it is, and the jobs that are a single kernel.
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, Axis};
 
+use super::convolve::{convolve_pieces, narrow, padded_kernel};
 use super::device::GpuDevice;
+use super::memory::Buffer;
 use super::params;
 use super::pipelines::{CONVOLVE, EDISP, LIKELIHOOD, SELF_TEST};
 use super::planes::{TILE, tiles_x};
@@ -11,18 +13,10 @@ use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::bands::plan_bands;
 use crate::compute::engine::{Engine, PreparedTsMap};
 use crate::compute::instruments::Instruments;
-use crate::compute::reference::ReferenceEngine;
 use crate::control::Control;
-use crate::error::{Error, Result};
-use crate::kernels::cube::CubeView;
+use crate::error::Result;
 use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData};
 
-/// Zeros around a kernel plane on the device, above and below, left and right (`KERNEL_PAD_*` in the shaders).
-pub(super) const KERNEL_PAD: (usize, usize) = (15, 20);
-/// Kernel cells that one workgroup of the convolution stages: rows, columns.
-const STAGE: (usize, usize) = (16, 32);
-/// Loop steps of one stage: 16 rows of 8 steps and their own, and copying.
-const STAGE_STEPS: usize = 200;
 /// Bins that one workgroup of the likelihood sums.
 const LIKELIHOOD_BINS: usize = 256 * 64;
 
@@ -30,9 +24,6 @@ const LIKELIHOOD_BINS: usize = 256 * 64;
 #[derive(Debug)]
 pub struct GpuEngine {
     pub(super) device: GpuDevice,
-    pub(super) memory_bytes: Option<u64>,
-    /// For what is done in `f64` on the host.
-    pub(super) reference: ReferenceEngine,
     info: BackendInfo,
 }
 
@@ -69,15 +60,23 @@ impl GpuEngine {
         self
     }
 
+    /// Pipelines that were made, and bytes that went up, so far: for tests of what runs over prepared data repeat.
+    #[doc(hidden)]
+    pub fn made_and_uploaded(&self) -> (usize, u64) {
+        let uploaded = self.device.uploaded.load(std::sync::atomic::Ordering::Relaxed);
+        (super::device::lock(&self.device.pipelines).len(), uploaded)
+    }
+
     /// Destroys the device under the engine: for tests of lost devices.
     #[doc(hidden)]
     pub fn destroy(&self) {
         self.device.device.destroy();
     }
 
-    fn with_device(device: GpuDevice, reason: String, memory_bytes: Option<u64>) -> Result<Self> {
+    fn with_device(mut device: GpuDevice, reason: String, memory_bytes: Option<u64>) -> Result<Self> {
+        device.budget = memory_bytes.unwrap_or(u64::MAX);
         let info = BackendInfo { name: "gpu", adapter: device.name.clone(), reason, double_precision: false };
-        let engine = Self { device, memory_bytes, reference: ReferenceEngine::new(), info };
+        let engine = Self { device, info };
         engine.self_test()?;
         Ok(engine)
     }
@@ -113,6 +112,14 @@ impl Engine for GpuEngine {
 
     fn instruments(&self) -> Option<&dyn Instruments> {
         Some(self)
+    }
+
+    fn device_seconds(&self) -> Option<f64> {
+        self.device.seconds()
+    }
+
+    fn device_peak_bytes(&self) -> Option<u64> {
+        Some(self.device.ledger.peak())
     }
 
     fn prepare<'a, 'd: 'a>(&'a self, data: &TsMapData<'d>, control: &Control) -> Result<Box<dyn PreparedTsMap + 'a>> {
@@ -223,7 +230,7 @@ impl GpuEngine {
         plane: usize,
         band: &std::ops::Range<usize>,
         pieces: &[std::ops::Range<usize>],
-        (uniform, kernel): (&wgpu::Buffer, &wgpu::Buffer),
+        (uniform, kernel): (&Buffer, &Buffer),
         out: &mut Array3<f64>,
         control: &Control,
     ) -> Result<()> {
@@ -273,42 +280,4 @@ impl GpuEngine {
         }
         Ok(())
     }
-}
-
-/// Ranges of kernel rows that one dispatch of the convolution may take.
-pub(super) fn convolve_pieces(ky: usize, kx: usize, max_steps: usize) -> Result<Vec<std::ops::Range<usize>>> {
-    let stages = max_steps / STAGE_STEPS / kx.div_ceil(STAGE.1);
-    if stages == 0 {
-        return Err(Error::unsupported(format!("a kernel of {kx} x {ky} pixels on a GPU")));
-    }
-    let rows = STAGE.0 * stages;
-    Ok((0..ky).step_by(rows).map(|u| u..ky.min(u + rows)).collect())
-}
-
-/// Planes of a convolution that one dispatch may take, where a plane is one piece.
-pub(super) fn convolve_planes(ky: usize, kx: usize, max_steps: usize) -> usize {
-    (max_steps / STAGE_STEPS / (ky.div_ceil(STAGE.0) * kx.div_ceil(STAGE.1))).max(1)
-}
-
-/// Kernel planes times `scale` with their zeros around, `[plane, ky + 30, kx + 40]`.
-pub(super) fn padded_kernel(kernel: ArrayView3<'_, f64>, scale: f64) -> Vec<f32> {
-    let (planes, ky, kx) = kernel.dim();
-    let shape = (planes, ky + 2 * KERNEL_PAD.0, kx + 2 * KERNEL_PAD.1);
-    let mut padded = Array3::<f32>::zeros(shape);
-    let inner = ndarray::s![.., KERNEL_PAD.0..KERNEL_PAD.0 + ky, KERNEL_PAD.1..KERNEL_PAD.1 + kx];
-    padded.slice_mut(inner).zip_mut_with(&kernel, |to, from| *to = (from * scale) as f32);
-    padded.into_raw_vec_and_offset().0
-}
-
-/// Planes and rows of a cube in single precision.
-fn narrow(cube: CubeView<'_>, planes: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> Vec<f32> {
-    let (_, _, nx) = cube.dim();
-    let mut values = Vec::with_capacity(planes.len() * rows.len() * nx);
-    for p in planes {
-        let plane = cube.plane(p);
-        for y in rows.clone() {
-            values.extend((0..nx).map(|x| plane.at(y, x) as f32));
-        }
-    }
-    values
 }

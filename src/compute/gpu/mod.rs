@@ -4,18 +4,22 @@
 //! two-float sums where it matters; what single precision cannot reach is left to the `f64` twin on the host, pixel by
 //! pixel. Sums over the window that do not depend on the norm (`npred_null`, `stat_null`) are `f64` sums on the host.
 
+pub mod adapters;
+mod batch;
+mod buffers;
 mod ceilings;
+mod clock;
+mod convolve;
 pub mod device;
 mod dispatch;
 mod engine;
+mod lists;
+mod memory;
 pub mod params;
 pub mod pipelines;
 mod planes;
 mod ts_map;
-mod ts_map_host;
-mod ts_map_run;
-mod ts_map_sensitivity;
 mod watch;
 
-pub use device::{Adapter, adapters};
+pub use adapters::{Adapter, adapters};
 pub use engine::GpuEngine;

@@ -34,16 +34,27 @@ params! {
     }
     /// Uniforms of `likelihood.wgsl`.
     Likelihood, "likelihood" { bins: u32, first_group: u32, zero: u32, pad0: u32 }
+    /// Uniforms of the kernels that make lists of bins.
+    Lists, "lists_count" {
+        nx: u32, slab_y0: u32, slab_ny: u32, slab_plane0: u32, rows: u32, tiles_x: u32, map_tiles: u32, first_group: u32,
+        scale_a: f32, scale_b: f32, zero: u32, pad0: u32,
+    }
+    /// Uniforms of the transforms of tiles.
+    Fft, "fft_rows" {
+        nx: u32, slab_y0: u32, slab_ny: u32, slab_plane0: u32, kernel_plane0: u32, spectrum_plane0: u32, planes: u32,
+        ky: u32, kx: u32, side: u32, y0: i32, x0: i32, mode: u32, add: u32, scale: f32, zero: u32,
+    }
     /// Uniforms of the passes of the TS map.
     TsMap, "ts_map_fit" {
         nx: u32, band_y0: u32, band_ny: u32, tiles_x: u32, map_tiles: u32, slab_y0: u32, slab_ny: u32,
         slab_plane0: u32, kernel_plane0: u32, planes: u32, ky: u32, kx: u32, u0: u32, u1: u32, cell0: u32, cell1: u32,
         tile0: u32, add: u32, mode: u32, iteration: u32, max_iterations: u32, n_sigma: f32, n_sigma_ul: f32,
-        threshold: f32, zero: u32, pad0: u32, pad1: u32, pad2: u32,
+        threshold: f32, zero: u32, moment_side: u32, moment_y0: u32, moment_x0: u32, moment_scale: f32, pad0: u32,
+        pad1: u32, pad2: u32,
     }
 }
 
 /// Name and value of the constants that host and shaders of the TS map have in common.
 pub fn constants() -> Vec<(&'static str, usize)> {
-    super::ts_map_run::shared_constants()
+    super::ts_map::layout::shared_constants()
 }

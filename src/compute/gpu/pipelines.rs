@@ -24,6 +24,9 @@ impl Shader {
 
 const TWO_FLOAT: &str = include_str!("../../../shaders/shared/two_float.wgsl");
 const LOG: &str = include_str!("../../../shaders/shared/log.wgsl");
+const LISTS: &str = include_str!("../../../shaders/shared/lists.wgsl");
+const SCAN: &str = include_str!("../../../shaders/shared/scan.wgsl");
+const FFT: &str = include_str!("../../../shaders/shared/fft.wgsl");
 const TS_MAP: &str = include_str!("../../../shaders/shared/ts_map.wgsl");
 const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
 const TS_PIXELS: &str = include_str!("../../../shaders/shared/ts_pixels.wgsl");
@@ -46,12 +49,25 @@ shaders! {
     CEILING_COPY = "ceiling_copy":;
     EDISP = "edisp": TWO_FLOAT;
     LIKELIHOOD = "likelihood": TWO_FLOAT, LOG;
+    LISTS_SURVEY = "lists_survey": LISTS;
+    LISTS_RATIO = "lists_ratio": LISTS;
+    LISTS_COUNT = "lists_count": LISTS, SCAN;
+    LISTS_OFFSETS = "lists_offsets": LISTS, SCAN;
+    LISTS_SCATTER = "lists_scatter": LISTS;
+    FFT_ROWS = "fft_rows": FFT;
+    FFT_COLUMNS = "fft_columns": FFT;
+    FFT_PRODUCT = "fft_product": FFT;
+    FFT_ROWS_BACK = "fft_rows_back": FFT;
+    FFT_NOISE = "fft_noise": FFT;
+    TS_MAP_KEEP = "ts_map_keep": TS_MAP;
+    TS_MAP_ADD = "ts_map_add": TWO_FLOAT, TS_MAP, TS_OPEN;
+    TS_MAP_WING = "ts_map_wing": TS_MAP, TS_STEP, TS_OPEN;
     TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_BOUND = "ts_map_bound": TS_MAP;
     TS_MAP_START = "ts_map_start": TS_MAP, TS_STEP, TS_OPEN;
     TS_MAP_FIT = "ts_map_fit": TWO_FLOAT, LOG, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_STEP = "ts_map_step": TS_MAP, TS_STEP, TS_OPEN;
-    TS_MAP_RISE = "ts_map_rise": LOG, TS_MAP, TS_BINS, TS_PIXELS;
+    TS_MAP_RISE = "ts_map_rise": TWO_FLOAT, LOG, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_TRUNCATION = "ts_map_truncation": TS_MAP;
     TS_MAP_SENSITIVITY = "ts_map_sensitivity": LOG, TS_MAP;
     TS_MAP_ERRORS = "ts_map_errors": LOG, TS_MAP, TS_OPEN;

@@ -5,20 +5,23 @@ use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
 use super::device::GpuDevice;
+use super::lists::{BIN_BYTES, Lists, Scaling, Survey};
+use super::memory::Buffer;
 use crate::compute::bands::{Slab, plan_slabs};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::kernels::TsMapData;
 use crate::kernels::cube::PlaneView;
 use crate::kernels::ts_map::TRUNCATION_VALUE;
-use crate::kernels::{TsMapData, TsMapInput};
 
 /// Side of a tile: one workgroup, one pixel per invocation.
 pub(super) const TILE: usize = 16;
 /// Columns per entry of the row starts.
-const BLOCK_X: usize = 4;
-/// The largest exposure over background on the device is 2 to this power, so that its third power and that of a
-/// number 17 orders of magnitude smaller are normal single-precision numbers.
-const TOP_EXPONENT: i32 = 20;
+pub(super) const BLOCK_X: usize = 4;
+/// Most rows of a slab, in all its planes together: bounds the loops of the kernel that sums over them.
+const MAX_ROWS: u64 = 1 << 20;
+/// Values that are narrowed at once.
+const NARROW_VALUES: usize = 4 << 20;
 
 /// A bin with counts and exposure: `Bin` of `shaders/shared/ts_bins.wgsl`.
 #[repr(C)]
@@ -32,10 +35,10 @@ pub struct Bin {
 /// A slab on the device.
 pub(super) struct DeviceSlab {
     pub(super) place: Slab,
-    pub(super) exposure: wgpu::Buffer,
-    pub(super) ratio: wgpu::Buffer,
-    pub(super) bins: wgpu::Buffer,
-    pub(super) starts: wgpu::Buffer,
+    pub(super) exposure: Buffer,
+    pub(super) ratio: Buffer,
+    pub(super) bins: Buffer,
+    pub(super) starts: Buffer,
     pub(super) bin_count: usize,
 }
 
@@ -51,36 +54,12 @@ pub(super) struct Planes {
     pub(super) shape: (usize, usize),
 }
 
-/// What the first look at a plane finds.
-struct Survey {
-    /// Bins with counts in each row.
-    row_bins: Vec<u64>,
-    /// Largest exposure over background in each tile.
-    tile_ratio: Vec<f64>,
-}
-
 /// One plane's three views.
 #[derive(Clone, Copy)]
 struct Views<'a> {
     counts: PlaneView<'a>,
     background: PlaneView<'a>,
     exposure: PlaneView<'a>,
-}
-
-impl<'a> Views<'a> {
-    fn new(input: &TsMapInput<'a>, plane: usize) -> Self {
-        Self {
-            counts: input.counts.plane(plane),
-            background: input.background.plane(plane),
-            exposure: input.exposure.plane(plane),
-        }
-    }
-
-    /// Exposure over background; 0 without exposure or in a hole.
-    fn ratio(&self, y: usize, x: usize) -> f64 {
-        let (e, b) = (self.exposure.at(y, x), self.background.at(y, x));
-        if e > 0.0 && !is_hole(e, b) { e / b } else { 0.0 }
-    }
 }
 
 /// True for a bin with exposure whose background is nothing to divide by.
@@ -93,119 +72,113 @@ pub(super) fn tiles_x(nx: usize) -> usize {
     nx.div_ceil(TILE)
 }
 
-fn survey(views: Views<'_>) -> Survey {
-    let (ny, nx) = views.counts.dim();
-    let mut found = Survey { row_bins: vec![0; ny], tile_ratio: vec![0.0; tiles_x(nx) * ny.div_ceil(TILE)] };
-    for y in 0..ny {
-        for x in 0..nx {
-            let ratio = views.ratio(y, x);
-            if ratio > 0.0 {
-                let tile = &mut found.tile_ratio[y / TILE * tiles_x(nx) + x / TILE];
-                *tile = tile.max(ratio);
-                found.row_bins[y] += u64::from(views.counts.at(y, x) > 0.0);
-            }
-        }
-    }
-    found
-}
-
-/// The buffers' contents for one plane's rows.
-#[derive(Default)]
-struct Rows {
-    exposure: Vec<f32>,
-    ratio: Vec<f32>,
-    bins: Vec<Bin>,
-    /// Relative to this plane's first bin.
-    starts: Vec<u32>,
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "single precision on the device; columns and bins fit a binding")]
-fn rows(views: Views<'_>, range: std::ops::Range<usize>, scale: f64) -> Rows {
-    let (_, nx) = views.counts.dim();
-    let mut rows = Rows::default();
-    for y in range {
-        for x in 0..nx {
-            if x % BLOCK_X == 0 {
-                rows.starts.push(rows.bins.len() as u32);
-            }
-            let ratio = views.ratio(y, x);
-            rows.exposure.push((views.exposure.at(y, x) * scale) as f32);
-            rows.ratio.push((ratio * scale) as f32);
-            let n = views.counts.at(y, x);
-            if ratio > 0.0 && n > 0.0 {
-                rows.bins.push(Bin { column: x as u32, g: (ratio * scale) as f32, n: n as f32 });
-            }
-        }
-        rows.starts.push(rows.bins.len() as u32);
-    }
-    rows
-}
-
 impl Planes {
-    /// Uploads all planes. `limit`: most bytes of a binding; `memory`: most bytes of all buffers.
-    pub(super) fn new(
-        device: &GpuDevice,
-        data: &TsMapData<'_>,
-        limit: u64,
-        memory: Option<u64>,
-        control: &Control,
-    ) -> Result<Self> {
+    /// Uploads all planes and makes their lists on the device. `limit`: most bytes of a binding.
+    pub(super) fn new(device: &GpuDevice, data: &TsMapData<'_>, limit: u64, control: &Control) -> Result<Self> {
         let (ny, nx) = data.shape();
         let mut views = Vec::new();
         let mut first = Vec::new();
         for input in data.inputs() {
             first.push(views.len());
-            views.extend((0..input.counts.dim().0).map(|plane| Views::new(input, plane)));
+            views.extend((0..input.counts.dim().0).map(|plane| Views {
+                counts: input.counts.plane(plane),
+                background: input.background.plane(plane),
+                exposure: input.exposure.plane(plane),
+            }));
         }
-        let surveys: Vec<Survey> = views.par_iter().map(|v| survey(*v)).collect();
-        control.check()?;
+        let map_tiles = tiles_x(nx) * ny.div_ceil(TILE);
+        let row_bytes = (BIN_BYTES * nx.max(1)).max(4 * (nx.div_ceil(BLOCK_X) + 1)) as u64;
+        let places = plan_slabs(views.len(), ny, limit, |_, _| row_bytes.max(limit / MAX_ROWS))?;
+        let total = (views.len() * ny) as u64;
+        let plane = |pick: for<'v> fn(&Views<'v>) -> PlaneView<'v>, place: &Slab, factor: f64| {
+            let rows: Vec<_> = views[place.planes.clone()].iter().map(pick).collect();
+            upload_rows(device, &rows, place, factor)
+        };
 
-        let top = surveys.iter().flat_map(|s| &s.tile_ratio).copied().fold(0.0, f64::max);
-        let exponent = if top > 0.0 { TOP_EXPONENT - top.log2().ceil() as i32 } else { 0 };
-        let scale = exponent_of_two(exponent);
-
-        let blocks = nx.div_ceil(BLOCK_X);
-        let dense_row = 4 * nx.max(blocks + 1) as u64;
-        let bin_bytes = size_of::<Bin>() as u64;
-        let places =
-            plan_slabs(views.len(), ny, limit, |plane, row| dense_row.max(bin_bytes * surveys[plane].row_bins[row]))?;
-        let total_rows = (views.len() * ny) as u64;
-        let bins: u64 = surveys.iter().flat_map(|s| &s.row_bins).sum();
-        let needed = total_rows * (8 * nx as u64 + 4 * (blocks as u64 + 1)) + bins * bin_bytes;
-        if let Some(available_bytes) = memory.filter(|m| needed > *m) {
-            let what = format!("the data on {}", device.name);
-            return Err(Error::Memory { what, needed_bytes: needed, available_bytes });
-        }
-
-        let mut slabs = Vec::new();
-        for place in places {
-            control.check()?;
-            control.report("upload", (place.planes.start * ny) as u64, total_rows);
-            let parts: Vec<Rows> =
-                place.planes.clone().into_par_iter().map(|p| rows(views[p], place.rows.clone(), scale)).collect();
-            let mut all = Rows::default();
-            for part in parts {
-                let before = all.bins.len() as u32;
-                all.exposure.extend(part.exposure);
-                all.ratio.extend(part.ratio);
-                all.bins.extend(part.bins);
-                all.starts.extend(part.starts.iter().map(|start| start + before));
+        // Exposures in their own units first; where those leave the range of single precision, scaled ones.
+        let survey = Survey::new(device)?;
+        let mut dense = Vec::new();
+        let mut scaling = Scaling::default();
+        for attempt in 0..2 {
+            dense.clear();
+            for place in &places {
+                control.check()?;
+                control.report("upload", (place.planes.start * ny) as u64, total);
+                let background = plane(|v| v.background, place, 1.0)?;
+                let exposure = plane(|v| v.exposure, place, scaling.exposure_factor())?;
+                survey.enter(place, nx, (&background, &exposure), control)?;
+                dense.push((background, exposure));
             }
-            slabs.push(DeviceSlab {
-                place,
-                exposure: device.upload("pevatron.exposure", &all.exposure)?,
-                ratio: device.upload("pevatron.ratio", &all.ratio)?,
-                bins: device.upload("pevatron.bins", &all.bins)?,
-                starts: device.upload("pevatron.starts", &all.starts)?,
-                bin_count: all.bins.len(),
-            });
+            scaling = survey.read(scaling)?;
+            if attempt == 1 || scaling.in_range {
+                break;
+            }
+            scaling.exposure_exponent = exponent_of_largest(&views);
+            survey.clear()?;
         }
-        let tile_ratio = surveys
-            .iter()
-            .map(|s| s.tile_ratio.iter().map(|ratio| round_up((ratio * scale) as f32)).collect())
-            .collect();
-        Ok(Self { slabs, first, exponent, tile_ratio, shape: (ny, nx) })
+
+        let lists = Lists::new(device, views.len() * map_tiles)?;
+        let mut slabs = Vec::new();
+        for (place, (ratio, exposure)) in places.into_iter().zip(dense) {
+            control.check()?;
+            lists.divide(&place, (ny, nx), (&ratio, &exposure), &scaling, control)?;
+            let counts = plane(|v| v.counts, &place, 1.0)?;
+            let (bins, starts, bin_count) = lists.list(&place, nx, (&counts, &ratio), control)?;
+            slabs.push(DeviceSlab { place, exposure, ratio, bins, starts, bin_count });
+        }
+        let tile_ratio = if map_tiles == 0 {
+            vec![Vec::new(); views.len()]
+        } else {
+            let largest = lists.tile_ratio()?;
+            largest.chunks_exact(map_tiles).map(|plane| plane.iter().copied().map(round_up).collect()).collect()
+        };
+        Ok(Self { slabs, first, exponent: scaling.exponent(), tile_ratio, shape: (ny, nx) })
     }
+}
+
+/// The power of two that brings the largest exposure to about 1; 0 where there is none.
+fn exponent_of_largest(views: &[Views<'_>]) -> i32 {
+    let largest = views
+        .par_iter()
+        .map(|view| {
+            let (ny, nx) = view.exposure.dim();
+            (0..ny).flat_map(|y| (0..nx).map(move |x| (y, x))).map(|(y, x)| view.exposure.at(y, x)).fold(0.0, f64::max)
+        })
+        .reduce(|| 0.0, f64::max);
+    if largest > 0.0 { -(largest.log2().floor().clamp(-1000.0, 1000.0) as i32) } else { 0 }
+}
+
+/// Uploads rows of planes, times `factor`: single precision that is to stay as it is goes straight to the device.
+#[expect(clippy::cast_possible_truncation, reason = "single precision on the device")]
+fn upload_rows(device: &GpuDevice, planes: &[PlaneView<'_>], place: &Slab, factor: f64) -> Result<Buffer> {
+    let nx = planes.first().map_or(0, |plane| plane.dim().1);
+    let buffer = device.buffer("pevatron.planes", (4 * place.row_count() * nx) as u64)?;
+    let mut offset = 0;
+    let mut narrowed = Vec::new();
+    for plane in planes {
+        let rows = ndarray::s![place.rows.clone(), ..];
+        if let (PlaneView::F32(values), true) = (plane, factor == 1.0)
+            && let Some(values) = values.slice(rows).to_slice()
+        {
+            device.write(&buffer, offset, values)?;
+            offset += 4 * values.len() as u64;
+            continue;
+        }
+        let step = (NARROW_VALUES / nx.max(1)).max(1);
+        for first in place.rows.clone().step_by(step) {
+            let rows = first..place.rows.end.min(first + step);
+            narrowed.resize(rows.len() * nx, 0f32);
+            narrowed.par_chunks_mut(nx.max(1)).zip(rows).for_each(|(row, y)| match plane {
+                PlaneView::F32(a) => {
+                    row.iter_mut().zip(a.row(y)).for_each(|(to, v)| *to = (f64::from(*v) * factor) as f32)
+                }
+                PlaneView::F64(a) => row.iter_mut().zip(a.row(y)).for_each(|(to, v)| *to = (*v * factor) as f32),
+            });
+            device.write(&buffer, offset, &narrowed)?;
+            offset += 4 * narrowed.len() as u64;
+        }
+    }
+    Ok(buffer)
 }
 
 /// A bound must not be rounded below what it bounds.

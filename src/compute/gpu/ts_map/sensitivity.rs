@@ -1,8 +1,10 @@
 //! The sensitivity of a band: sums on the device, one root per pixel on the host.
 
-use super::pipelines::TS_MAP_SENSITIVITY;
-use super::planes::TILE;
-use super::ts_map_run::{BandBuffers, RunOnGpu, plane};
+use super::super::pipelines::TS_MAP_SENSITIVITY;
+use super::super::planes::TILE;
+use super::band::BandBuffers;
+use super::layout::plane;
+use super::run::RunOnGpu;
 use crate::control::Control;
 use crate::error::Result;
 
