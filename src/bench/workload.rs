@@ -106,7 +106,9 @@ impl Workload {
                 list.push(new(&format!("tsmap_{percent}_k{kernel}"), Job::TsMap, kernel, percent));
             }
         }
-        list.push(new("resident_3_k21", Job::Resident, 21, 3));
+        for (percent, kernel) in [(3, 21), (3, 51), (60, 51)] {
+            list.push(new(&format!("resident_{percent}_k{kernel}"), Job::Resident, kernel, percent));
+        }
         list.push(new("convolve_k51", Job::Convolve, 51, 60));
         list.push(new("edisp", Job::Edisp, 0, 60));
         list.push(new("cash", Job::Cash, 0, 60));

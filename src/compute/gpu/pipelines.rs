@@ -94,8 +94,8 @@ impl GpuDevice {
                 cache: None,
             })
         })?;
-        let made = Arc::new(made);
-        lock(&self.pipelines).insert(shader.name, Arc::clone(&made));
-        Ok(made)
+        // Another thread may have made it meanwhile: bindings fit the pipeline that they were made for only, so the first
+        // one stays.
+        Ok(Arc::clone(lock(&self.pipelines).entry(shader.name).or_insert_with(|| Arc::new(made))))
     }
 }
