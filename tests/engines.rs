@@ -53,7 +53,7 @@ macro_rules! engines {
 
             bodies::tests!(
                 surveys, shapes, masks, joint, backgrounds, bright, sparse, thresholds, settings, ranges, threads,
-                again, cancel, profiles, jobs
+                again, cancel, sensitivities, wide, profiles, jobs
             );
         })*
     };

@@ -225,6 +225,47 @@ pub fn settings(subject: &Subject, engine: &Backend) {
     }
 }
 
+/// Sensitivities over backgrounds from next to nothing to many counts, for few and for many sigmas, beside bins without
+/// background, and where there are no counts at all.
+pub fn sensitivities(subject: &Subject, engine: &Backend) {
+    let survey = Survey { shape: (21, 26), ..Survey::default() };
+    for (seed, (occupancy, spectrum, half)) in
+        [(1e-4, 10.0, 4), (0.03, 1e4, 4), (0.6, 10.0, 7), (0.95, 1.0, 2), (0.15, 10.0, 0)].into_iter().enumerate()
+    {
+        for n_sigma in [0.3, 5.0, 40.0] {
+            let survey = Survey { occupancy, spectrum, half: (half, half), seed: 120 + seed as u64, ..survey };
+            let case = survey.case(&format!("sensitivity, {n_sigma} sigmas, occupancy {occupancy}")).with(|case| {
+                case.settings.sensitivity = true;
+                case.settings.n_sigma_sensitivity = n_sigma;
+            });
+            check(subject, engine, &case);
+        }
+    }
+    let odd = survey.case("sensitivity, holes and no counts").with(|case| {
+        case.settings.sensitivity = true;
+        let data = &mut case.datasets[0];
+        data.counts.fill(0.0);
+        data.background[[1, 4, 5]] = 0.0;
+        data.background.slice_mut(s![.., .., 20..]).mapv_inplace(|b| b * 1e-6);
+        data.exposure.slice_mut(s![.., 15.., ..]).fill(0.0);
+    });
+    check(subject, engine, &odd);
+}
+
+/// A kernel of 201 x 201 pixels, sparse and dense.
+pub fn wide(subject: &Subject, engine: &Backend) {
+    for occupancy in [0.01, 0.6] {
+        let survey =
+            Survey { shape: (205, 212), planes: 2, half: (100, 100), occupancy, seed: 131, ..Survey::default() };
+        let case = survey.case(&format!("201 x 201, occupancy {occupancy}")).with(|case| {
+            case.fit_mask = Array2::from_shape_fn(case.fit_mask.dim(), |at| {
+                [(0, 0), (3, 120), (101, 104), (102, 107), (150, 30), (204, 211)].contains(&at)
+            });
+        });
+        check(subject, engine, &case);
+    }
+}
+
 /// Prepared once, run over groups of planes; double-precision input.
 pub fn ranges(subject: &Subject, engine: &Backend) {
     let case = Survey { planes: 5, occupancy: 0.05, spectrum: 100.0, seed: 81, ..Survey::default() }.case("ranges");
