@@ -322,11 +322,12 @@ pub fn threads(subject: &Subject, engine: &Backend) {
 pub fn again(subject: &Subject, engine: &Backend) {
     let control = Control::new();
     let dense = Survey { planes: 10, occupancy: 0.9, seed: 111, ..Survey::default() };
-    let cases: Vec<Case> = [(24, 28, 15), (24, 31, 4), (70, 20, 14), (24, 28, 15), (12, 9, 22), (24, 31, 4)]
-        .into_iter()
-        .map(|(ny, nx, half)| Survey { shape: (ny, nx), half: (half, half), ..dense }.case("again"))
-        .map(|case| case.with(|case| case.fit_mask.slice_mut(s![8.., ..]).fill(false)))
-        .collect();
+    let cases: Vec<Case> =
+        [(24, 28, 30), (24, 31, 4), (24, 28, 15), (70, 20, 14), (12, 9, 44), (24, 28, 15), (24, 31, 4)]
+            .into_iter()
+            .map(|(ny, nx, half)| Survey { shape: (ny, nx), half: (half, half), ..dense }.case("again"))
+            .map(|case| case.with(|case| case.fit_mask.slice_mut(s![8.., ..]).fill(false)))
+            .collect();
     for case in &cases {
         let Some(fresh) = (subject.make)(None) else { return };
         let data = case.data().unwrap();
