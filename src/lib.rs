@@ -12,6 +12,7 @@ pub mod math;
 pub mod units;
 
 pub mod kernels;
+pub mod table;
 pub mod time;
 
 pub mod compute;

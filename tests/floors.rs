@@ -13,7 +13,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["error", "control", "math"],
     &["units"],
-    &["time", "kernels"],
+    &["time", "table", "kernels"],
     &["maps", "compute"],
     &["irf", "models"],
     &["flux"],

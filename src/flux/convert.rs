@@ -7,7 +7,7 @@ use super::maps::FluxMaps;
 use super::quantity::{FluxQuantity, SedType};
 use super::reference::reference_values;
 use crate::error::{Error, Result};
-use crate::maps::{Geom, Map, MapAxis, NodeType};
+use crate::maps::{Geom, Map, MapAxis};
 use crate::models::SkyModel;
 
 /// Norm quantities and the endings of their names, in the order in which Gammapy writes norms.
@@ -127,7 +127,7 @@ impl FluxMaps {
 
 /// Fluxes over bins need bins.
 fn check_edges(axis: &MapAxis, sed: SedType) -> Result<()> {
-    if matches!(sed, SedType::Flux | SedType::Eflux) && axis.node_type() != NodeType::Edges {
+    if matches!(sed, SedType::Flux | SedType::Eflux) && !axis.has_bins() {
         return Err(Error::input("energy", format!("has no bins, so there is no SED type '{}'", sed.name())));
     }
     Ok(())
@@ -146,7 +146,7 @@ pub(super) fn energy_bin(geom: &Geom, plane: usize) -> usize {
 }
 
 /// Each plane times the factor of its energy, in double precision and another unit.
-fn times_per_energy(map: &Map, factors: &[f64], unit: &str) -> Result<Map> {
+pub(super) fn times_per_energy(map: &Map, factors: &[f64], unit: &str) -> Result<Map> {
     let mut cube = map.to_cube_f64();
     for (plane, mut values) in cube.outer_iter_mut().enumerate() {
         let factor = factors[energy_bin(map.geom(), plane)];

@@ -11,6 +11,16 @@ use crate::models::spatial::PointSpatialModel;
 use crate::models::spectral::PowerLawSpectralModel;
 use crate::time::Gti;
 
+/// What stored likelihood profiles (`stat_scan`) are counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScanZero {
+    /// From stat_null: TS maps, here and in Gammapy.
+    #[default]
+    StatNull,
+    /// From nothing, as `stat` itself: Gammapy's flux points.
+    Absolute,
+}
+
 /// How the maps were made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FluxMeta {
@@ -24,6 +34,8 @@ pub struct FluxMeta {
     pub sqrt_ts_threshold_ul: f64,
     /// The SED type that the maps came in.
     pub sed_type_init: SedType,
+    /// What likelihood profiles are counted from.
+    pub scan_zero: ScanZero,
     /// Free entries: estimator options, version, inputs; written as history.
     pub entries: BTreeMap<String, String>,
 }
@@ -36,6 +48,7 @@ impl Default for FluxMeta {
             n_sigma_sensitivity: 5.0,
             sqrt_ts_threshold_ul: 2.0,
             sed_type_init: SedType::Likelihood,
+            scan_zero: ScanZero::default(),
             entries: BTreeMap::new(),
         }
     }
@@ -74,7 +87,7 @@ impl FluxMaps {
         SkyModel::new("reference", spectral, Some(Arc::new(PointSpatialModel::default())))
     }
 
-    /// The same norms relative to another model: this changes the fluxes.
+    /// The same norms relative to another model: this changes the fluxes. Gammapy: `copy(reference_model)`.
     pub fn with_reference_model(self, reference_model: SkyModel) -> Self {
         Self { reference_model, ..self }
     }
@@ -111,7 +124,12 @@ impl FluxMaps {
     pub fn insert(&mut self, quantity: FluxQuantity, map: Map) -> Result<()> {
         let may_have_more = matches!(
             quantity,
-            FluxQuantity::StatScan | FluxQuantity::DndeScanValues | FluxQuantity::Npred | FluxQuantity::NpredExcess
+            FluxQuantity::StatScan
+                | FluxQuantity::DndeScanValues
+                | FluxQuantity::NormScan
+                | FluxQuantity::Npred
+                | FluxQuantity::NpredExcess
+                | FluxQuantity::Counts
         );
         let same = Arc::ptr_eq(&self.geom, map.geom()) || matches(&self.geom, map.geom(), may_have_more);
         if !same {
@@ -151,9 +169,10 @@ fn matches(geom: &Geom, map: &Geom, may_have_more: bool) -> bool {
 }
 
 /// Same name, bins and edges, to single precision (files have rounded edges).
-fn same_axis(a: &MapAxis, b: &MapAxis) -> bool {
-    let Ok(edges) = b.in_unit(&b.edges(), &a.unit().to_string()) else { return false };
-    let expected = a.edges();
+pub(super) fn same_axis(a: &MapAxis, b: &MapAxis) -> bool {
+    let ends = |axis: &MapAxis| -> Vec<f64> { axis.bounds().into_iter().flat_map(|(a, b)| [a, b]).collect() };
+    let Ok(edges) = b.in_unit(&ends(b), &a.unit().to_string()) else { return false };
+    let expected = ends(a);
     let scale = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     a.name() == b.name()
         && expected.len() == edges.len()

@@ -20,15 +20,23 @@
 //! # Ok::<(), pevatron::Error>(())
 //! ```
 
+mod collection;
 mod convert;
 mod maps;
+mod points;
 mod properties;
 mod quantity;
 mod reference;
 mod select;
+mod stack;
+mod table;
 
-pub use maps::{FluxMaps, FluxMeta};
+pub use collection::{FluxPointsCollection, FluxPointsKey};
+pub use maps::{FluxMaps, FluxMeta, ScanZero};
+pub use points::FluxPoints;
 pub use quantity::{FluxQuantity, SedType};
+pub use select::{AxisSlice, CoordSlice};
+pub use table::{FromTable, TableFormat};
 
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use ndarray::{Array3, ArrayView2, Zip};
 
-use super::maps::FluxMaps;
+use super::convert::times_per_energy;
+use super::maps::{FluxMaps, ScanZero};
 use super::quantity::{FluxQuantity, SedType};
 use crate::error::{Error, Result};
-use crate::maps::{Geom, Map, MapAxis, NodeType};
+use crate::maps::{Geom, Map, MapAxis};
+use crate::models::spectral::SpectralModel;
 use crate::units::Unit;
 
 /// One method per quantity and SED type.
@@ -91,6 +93,81 @@ fluxes! {
         e2dnde e2dnde_err e2dnde_errn e2dnde_errp e2dnde_ul e2dnde_sensitivity e2dnde_ref;
 }
 
+/// One method per stored quantity.
+macro_rules! stored {
+    ($($method:ident $quantity:ident $doc:literal;)*) => {
+        /// Quantities that are stored and no norm. All fail where they are not there, and name what is.
+        impl FluxMaps {
+            $(
+                #[doc = $doc]
+                ///
+                /// # Errors
+                /// See above.
+                pub fn $method(&self) -> Result<&Map> {
+                    self.require(FluxQuantity::$quantity)
+                }
+            )*
+        }
+    };
+}
+
+stored! {
+    ts Ts "Test statistic: stat_null - stat.";
+    stat Stat "Fit statistic with the source.";
+    stat_null StatNull "Fit statistic without the source.";
+    stat_scan StatScan "Likelihood profiles, counted from `meta.scan_zero`.";
+    niter Niter "Iterations of the fit.";
+    success Success "1 where the fit converged, else 0.";
+    n_dof NDof "Degrees of freedom.";
+    alpha Alpha "Ratio of on to off acceptance.";
+    acceptance_on AcceptanceOn "Acceptance of the on region.";
+    acceptance_off AcceptanceOff "Acceptance of the off region.";
+    counts Counts "Measured counts (Gammapy's text calls them predicted).";
+    npred Npred "Predicted counts with the source.";
+    npred_excess NpredExcess "Predicted counts of the source.";
+}
+
+/// How the maps were made, by Gammapy's names.
+impl FluxMaps {
+    /// Number of sigmas of errors, 1 by default.
+    pub fn n_sigma(&self) -> f64 {
+        self.meta.n_sigma
+    }
+
+    /// Number of sigmas of upper limits, 2 by default.
+    pub fn n_sigma_ul(&self) -> f64 {
+        self.meta.n_sigma_ul
+    }
+
+    /// The sqrt_ts below which a value is an upper limit, 2 by default.
+    pub fn sqrt_ts_threshold_ul(&self) -> f64 {
+        self.meta.sqrt_ts_threshold_ul
+    }
+
+    /// The SED type that the maps came in.
+    pub fn sed_type_init(&self) -> SedType {
+        self.meta.sed_type_init
+    }
+
+    /// The SED type of pictures: dnde for likelihood, else the one that the maps came in.
+    pub fn sed_type_plot_default(&self) -> SedType {
+        match self.meta.sed_type_init {
+            SedType::Likelihood => SedType::Dnde,
+            other => other,
+        }
+    }
+
+    /// Spectrum of the reference model.
+    pub fn reference_spectral_model(&self) -> &dyn SpectralModel {
+        self.reference_model().spectral.as_ref()
+    }
+
+    /// Names of all maps that a file of a SED type may hold, the required one first.
+    pub fn all_quantities(sed: SedType) -> Vec<String> {
+        FluxQuantity::ALL.iter().map(|q| sed.map_name(*q)).collect()
+    }
+}
+
 /// Energies, and what there is.
 impl FluxMaps {
     /// The energy axis.
@@ -106,9 +183,8 @@ impl FluxMaps {
     /// # Errors
     /// Where there is no energy axis.
     pub fn energy_min_tev(&self) -> Result<Vec<f64>> {
-        let mut edges = self.energy_axis()?.edges_tev()?;
-        edges.pop();
-        Ok(edges)
+        let axis = self.energy_axis()?;
+        axis.in_unit(&axis.bounds().iter().map(|b| b.0).collect::<Vec<_>>(), "TeV")
     }
 
     /// Upper edges of the energy bins in TeV.
@@ -116,7 +192,8 @@ impl FluxMaps {
     /// # Errors
     /// Where there is no energy axis.
     pub fn energy_max_tev(&self) -> Result<Vec<f64>> {
-        Ok(self.energy_axis()?.edges_tev()?.split_off(1))
+        let axis = self.energy_axis()?;
+        axis.in_unit(&axis.bounds().iter().map(|b| b.1).collect::<Vec<_>>(), "TeV")
     }
 
     /// Reference energies in TeV: the geometric centres of the bins.
@@ -150,7 +227,7 @@ impl FluxMaps {
     /// False for maps that came as dnde or e2dnde on energies without bins.
     pub fn is_convertible_to_flux_sed_type(&self) -> bool {
         !matches!(self.meta.sed_type_init, SedType::Dnde | SedType::E2dnde)
-            || self.energy_axis().is_ok_and(|axis| axis.node_type() == NodeType::Edges)
+            || self.energy_axis().is_ok_and(|axis| axis.has_bins())
     }
 
     /// The stored map of a quantity, as [`FluxMaps::get`], or an error that lists what there is.
@@ -289,13 +366,52 @@ impl FluxMaps {
         self.with_norms(&self.npred_excess_ref()?, &self.norm_ul()?, |a, b| a * b)
     }
 
-    /// Likelihood profile above the best fit: stat_scan + ts, since profiles are stored as stat - stat_null and ts is
-    /// stat_null - stat at the best fit.
+    /// Likelihood profile above the best fit, 0 at its lowest point: stat_scan + ts where profiles are stored as
+    /// stat - stat_null (ts is stat_null - stat at the best fit), else stat_scan - stat.
     ///
     /// # Errors
-    /// Where stat_scan or ts is missing.
+    /// Where stat_scan, or what it is compared with, is missing.
     pub fn ts_scan(&self) -> Result<Map> {
-        self.with_norms(self.require(FluxQuantity::StatScan)?, self.require(FluxQuantity::Ts)?, |scan, ts| scan + ts)
+        let scan = self.require(FluxQuantity::StatScan)?;
+        match self.meta.scan_zero {
+            ScanZero::StatNull => self.with_norms(scan, self.require(FluxQuantity::Ts)?, |scan, ts| scan + ts),
+            ScanZero::Absolute => self.with_norms(scan, self.require(FluxQuantity::Stat)?, |scan, stat| scan - stat),
+        }
+    }
+
+    /// The norms of the likelihood profiles: stored, or those of the axis `norm` of stat_scan, or dnde_scan_values
+    /// relative to the reference model.
+    ///
+    /// # Errors
+    /// Where there are no profiles.
+    pub fn norm_scan(&self) -> Result<Map> {
+        if let Some(map) = self.get(FluxQuantity::NormScan) {
+            return Ok(map.clone());
+        }
+        if let Some(map) = self.get(FluxQuantity::DndeScanValues) {
+            let factor = map.unit().factor_to_text(SedType::Dnde.unit())?;
+            let factors: Vec<f64> = self.dnde_ref()?.iter().map(|v| factor / v).collect();
+            return times_per_energy(map, &factors, "");
+        }
+        let scan = self.require(FluxQuantity::StatScan)?;
+        let norms = scan.geom().axis("norm")?.center();
+        let below: usize = scan.geom().axes().iter().take_while(|a| a.name() != "norm").map(MapAxis::nbin).product();
+        let mut cube = scan.to_cube_f64();
+        for (plane, mut values) in cube.outer_iter_mut().enumerate() {
+            values.fill(norms[plane / below % norms.len()]);
+        }
+        Map::from_cube(scan.geom().clone(), Unit::dimensionless(), cube)
+    }
+
+    /// The differential fluxes of the likelihood profiles, in TeV-1 s-1 cm-2: stored, or norm_scan times dnde_ref.
+    ///
+    /// # Errors
+    /// Where there are no profiles, or the reference model does not allow the conversion.
+    pub fn dnde_scan_values(&self) -> Result<Map> {
+        if let Some(map) = self.get(FluxQuantity::DndeScanValues) {
+            return map.to_unit(SedType::Dnde.unit());
+        }
+        times_per_energy(&self.norm_scan()?, &self.dnde_ref()?, SedType::Dnde.unit())
     }
 
     /// A map of these planes in the common geometry.
@@ -304,7 +420,7 @@ impl FluxMaps {
     }
 
     /// A map that may have one more axis, combined with one of the common geometry.
-    fn with_norms(&self, map: &Map, norm: &Map, combine: impl Fn(f64, f64) -> f64) -> Result<Map> {
+    pub(super) fn with_norms(&self, map: &Map, norm: &Map, combine: impl Fn(f64, f64) -> f64) -> Result<Map> {
         let mut cube = map.to_cube_f64();
         let norms = norm.to_cube_f64();
         for (plane, mut values) in cube.outer_iter_mut().enumerate() {

@@ -82,8 +82,9 @@ quantities! {
     NpredExcess, "npred_excess", "Predicted counts of the source.";
     Stat, "stat", "Fit statistic with the source.";
     StatNull, "stat_null", "Fit statistic without the source.";
-    StatScan, "stat_scan", "Likelihood profile: stat - stat_null on the scan axis.";
+    StatScan, "stat_scan", "Likelihood profile: stat on the scan axis, counted from `FluxMeta::scan_zero`.";
     DndeScanValues, "dnde_scan_values", "dnde values of the profile.";
+    NormScan, "norm_scan", "Norms of the profile, where they are not those of its norm axis.";
     Niter, "niter", "Iterations of the fit.";
     IsUl, "is_ul", "True where only the limit is meaningful.";
     Counts, "counts", "Measured counts.";
@@ -93,6 +94,16 @@ quantities! {
     AcceptanceOn, "acceptance_on", "On acceptance.";
     AcceptanceOff, "acceptance_off", "Off acceptance.";
     Status, "status", "Per-pixel status bits.";
+}
+
+impl FluxQuantity {
+    /// True for the norm and its errors and limits, which other SED types have as fluxes.
+    pub fn is_norm(self) -> bool {
+        matches!(
+            self,
+            Self::Norm | Self::NormErr | Self::NormErrn | Self::NormErrp | Self::NormUl | Self::NormSensitivity
+        )
+    }
 }
 
 impl std::str::FromStr for FluxQuantity {

@@ -2,7 +2,7 @@
 
 use super::quantity::SedType;
 use crate::error::{Error, Result};
-use crate::maps::MapAxis;
+use crate::maps::{MapAxis, NodeType};
 use crate::models::SkyModel;
 
 impl SedType {
@@ -39,6 +39,15 @@ pub(super) fn reference_values(model: &SkyModel, axis: &MapAxis, sed: SedType) -
         SedType::Likelihood => Vec::new(),
         SedType::Dnde => axis.center_tev()?.iter().map(|e| spectral.evaluate(*e)).collect(),
         SedType::E2dnde => axis.center_tev()?.iter().map(|e| spectral.evaluate(*e) * e * e).collect(),
+        // Bins with gaps have no common edges: each for itself.
+        SedType::Flux | SedType::Eflux if axis.node_type() == NodeType::Intervals => {
+            let factor = axis.unit().factor_to_text("TeV")?;
+            let one = |min: f64, max: f64| match sed {
+                SedType::Flux => spectral.integral(min, max),
+                _ => spectral.energy_flux(min, max),
+            };
+            axis.bounds().iter().map(|(min, max)| one(min * factor, max * factor)).collect()
+        }
         SedType::Flux => spectral.integral_bins(&axis.edges_tev()?),
         SedType::Eflux => spectral.energy_flux_bins(&axis.edges_tev()?),
     };

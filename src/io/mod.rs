@@ -1,10 +1,14 @@
 //! Files: FITS maps, datasets and flux maps, model YAML; written beside their target and renamed.
 
 mod atomic;
+mod ecsv;
 #[cfg(feature = "fits-system")]
 pub mod fits;
 #[cfg(feature = "fits-system")]
+mod flux_points;
+#[cfg(feature = "fits-system")]
 mod kind;
+mod table;
 mod yaml;
 
 pub use atomic::{check_output, write_atomic};

@@ -1,6 +1,6 @@
 //! Models from and to Gammapy's YAML.
 
-mod node;
+pub(super) mod node;
 mod read;
 mod write;
 

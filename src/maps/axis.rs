@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::time::TimeReference;
 use crate::units::Unit;
 
 /// In which scale values between nodes are interpolated.
@@ -41,6 +42,8 @@ pub enum NodeType {
     Edges,
     /// Values are known at nodes (Fermi exposures); edges are halfway in the axis' scale.
     Center,
+    /// Each bin has a start and a stop of its own, with gaps between bins (times of a light curve).
+    Intervals,
 }
 
 /// A non-spatial axis. Pixel coordinates: bin `i` is centred on `i`, its edges are `i ± 0.5`.
@@ -59,6 +62,7 @@ pub struct MapAxis {
     nodes: Vec<f64>,
     node_type: NodeType,
     interp: AxisInterp,
+    reference: Option<TimeReference>,
 }
 
 impl MapAxis {
@@ -77,6 +81,49 @@ impl MapAxis {
     /// As [`MapAxis::from_edges`], with at least one node.
     pub fn from_nodes(name: &str, unit: Unit, nodes: Vec<f64>, interp: AxisInterp) -> Result<Self> {
         Self::checked(name, unit, nodes, NodeType::Center, interp)
+    }
+
+    /// From bins with gaps between them: `(start, stop)` of each in `unit`, increasing, without overlap.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for no bin, a bin that does not end after it starts, or starts before the one before it ends.
+    pub fn from_intervals(name: &str, unit: Unit, bins: &[(f64, f64)], interp: AxisInterp) -> Result<Self> {
+        let wrong = |i: usize, problem: String| Err(Error::input(name, format!("bin {i} {problem}")));
+        for (i, (start, stop)) in bins.iter().enumerate() {
+            if !(start < stop && interp.forward(*start).is_finite() && interp.forward(*stop).is_finite()) {
+                return wrong(i, format!("from {start} to {stop} is none"));
+            }
+            // Times of neighbours that touch differ in the last digits.
+            let overlap = if i > 0 { bins[i - 1].1 - start } else { 0.0 };
+            if overlap > 1e-9 * start.abs().max(stop - start) {
+                return wrong(i, format!("starts at {start}, before the one before it ends at {}", bins[i - 1].1));
+            }
+        }
+        if bins.is_empty() {
+            return Err(Error::input(name, "no bins where at least 1 is needed"));
+        }
+        let nodes = bins.iter().flat_map(|(a, b)| [*a, *b]).collect();
+        Ok(Self { name: name.into(), unit, nodes, node_type: NodeType::Intervals, interp, reference: None })
+    }
+
+    /// A time axis named `"time"`: bins `(start, stop)` in `unit` since a reference (Gammapy's `TimeMapAxis`).
+    ///
+    /// ```
+    /// use pevatron::maps::MapAxis;
+    /// use pevatron::time::TimeReference;
+    /// let mjd = TimeReference { mjdrefi: 0, mjdreff: 0.0, timesys: "tt".into(), timeref: None };
+    /// let axis = MapAxis::time(&[(53945.0, 53945.5), (53946.0, 53947.0)], "d".parse()?, mjd)?;
+    /// assert_eq!(axis.center(), [53945.25, 53946.5]);
+    /// assert_eq!(axis.coord_to_idx(53945.75), None);
+    /// # Ok::<(), pevatron::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`MapAxis::from_intervals`], and where the unit is no time.
+    pub fn time(bins: &[(f64, f64)], unit: Unit, reference: TimeReference) -> Result<Self> {
+        unit.factor_to_text("s").map_err(|_| Error::input("time", format!("'{unit}' is no unit of time")))?;
+        let axis = Self::from_intervals("time", unit, bins, AxisInterp::Lin)?;
+        Ok(Self { reference: Some(reference), ..axis })
     }
 
     /// A logarithmic energy axis with `nbin` bins from `min_tev` to `max_tev`, in TeV.
@@ -108,7 +155,7 @@ impl MapAxis {
         if let Some(v) = nodes.iter().find(|v| !interp.forward(**v).is_finite()) {
             return Err(Error::input(name, format!("value {v} cannot stand on this axis")));
         }
-        Ok(Self { name: name.to_string(), unit, nodes, node_type, interp })
+        Ok(Self { name: name.to_string(), unit, nodes, node_type, interp, reference: None })
     }
 
     /// Name, e.g. `"energy"`.
@@ -121,7 +168,12 @@ impl MapAxis {
         &self.unit
     }
 
-    /// Edges or centres, by [`MapAxis::node_type`].
+    /// What the values of a time axis count from; `None` on other axes.
+    pub fn time_reference(&self) -> Option<&TimeReference> {
+        self.reference.as_ref()
+    }
+
+    /// Edges, centres, or start and stop of each bin in turn, by [`MapAxis::node_type`].
     pub fn nodes(&self) -> &[f64] {
         &self.nodes
     }
@@ -141,21 +193,37 @@ impl MapAxis {
         match self.node_type {
             NodeType::Edges => self.nodes.len() - 1,
             NodeType::Center => self.nodes.len(),
+            NodeType::Intervals => self.nodes.len() / 2,
         }
     }
 
-    /// Bin edges, one more than bins.
+    /// Bin edges, one more than bins. Bins with gaps have no common edges: here the starts, and the last stop; see
+    /// [`MapAxis::bounds`].
     pub fn edges(&self) -> Vec<f64> {
         match self.node_type {
             NodeType::Edges => self.nodes.clone(),
             NodeType::Center => (0..=self.nbin()).map(|i| self.pix_to_coord(i as f64 - 0.5)).collect(),
+            NodeType::Intervals => self.nodes.iter().step_by(2).chain(self.nodes.last()).copied().collect(),
         }
+    }
+
+    /// Start and stop of each bin.
+    pub fn bounds(&self) -> Vec<(f64, f64)> {
+        match self.node_type {
+            NodeType::Intervals => self.nodes.chunks_exact(2).map(|b| (b[0], b[1])).collect(),
+            _ => self.edges().windows(2).map(|w| (w[0], w[1])).collect(),
+        }
+    }
+
+    /// True where bins have ends of their own (not only nodes).
+    pub fn has_bins(&self) -> bool {
+        self.node_type != NodeType::Center
     }
 
     /// Bin centres: the middle in the axis' scale (geometric mean on a logarithmic axis).
     pub fn center(&self) -> Vec<f64> {
         match self.node_type {
-            NodeType::Edges => (0..self.nbin()).map(|i| self.pix_to_coord(i as f64)).collect(),
+            NodeType::Edges | NodeType::Intervals => (0..self.nbin()).map(|i| self.pix_to_coord(i as f64)).collect(),
             NodeType::Center => self.nodes.clone(),
         }
     }
@@ -187,11 +255,19 @@ impl MapAxis {
 
     /// Bin widths.
     pub fn bin_width(&self) -> Vec<f64> {
-        self.edges().windows(2).map(|w| w[1] - w[0]).collect()
+        self.bounds().iter().map(|(a, b)| b - a).collect()
     }
 
-    /// Pixel coordinate of a value, extrapolated beyond the ends; bin centres are integers.
+    /// Pixel coordinate of a value, extrapolated beyond the ends; bin centres are integers. NaN in the gaps between bins.
     pub fn coord_to_pix(&self, value: f64) -> f64 {
+        if self.node_type == NodeType::Intervals {
+            let bins = self.bounds();
+            let bin = bins.partition_point(|(start, _)| *start <= value).max(1) - 1;
+            let (a, b) = (self.interp.forward(bins[bin].0), self.interp.forward(bins[bin].1));
+            let fraction = (self.interp.forward(value) - a) / (b - a);
+            let gap = fraction >= 1.0 && bin + 1 < bins.len();
+            return if gap { f64::NAN } else { bin as f64 + fraction - 0.5 };
+        }
         let shift = if self.node_type == NodeType::Edges { -0.5 } else { 0.0 };
         let n = self.nodes.len();
         if n == 1 {
@@ -204,6 +280,10 @@ impl MapAxis {
 
     /// Value at a pixel coordinate, extrapolated beyond the ends.
     pub fn pix_to_coord(&self, pix: f64) -> f64 {
+        if self.node_type == NodeType::Intervals {
+            let bin = (pix + 0.5).floor().clamp(0.0, (self.nbin() - 1) as f64) as usize;
+            return self.pix_to_coord_in(bin, pix + 0.5 - bin as f64);
+        }
         let shift = if self.node_type == NodeType::Edges { 0.5 } else { 0.0 };
         let n = self.nodes.len();
         if n == 1 {
@@ -223,6 +303,16 @@ impl MapAxis {
         self.interp.backward(a + (b - a) * fraction)
     }
 
+    /// Value at a fraction (0 to 1) of a bin with ends of its own.
+    fn pix_to_coord_in(&self, bin: usize, fraction: f64) -> f64 {
+        let (a, b) = (self.nodes[2 * bin], self.nodes[2 * bin + 1]);
+        match fraction {
+            0.0 => a,
+            1.0 => b,
+            _ => self.interp.backward(self.interp.forward(a) * (1.0 - fraction) + self.interp.forward(b) * fraction),
+        }
+    }
+
     /// Index of the bin that holds a value, `None` outside; the upper end belongs to no bin.
     pub fn coord_to_idx(&self, value: f64) -> Option<usize> {
         let pix = self.coord_to_pix(value);
@@ -238,8 +328,12 @@ impl MapAxis {
         if bins.is_empty() || bins.end > self.nbin() {
             return Err(Error::input(&self.name, format!("bins {bins:?} of {}", self.nbin())));
         }
-        let end = if self.node_type == NodeType::Edges { bins.end + 1 } else { bins.end };
-        Ok(Self { nodes: self.nodes[bins.start..end].to_vec(), ..self.clone() })
+        let nodes = match self.node_type {
+            NodeType::Edges => bins.start..bins.end + 1,
+            NodeType::Center => bins,
+            NodeType::Intervals => 2 * bins.start..2 * bins.end,
+        };
+        Ok(Self { nodes: self.nodes[nodes].to_vec(), ..self.clone() })
     }
 
     /// One bin from the first edge to the last.
@@ -255,6 +349,16 @@ impl MapAxis {
         match self.node_type {
             NodeType::Edges => {
                 let nodes = (0..=n).map(|i| self.pix_to_coord(i as f64 / factor as f64 - 0.5)).collect();
+                Self { nodes, ..self.clone() }
+            }
+            // The gaps stay: each bin is split for itself.
+            NodeType::Intervals => {
+                let part = |i: usize, end: usize| {
+                    let bin = i / factor;
+                    let fraction = (i % factor + end) as f64 / factor as f64;
+                    self.pix_to_coord_in(bin, fraction)
+                };
+                let nodes = (0..n).flat_map(|i| [part(i, 0), part(i, 1)]).collect();
                 Self { nodes, ..self.clone() }
             }
             NodeType::Center => {

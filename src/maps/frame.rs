@@ -1,6 +1,7 @@
 //! Sky frames and positions.
 
 use super::wcs::rotation::{lonlat_of, vector_of};
+use crate::error::{Error, Result};
 
 /// Celestial frame of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -21,6 +22,14 @@ const ICRS_TO_GALACTIC: [[f64; 3]; 3] = [
 ];
 
 impl Frame {
+    /// Astropy's name: `icrs` or `galactic`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Icrs => "icrs",
+            Self::Galactic => "galactic",
+        }
+    }
+
     /// `(lon, lat)` of this frame in another, in degrees; unchanged where the frames are the same.
     pub fn convert(self, to: Self, lon_deg: f64, lat_deg: f64) -> (f64, f64) {
         let m = &ICRS_TO_GALACTIC;
@@ -35,6 +44,17 @@ impl Frame {
                 lonlat_of(std::array::from_fn(|i| m[0][i] * p[0] + m[1][i] * p[1] + m[2][i] * p[2]))
             }
             (Self::Icrs, Self::Icrs) | (Self::Galactic, Self::Galactic) => (lon_deg, lat_deg),
+        }
+    }
+}
+
+impl std::str::FromStr for Frame {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        match text.trim().to_lowercase().as_str() {
+            "icrs" => Ok(Self::Icrs),
+            "galactic" => Ok(Self::Galactic),
+            _ => Err(Error::options("frame", format!("'{text}' is neither icrs nor galactic"))),
         }
     }
 }

@@ -9,6 +9,7 @@ mod map;
 mod mask;
 mod region;
 mod resample;
+mod stack;
 pub mod wcs;
 
 pub use axis::{AxisInterp, MapAxis, NodeType};

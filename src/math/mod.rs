@@ -1,3 +1,6 @@
 //! Numerical methods that rooms share.
 
+mod normal;
 pub mod quadrature;
+
+pub use normal::{confidence_of_sigma, sigma_of_confidence};

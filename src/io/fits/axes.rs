@@ -91,6 +91,7 @@ fn column_unit(reader: &FitsReader, bands: usize, column: &str, axis: &str) -> R
     let needed = match axis {
         "energy" | "energy_true" => "TeV",
         "rad" => "deg",
+        "time" => "s",
         _ => return Ok(unit),
     };
     if unit.factor_to_text(needed).is_ok() {
@@ -141,6 +142,12 @@ fn edges_axis(
         let problem = format!("{} lower and {} upper edges", min.len(), max.len());
         return Err(Error::input_at(place.item(columns[1]), problem));
     }
+    if name == "time" {
+        let bins: Vec<(f64, f64)> = min.into_iter().zip(max).collect();
+        let header = &reader.hdus()[bands].header;
+        let reference = super::gti::time_reference(header).unwrap_or_default();
+        return MapAxis::time(&bins, unit, reference).map_err(|e| e.at(&place));
+    }
     for (i, (upper, lower)) in max.iter().zip(min.iter().skip(1)).enumerate() {
         // Single precision columns are not exact.
         if (upper - lower).abs() > 1e-4 * (upper.abs() + lower.abs()) {
@@ -175,7 +182,7 @@ pub(super) fn write_keywords(out: &mut MemoryWriter, axes: &[MapAxis]) {
     for (n, axis) in axes.iter().enumerate() {
         let [node, min, max] = column_names(axis);
         let columns = match axis.node_type() {
-            NodeType::Edges => format!("{min},{max}"),
+            NodeType::Edges | NodeType::Intervals => format!("{min},{max}"),
             NodeType::Center => node,
         };
         out.text(&format!("AXCOLS{}", n + 1), &columns, "columns of the axis in the table of bands");
@@ -185,6 +192,9 @@ pub(super) fn write_keywords(out: &mut MemoryWriter, axes: &[MapAxis]) {
             AxisInterp::Sqrt => "sqrt",
         };
         out.text(&format!("INTERP{}", n + 1), interp, "interpolation scale of the axis");
+        if let Some(reference) = axis.time_reference() {
+            super::gti::write_reference(out, reference);
+        }
     }
 }
 
@@ -195,11 +205,11 @@ pub(super) fn write_table(out: &mut MemoryWriter, name: &str, axes: &[MapAxis]) 
     let mut values: Vec<(String, String, Vec<f64>)> = Vec::new();
     let mut stride = 1;
     for axis in axes {
-        let edges = axis.edges();
+        let (lower, upper): (Vec<f64>, Vec<f64>) = axis.bounds().into_iter().unzip();
         let n = axis.nbin();
         let unit = axis.unit().to_string();
         let [node, min, max] = column_names(axis);
-        for (column, source) in [(node, axis.center()), (min, edges[..n].to_vec()), (max, edges[1..].to_vec())] {
+        for (column, source) in [(node, axis.center()), (min, lower), (max, upper)] {
             values.push((column, unit.clone(), (0..rows).map(|row| source[row / stride % n]).collect()));
         }
         stride *= n;

@@ -316,6 +316,10 @@ impl Drop for Finished {
 pub(super) enum ColumnData<'a> {
     /// `K`
     Int(&'a [i64]),
+    /// `K`, with so many values per row.
+    Ints(&'a [i64], usize),
+    /// `L`, with so many values per row.
+    Bools(&'a [bool], usize),
     /// `E`, with so many values per row.
     Single(&'a [f32], usize),
     /// `D`, with so many values per row.
@@ -324,6 +328,8 @@ pub(super) enum ColumnData<'a> {
     Bytes(&'a [u8]),
     /// `nA`, one row of printable ASCII.
     Text(&'a str),
+    /// `nA`, as wide as the longest; printable ASCII.
+    Texts(&'a [String]),
 }
 
 /// Text for the C library: printable ASCII, everything else becomes `?`.
@@ -403,6 +409,9 @@ impl MemoryWriter {
             .iter()
             .map(|c| match &c.2 {
                 ColumnData::Int(_) => "K".to_string(),
+                ColumnData::Ints(_, n) => format!("{n}K"),
+                ColumnData::Bools(_, n) => format!("{n}L"),
+                ColumnData::Texts(list) => format!("{}A", list.iter().map(String::len).max().unwrap_or(0).max(1)),
                 ColumnData::Single(_, n) => format!("{n}E"),
                 ColumnData::Double(_, n) => format!("{n}D"),
                 ColumnData::Bytes(b) => format!("{}B", b.len()),
@@ -429,17 +438,41 @@ impl MemoryWriter {
         for (n, (_, _, data)) in columns.iter().enumerate() {
             let column = n as c_int + 1;
             match data {
-                ColumnData::Int(v) => self.put(column, v),
+                ColumnData::Int(v) | ColumnData::Ints(v, _) => self.put(column, v),
+                ColumnData::Bools(v, _) => self.put_bools(column, v),
                 ColumnData::Single(v, _) => self.put(column, v),
                 ColumnData::Double(v, _) => self.put(column, v),
                 ColumnData::Bytes(v) => self.put(column, v),
-                ColumnData::Text(text) => {
-                    let text = c_text(text);
-                    let mut list = [text.as_ptr().cast_mut()];
-                    // SAFETY: one NUL-terminated string that the library only reads.
-                    unsafe { sys::ffpcls(self.fptr, column, 1, 1, 1, list.as_mut_ptr(), &mut self.status) };
-                }
+                ColumnData::Text(text) => self.put_texts(column, [*text].into_iter()),
+                ColumnData::Texts(list) => self.put_texts(column, list.iter().map(String::as_str)),
             }
+        }
+    }
+
+    /// The strings of a column, one per row.
+    fn put_texts<'a>(&mut self, column: c_int, texts: impl Iterator<Item = &'a str>) {
+        let texts: Vec<CString> = texts.map(c_text).collect();
+        let mut list: Vec<*mut c_char> = texts.iter().map(|t| t.as_ptr().cast_mut()).collect();
+        if list.is_empty() {
+            return;
+        }
+        // SAFETY: as many NUL-terminated strings as are announced, which the library only reads.
+        unsafe {
+            let n = list.len() as sys::LONGLONG;
+            sys::ffpcls(self.fptr, column, 1, 1, n, list.as_mut_ptr(), &mut self.status);
+        }
+    }
+
+    /// The truth values of a column.
+    fn put_bools(&mut self, column: c_int, values: &[bool]) {
+        let mut bytes: Vec<c_char> = values.iter().map(|v| c_char::from(*v)).collect();
+        if bytes.is_empty() {
+            return;
+        }
+        // SAFETY: as many values of 0 and 1 as are announced, which the library only reads.
+        unsafe {
+            let n = bytes.len() as sys::LONGLONG;
+            sys::ffpcll(self.fptr, column, 1, 1, n, bytes.as_mut_ptr(), &mut self.status);
         }
     }
 

@@ -11,7 +11,7 @@ use super::reader::FitsReader;
 use super::writer::{Encoding, WriteOptions, map, map_bytes, provenance, save};
 use super::{check::HduKind, gti};
 use crate::error::{Error, Place, Result};
-use crate::flux::{FluxMaps, FluxMeta, SedType};
+use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, ScanZero, SedType};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::maps::Map;
 use crate::models::{Model, Models, SkyModel};
@@ -28,6 +28,24 @@ const NUMBERS: [Number; 4] = [
     ("NSIGMASE", |m| &mut m.n_sigma_sensitivity, "sigmas of the sensitivity"),
     ("SQRTTSUL", |m| &mut m.sqrt_ts_threshold_ul, "pixels below this sqrt_ts are limits"),
 ];
+
+/// Keyword of what likelihood profiles count from.
+const SCAN_ZERO: &str = "SCANZERO";
+
+/// Whether profiles of a file that does not say it count from nothing: then their lowest value is near `stat`, else near
+/// -ts.
+fn counts_from_nothing(maps: &FluxMaps) -> bool {
+    let (Some(scan), Some(stat), Some(ts)) =
+        (maps.get(FluxQuantity::StatScan), maps.get(FluxQuantity::Stat), maps.get(FluxQuantity::Ts))
+    else {
+        return false;
+    };
+    let lowest = |map: &Map, sign: f64| {
+        map.data().iter().map(|v| sign * v).filter(|v| v.is_finite()).fold(f64::INFINITY, f64::min)
+    };
+    let found = lowest(scan, 1.0);
+    (found - lowest(stat, 1.0)).abs() < (found - lowest(ts, -1.0)).abs()
+}
 
 /// Keyword of the SED type that the maps were estimated in.
 const SED_INIT: &str = "SED_INIT";
@@ -67,6 +85,9 @@ impl FluxMaps {
         let mut maps = Self::from_sed(content.sed, owned, model).map_err(|e| e.at(&reader.place()))?;
         maps.gti = content.gti;
         maps.meta = content.meta;
+        if reader.primary().text(SCAN_ZERO).is_none() && counts_from_nothing(&maps) {
+            maps.meta.scan_zero = ScanZero::Absolute;
+        }
         Ok((maps, warnings))
     }
 
@@ -133,8 +154,12 @@ fn model_path(path: &Path) -> PathBuf {
 }
 
 fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
-    let images: Vec<(usize, String)> =
-        reader.hdus().iter().filter(|h| h.has_image()).map(|h| (h.index, h.name.to_lowercase())).collect();
+    let images: Vec<(usize, String)> = reader
+        .hdus()
+        .iter()
+        .filter(|h| h.has_image() || h.column("DATA").is_some())
+        .map(|h| (h.index, h.name.to_lowercase()))
+        .collect();
     let sed = match reader.primary().text("SED_TYPE") {
         Some(text) => text
             .parse::<SedType>()
@@ -199,6 +224,10 @@ fn read_meta(reader: &FitsReader, sed: SedType) -> FluxMeta {
     if let Some(init) = header.text(SED_INIT).and_then(|t| t.parse().ok()) {
         meta.sed_type_init = init;
     }
+    meta.scan_zero = match header.text(SCAN_ZERO) {
+        Some("absolute") => ScanZero::Absolute,
+        _ => ScanZero::StatNull,
+    };
     if let Some(entries) = header.text("META").and_then(|t| serde_json::from_str(t).ok()) {
         meta.entries = entries;
     }
@@ -244,6 +273,13 @@ fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<(
         out.real(key, *field(&mut meta), comment);
     }
     out.text(SED_INIT, meta.sed_type_init.name(), "how fluxes were estimated");
+    if content.maps.iter().any(|(name, _)| name == "stat_scan") {
+        let zero = match meta.scan_zero {
+            ScanZero::StatNull => "stat_null",
+            ScanZero::Absolute => "absolute",
+        };
+        out.text(SCAN_ZERO, zero, "what stat_scan counts from");
+    }
     if !meta.entries.is_empty() {
         out.text("META", &to_json(&meta.entries), "");
     }

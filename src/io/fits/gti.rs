@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
+use super::header::Header;
 use super::reader::FitsReader;
 use crate::error::{Error, Result};
 use crate::time::{Gti, TimeReference};
@@ -46,24 +47,34 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Gti> {
             ));
         }
     }
-    let default = TimeReference::default();
-    let real = |key: &str| hdu.header.real(key).filter(|v| v.is_finite());
+    let Some(reference) = time_reference(&hdu.header) else {
+        return Err(Error::input_at(place.item("MJDREFI"), "the reference of the times is missing")
+            .with_help("set MJDREFI and MJDREFF in the header of the table"));
+    };
+    Ok(Gti { intervals: start.into_iter().zip(stop).collect(), reference })
+}
+
+/// The reference of times that a header gives; `None` without MJDREFI or MJDREF.
+pub(super) fn time_reference(header: &Header) -> Option<TimeReference> {
+    let real = |key: &str| header.real(key).filter(|v| v.is_finite());
     let (mjdrefi, mjdreff) = match (real("MJDREFI"), real("MJDREFF"), real("MJDREF")) {
         (Some(i), f, _) => (i.trunc() as i64, i.fract() + f.unwrap_or(0.0)),
         (None, _, Some(mjd)) => (mjd.trunc() as i64, mjd.fract()),
-        (None, ..) => {
-            return Err(Error::input_at(place.item("MJDREFI"), "the reference of the times is missing")
-                .with_help("set MJDREFI and MJDREFF in the header of the table"));
-        }
+        (None, ..) => return None,
     };
-    let text = |key: &str| hdu.header.text(key).map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
-    let reference = TimeReference {
-        mjdrefi,
-        mjdreff,
-        timesys: text("TIMESYS").unwrap_or(default.timesys),
-        timeref: text("TIMEREF"),
-    };
-    Ok(Gti { intervals: start.into_iter().zip(stop).collect(), reference })
+    let text = |key: &str| header.text(key).map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
+    let timesys = text("TIMESYS").unwrap_or(TimeReference::default().timesys);
+    Some(TimeReference { mjdrefi, mjdreff, timesys, timeref: text("TIMEREF") })
+}
+
+/// The keywords of a reference.
+pub(super) fn write_reference(out: &mut MemoryWriter, reference: &TimeReference) {
+    out.int("MJDREFI", reference.mjdrefi, "[d] reference, integer part");
+    out.real("MJDREFF", reference.mjdreff, "[d] reference, fraction");
+    out.text("TIMESYS", &reference.timesys, "time scale");
+    if let Some(timeref) = &reference.timeref {
+        out.text("TIMEREF", timeref, "time reference");
+    }
 }
 
 pub(super) fn write(out: &mut MemoryWriter, gti: &Gti) {
@@ -73,10 +84,5 @@ pub(super) fn write(out: &mut MemoryWriter, gti: &Gti) {
         &[("START", "s", ColumnData::Double(&start, 1)), ("STOP", "s", ColumnData::Double(&stop, 1))],
     );
     out.text("EXTNAME", "GTI", "extension name");
-    out.int("MJDREFI", gti.reference.mjdrefi, "[d] reference, integer part");
-    out.real("MJDREFF", gti.reference.mjdreff, "[d] reference, fraction");
-    out.text("TIMESYS", &gti.reference.timesys, "time scale");
-    if let Some(timeref) = &gti.reference.timeref {
-        out.text("TIMEREF", timeref, "time reference");
-    }
+    write_reference(out, &gti.reference);
 }

@@ -14,6 +14,7 @@ mod header;
 mod map;
 mod models;
 mod reader;
+mod table;
 mod wcs_header;
 mod writer;
 
@@ -21,4 +22,5 @@ pub use check::{Column, Hdu, HduKind, check_bytes};
 pub use dataset::{Problem, Severity};
 pub use header::{Header, Value};
 pub use reader::{ReadOptions, read_bytes};
+pub(in crate::io) use table::{read_table, write_tables};
 pub use writer::{Provenance, WriteOptions};

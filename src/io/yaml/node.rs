@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 
 /// A value and the line it stands on, counted from 1.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(in crate::io) struct Node {
     pub value: Value,
     pub line: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(in crate::io) enum Value {
     Null,
     Bool(bool),
     Number(f64),

@@ -127,7 +127,7 @@ struct RadPixels {
 impl RadPixels {
     fn new(rad: &MapAxis) -> Self {
         let (nodes, first) = match rad.node_type() {
-            NodeType::Edges => (rad.edges(), -0.5),
+            NodeType::Edges | NodeType::Intervals => (rad.edges(), -0.5),
             NodeType::Center => (rad.center(), 0.0),
         };
         let span = nodes[nodes.len() - 1] - nodes[0];
