@@ -116,6 +116,14 @@ impl FluxMaps {
         times_per_energy(&norm, &self.reference(sed)?, sed.unit()).map(Cow::Owned)
     }
 
+    /// Values of the reference model per energy bin, in the unit of the SED type; 1 for norms.
+    ///
+    /// # Errors
+    /// Where the reference model, or energies without bins, do not allow the SED type.
+    pub fn reference_values(&self, sed: SedType) -> Result<Vec<f64>> {
+        self.reference(sed)
+    }
+
     /// Reference values per energy bin.
     pub(super) fn reference(&self, sed: SedType) -> Result<Vec<f64>> {
         if !self.is_convertible_to_flux_sed_type() {

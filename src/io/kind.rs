@@ -12,6 +12,9 @@ pub enum FileKind {
     MapDataset,
     /// Flux maps: [`crate::flux::FluxMaps::read`].
     FluxMaps,
+    /// A table of flux points: [`crate::flux::FluxPoints::read`], or of several sources
+    /// ([`crate::flux::FluxPointsCollection::read`]).
+    FluxPoints,
     /// A map: [`crate::maps::Map::read`].
     Map,
     /// Models as YAML.
@@ -41,7 +44,12 @@ pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     } else if yaml || has_key("components") {
         FileKind::Models
     } else if text.starts_with("# %ECSV") {
-        FileKind::Other("an ECSV table".into())
+        let has = |name: &str| text.contains(&format!("name: {name},")) || text.contains(&format!("name: {name}}}"));
+        if has("e_ref") || has("e_min") || text.contains("SED_TYPE") {
+            FileKind::FluxPoints
+        } else {
+            FileKind::Other("an ECSV table".into())
+        }
     } else {
         FileKind::Other("neither FITS nor model YAML".into())
     })
@@ -81,7 +89,7 @@ fn fits_kind(hdus: &[Hdu]) -> FileKind {
         return FileKind::Map;
     }
     if hdus.iter().any(|h| h.kind == HduKind::Table && h.column("e_ref").or(h.column("e_min")).is_some()) {
-        return other("a table of flux points");
+        return FileKind::FluxPoints;
     }
     other("a FITS file without maps")
 }

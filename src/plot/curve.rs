@@ -5,6 +5,7 @@ use super::image::{fit, shorten, widest};
 use super::label;
 use super::marker::{MarkerShape, sign};
 use super::picture::Picture;
+use super::profiles::{self, ProfileColumn};
 use super::scale::{Scale, Stretch, Tick};
 use super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
 use crate::error::Result;
@@ -60,11 +61,12 @@ pub struct Series {
     name: String,
     content: Content,
     like_previous: bool,
+    white: bool,
 }
 
 impl Series {
     fn of(name: impl Into<String>, content: Content) -> Self {
-        Self { name: name.into(), content, like_previous: false }
+        Self { name: name.into(), content, like_previous: false, white: false }
     }
 
     /// A line through `(x, y)`; it breaks where a value is not finite. An empty name leaves it out of the legend.
@@ -98,6 +100,12 @@ impl Series {
         self
     }
 
+    /// In white with a dark rim: on top of colours.
+    pub fn white(mut self) -> Self {
+        self.white = true;
+        self
+    }
+
     /// Finite places it takes up.
     fn extent(&self) -> Vec<(f64, f64)> {
         match &self.content {
@@ -107,7 +115,8 @@ impl Series {
                 .iter()
                 .flat_map(|p| {
                     let (x0, x1) = p.x_range.unwrap_or((p.x, p.x));
-                    let (y0, y1) = p.y_range.unwrap_or((p.y, p.y));
+                    // Room for the arrow of a limit.
+                    let (y0, y1) = p.y_range.unwrap_or((if p.upper_limit { 0.55 * p.y } else { p.y }, p.y));
                     [(x0, p.y), (x1, p.y), (p.x, y0), (p.x, y1)]
                 })
                 .collect(),
@@ -167,8 +176,17 @@ pub struct Chart {
     x: ChartAxis,
     y: ChartAxis,
     series: Vec<Series>,
+    profiles: Option<Profiles>,
     aspect: f64,
     width_px: f64,
+}
+
+/// Columns of likelihood profiles, what their colour is called, and its end.
+#[derive(Debug, Clone, PartialEq)]
+struct Profiles {
+    columns: Vec<ProfileColumn>,
+    name: String,
+    most: f64,
 }
 
 impl Default for Chart {
@@ -177,9 +195,9 @@ impl Default for Chart {
     }
 }
 
-const TICK: f64 = 0.32;
-const LABEL_GAP: f64 = 0.3;
-const CAPITAL: f64 = 0.73;
+pub(super) const TICK: f64 = 0.32;
+pub(super) const LABEL_GAP: f64 = 0.3;
+pub(super) const CAPITAL: f64 = 0.73;
 
 impl Chart {
     /// An empty chart with linear axes.
@@ -189,6 +207,7 @@ impl Chart {
             x: ChartAxis::default(),
             y: ChartAxis::default(),
             series: Vec::new(),
+            profiles: None,
             aspect: 0.6,
             width_px: Figure::WIDTH_PX,
         }
@@ -242,6 +261,18 @@ impl Chart {
         self
     }
 
+    /// Likelihood profiles as columns of colour behind everything else, with a bar from 0 to `most`.
+    pub fn profiles(mut self, columns: Vec<ProfileColumn>, name: impl Into<String>, most: f64) -> Self {
+        self.profiles = Some(Profiles { columns, name: name.into(), most });
+        self
+    }
+
+    /// All series so far in white, on top of colours; white names would be invisible in the legend, which is left out.
+    pub(super) fn all_white(mut self) -> Self {
+        self.series = self.series.into_iter().map(|s| Series { name: String::new(), ..s.white() }).collect();
+        self
+    }
+
     /// Height over width of the area between the axes, 0.6 by default.
     pub fn aspect(mut self, aspect: f64) -> Self {
         self.aspect = aspect;
@@ -264,7 +295,11 @@ impl Chart {
     }
 
     fn scales(&self) -> (Scale, Scale) {
-        let places: Vec<(f64, f64)> = self.series.iter().flat_map(Series::extent).collect();
+        let mut places: Vec<(f64, f64)> = self.series.iter().flat_map(Series::extent).collect();
+        for column in self.profiles.iter().flat_map(|p| p.columns.iter().map(move |c| (c, p.most))) {
+            let (lo, hi) = column.0.ends();
+            places.extend(column.0.inside(column.1).flat_map(|y| [(lo, y), (hi, y)]));
+        }
         let levels =
             self.series.iter().filter_map(|s| if let Content::Level { y } = s.content { Some(y) } else { None });
         let x = self.x.scale(places.iter().map(|p| p.0));
@@ -285,6 +320,7 @@ impl Chart {
             let previous = colours.last().copied().filter(|_| series.like_previous);
             colours.push(match (&series.content, previous) {
                 (Content::Level { .. }, _) => "#777777",
+                _ if series.white => ink::WHITE,
                 (_, Some(colour)) => colour,
                 _ => {
                     next += 1;
@@ -390,7 +426,11 @@ impl Chart {
                     let data = sign(*shape, x, y, 0.27 * font_px);
                     canvas.path(
                         &data,
-                        &format!(r#"fill="{colour}" stroke="{}" stroke-width="{}""#, ink::WHITE, num(line)),
+                        &format!(
+                            r#"fill="{colour}" stroke="{}" stroke-width="{}""#,
+                            if series.white { ink::DARK } else { ink::WHITE },
+                            num(line)
+                        ),
                     );
                 }
             }
@@ -466,14 +506,14 @@ impl Chart {
 }
 
 /// From values to the drawing.
-struct Place {
-    plot: Rect,
-    scales: (Scale, Scale),
+pub(super) struct Place {
+    pub(super) plot: Rect,
+    pub(super) scales: (Scale, Scale),
 }
 
 impl Place {
     /// `None` where a value is not finite, or not positive on a logarithmic axis.
-    fn at(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
+    pub(super) fn at(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
         let usable = |scale: &Scale, v: f64| v.is_finite() && (scale.stretch != Stretch::Log || v > 0.0);
         (usable(&self.scales.0, x) && usable(&self.scales.1, y)).then(|| {
             // Far outside is as good as outside, and keeps the renderer's numbers small.
@@ -510,7 +550,10 @@ impl Panel for Chart {
         let labels = widest(y_ticks.iter().map(|t| t.label.as_str()), font_px);
         Margins {
             left: labels + (TICK + LABEL_GAP + y_name + 0.2) * font_px,
-            right: 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
+            right: match &self.profiles {
+                Some(profiles) => profiles::bar_room(profiles.most, height_px, font_px),
+                None => 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
+            },
             bottom: (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px,
         }
     }
@@ -522,11 +565,17 @@ impl Panel for Chart {
         let (x, y, w, h) = (num(plot.x), num(plot.y), num(plot.w), num(plot.h));
         canvas.raw(&format!(r#"<clipPath id="{clip}"><rect x="{x}" y="{y}" width="{w}" height="{h}"/></clipPath>"#));
         canvas.open(&format!(r#"clip-path="url(#{clip})""#));
+        if let Some(profiles) = &self.profiles {
+            profiles::draw(canvas, &profiles.columns, profiles.most, &place);
+        }
         let colours = self.colours();
         for (series, colour) in self.series.iter().zip(&colours) {
             self.draw_series(canvas, plot, font_px, series, colour, &place);
         }
         canvas.close();
+        if let Some(profiles) = &self.profiles {
+            profiles::draw_bar(canvas, plot, &profiles.name, profiles.most, font_px)?;
+        }
         canvas.rect(plot, &format!(r#"fill="none" stroke="{}" stroke-width="{}""#, ink::DARK, num(font_px / 15.0)));
         self.draw_legend(canvas, plot, font_px, &colours, &place);
 

@@ -526,7 +526,7 @@ fn lightness([r, g, b]: [u8; 3]) -> f64 {
     (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) / 255.0
 }
 
-fn draw_png(canvas: &mut Canvas, bytes: &[u8], r: Rect) {
+pub(super) fn draw_png(canvas: &mut Canvas, bytes: &[u8], r: Rect) {
     let data = base64::engine::general_purpose::STANDARD.encode(bytes);
     let (x, y, w, h) = (num(r.x), num(r.y), num(r.w), num(r.h));
     canvas.raw(&format!(

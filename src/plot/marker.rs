@@ -30,6 +30,11 @@ pub struct Marker {
 }
 
 impl Marker {
+    /// Where it is.
+    pub fn position(&self) -> SkyPosition {
+        self.position
+    }
+
     /// An open circle without name.
     pub fn new(position: SkyPosition) -> Self {
         Self { position, label: String::new(), shape: MarkerShape::default(), radius_deg: None }

@@ -32,8 +32,10 @@ mod image;
 mod label;
 mod marker;
 mod picture;
+mod profiles;
 mod raster;
 mod scale;
+mod spectra;
 mod svg;
 
 pub use colour::ColourMap;
@@ -43,4 +45,6 @@ pub use image::{MapImage, NanStyle, Thinning};
 pub use label::unit_label;
 pub use marker::{Marker, MarkerShape};
 pub use picture::Picture;
+pub use profiles::ProfileColumn;
 pub use scale::Stretch;
+pub use spectra::{NormalFit, light_curve_chart, model_series, profile_chart, sed_chart, significance_histogram};

@@ -69,7 +69,7 @@ impl Column {
     /// [`Error::Input`] where they do not make whole rows.
     pub fn with_shape(self, shape: Vec<usize>) -> Result<Self> {
         let per_row: usize = shape.iter().product();
-        if per_row == 0 || self.values.len() % per_row != 0 {
+        if per_row == 0 || !self.values.len().is_multiple_of(per_row) {
             let problem = format!("{} values do not make rows of {shape:?}", self.values.len());
             return Err(Error::input(self.name, problem));
         }

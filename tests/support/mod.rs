@@ -5,6 +5,8 @@ pub mod compare;
 pub mod fits_file;
 #[cfg(feature = "fits-system")]
 pub mod npz;
+#[cfg(all(feature = "cli", feature = "fits-system", feature = "plot"))]
+pub mod program;
 pub mod synthetic;
 
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use pevatron::bench::{BenchOptions, Workload};
 use pevatron::compute::{BackendChoice, BackendOptions};
 use pevatron::estimators::{NormScan, Selection};
 use pevatron::flux::SedType;
-use pevatron::maps::Frame;
+use pevatron::maps::{Frame, SkyPosition};
 use pevatron::units::{Angle, Energy};
 use pevatron::{Error, Result};
 
@@ -33,6 +33,12 @@ pub enum Command {
     /// Picture of a file
     #[command(args_override_self = true, after_help = PLOT_EXAMPLE)]
     Plot(PlotArgs),
+    /// Flux points of positions in flux maps
+    #[command(args_override_self = true, after_help = FLUX_POINTS_EXAMPLE)]
+    FluxPoints(FluxPointsArgs),
+    /// Flux maps and tables of flux points between SED types and layouts; other files written anew
+    #[command(args_override_self = true, after_help = CONVERT_EXAMPLE)]
+    Convert(ConvertArgs),
     /// Graphics adapters and what they can do
     #[command(args_override_self = true, after_help = "Example: pevatron devices --json")]
     Devices(DevicesArgs),
@@ -58,7 +64,14 @@ const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models mo
 const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
      one, or with --compare a slower one, ends with exit code 1.";
-const PLOT_EXAMPLE: &str = "Example: pevatron plot flux.fits -o sqrt_ts.png --quantity sqrt_ts --energy 0";
+const FLUX_POINTS_EXAMPLE: &str = "Example: pevatron flux-points flux.fits --position 83.63deg,22.01deg --frame icrs -o \
+     crab.fits --png crab.png\n         pevatron flux-points flux.fits --positions sources.csv -o points.ecsv\n\nThe file \
+     of positions is a table (ECSV, FITS, CSV) with the columns name, lon, lat in degrees.";
+const CONVERT_EXAMPLE: &str = "Example: pevatron convert flux.fits -o dnde.fits --sed-type dnde\n         pevatron convert \
+     paper.csv -o points.fits --column e_ref=E:TeV --column dnde=flux:'cm-2 s-1 TeV-1'";
+const PLOT_EXAMPLE: &str = "Example: pevatron plot flux.fits -o sqrt_ts.png --quantity sqrt_ts --energy 0\n         pevatron \
+     plot flux.fits -o background.png --kind histogram --sources models.yaml --exclude-radius 0.5deg\n         pevatron plot \
+     points.fits -o sed.svg --quantity e2dnde";
 
 /// Where the work is done and what is said about it.
 #[derive(Debug, Args)]
@@ -265,7 +278,8 @@ pub struct PlotArgs {
     /// Replace an existing picture
     #[arg(long)]
     pub overwrite: bool,
-    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …) or part of a dataset (counts, background, exposure)
+    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …), part of a dataset (counts, background, exposure), or SED
+    /// type of flux points (dnde, e2dnde, flux, eflux, likelihood)
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
     /// Energy bin, counted from 0 [default: all, as panels; counts are summed]
@@ -274,9 +288,75 @@ pub struct PlotArgs {
     /// Width of the picture in pixels
     #[arg(long, default_value_t = 1200, value_name = "PX")]
     pub width: u32,
-    /// Models (YAML) whose positions are marked
+    /// Models (YAML) whose positions are marked; in the spectrum of flux points the first one's line is drawn
     #[arg(long, value_name = "MODELS.yaml")]
     pub sources: Option<PathBuf>,
+    /// What to draw: map, histogram (of significances), sed, light-curve or profiles [default: the natural one]
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Pixels that far from a source count as background in a histogram, e.g. 0.3deg
+    #[arg(long, value_name = "ANGLE", requires = "sources")]
+    pub exclude_radius: Option<String>,
+    /// Levels of contour lines, e.g. 3,5,10
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub contours: Option<String>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FluxPointsArgs {
+    /// Flux maps
+    #[arg(value_name = "FLUX.fits")]
+    pub file: PathBuf,
+    /// Position, e.g. 83.63deg,22.01deg [default: the centre of the map]
+    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
+    pub position: Option<String>,
+    /// Table of positions (ECSV, FITS, CSV) with the columns name, lon, lat: a collection is written
+    #[arg(long, value_name = "FILE", conflicts_with = "position")]
+    pub positions: Option<PathBuf>,
+    /// Frame of positions: icrs or galactic [default: that of the maps]
+    #[arg(long, value_name = "FRAME")]
+    pub frame: Option<String>,
+    /// Table to write: .fits, .fits.gz or .ecsv
+    #[arg(long, short, value_name = "POINTS")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde [default: that of the maps]
+    #[arg(long, value_name = "TYPE")]
+    pub sed_type: Option<String>,
+    /// Picture of the spectra
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// Flux maps, table of flux points, dataset, map or models
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// File to write
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde [default: as it came]
+    #[arg(long, value_name = "TYPE")]
+    pub sed_type: Option<String>,
+    /// Layout of tables: gadf-sed, lightcurve, profile or binned-time-series; gadf for datasets [default: as it came]
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// Reference model (YAML) of flux points, whose tables do not hold it
+    #[arg(long, value_name = "MODEL.yaml")]
+    pub models: Option<PathBuf>,
+    /// Column of a table of another tool and its unit; may be repeated
+    #[arg(long, value_name = "NEW=OLD[:UNIT]", allow_hyphen_values = true)]
+    pub column: Vec<String>,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -403,6 +483,8 @@ impl Cli {
             Command::Npred(a) => Some(&a.common),
             Command::Info(a) => Some(&a.common),
             Command::Plot(a) => Some(&a.common),
+            Command::FluxPoints(a) => Some(&a.common),
+            Command::Convert(a) => Some(&a.common),
             Command::Devices(a) => Some(&a.common),
             Command::Demo(a) => Some(&a.common),
             Command::Bench(a) => Some(&a.common),
@@ -460,10 +542,25 @@ fn parse_size(text: &str) -> Result<u64> {
     if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
-/// Frames by their names.
-pub fn frame_name(frame: Frame) -> &'static str {
-    match frame {
-        Frame::Icrs => "icrs",
-        Frame::Galactic => "galactic",
+/// `83.63deg,22.01deg`; bare numbers are degrees.
+pub fn parse_position(text: &str, frame: Frame) -> Result<SkyPosition> {
+    let wrong = |problem: String| {
+        Error::options("position", problem).with_help("write longitude and latitude, e.g. 83.63deg,22.01deg")
+    };
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let [lon, lat] = parts.as_slice() else { return Err(wrong(format!("'{text}' is not two angles"))) };
+    let degrees = |text: &str| match text.parse::<f64>() {
+        Ok(value) => Ok(value),
+        Err(_) => text.parse::<Angle>().map(Angle::to_deg).map_err(|e| wrong(e.to_string())),
+    };
+    let (lon_deg, lat_deg) = (degrees(lon)?, degrees(lat)?);
+    if !(lon_deg.is_finite() && (-90.0..=90.0).contains(&lat_deg)) {
+        return Err(wrong(format!("({lon_deg}, {lat_deg}) deg is no place on the sky")));
     }
+    Ok(SkyPosition { lon_deg, lat_deg, frame })
+}
+
+/// The frame of an option, else the one of the data.
+pub fn parse_frame(text: Option<&str>, default: Frame) -> Result<Frame> {
+    text.map_or(Ok(default), |t| named("frame", t.parse()))
 }

@@ -50,6 +50,8 @@ fn main() -> ExitCode {
             Command::Npred(args) => commands::npred::run(args, &control),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args),
+            Command::FluxPoints(args) => commands::flux_points::run(args),
+            Command::Convert(args) => commands::convert::run(args),
             Command::Devices(args) => commands::devices::run(args),
             Command::Demo(args) => commands::demo::run(args, &control),
             Command::Bench(args) => match commands::bench::run(args, &control) {

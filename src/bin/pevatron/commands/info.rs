@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use pevatron::datasets::MapDataset;
-use pevatron::flux::FluxMaps;
+use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
 use pevatron::maps::{Map, Mask, WcsGeom};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 use serde_json::{Value, json};
 
-use crate::args::{InfoArgs, frame_name};
+use crate::args::InfoArgs;
 use crate::report;
 
 pub fn run(args: &InfoArgs) -> Result<()> {
@@ -32,6 +32,7 @@ fn describe(path: &Path) -> Result<Value> {
     match pevatron::io::file_kind(path)? {
         FileKind::MapDataset => dataset(path),
         FileKind::FluxMaps => flux_maps(path),
+        FileKind::FluxPoints => flux_points(path),
         FileKind::Map => map(path),
         FileKind::Models => models(path),
         FileKind::Other(what) => Err(Error::input_at(Place::file(path), format!("{what}, which is not read here"))),
@@ -44,7 +45,7 @@ fn geometry(geom: &WcsGeom) -> Value {
     let (sx, sy) = geom.pixel_scales_deg();
     json!({
         "projection": header.projection,
-        "frame": frame_name(geom.frame()),
+        "frame": geom.frame().name(),
         "npix": [geom.nx(), geom.ny()],
         "pixel_deg": [sx, sy],
         "center_lon_deg": center.map(|c| c.lon_deg),
@@ -93,7 +94,7 @@ fn dataset(path: &Path) -> Result<Value> {
 fn flux_maps(path: &Path) -> Result<Value> {
     let maps = FluxMaps::read(path)?;
     let quantities: Vec<_> = maps.available_quantities().map(|q| q.name()).collect();
-    let best = super::max_sqrt_ts(&maps)?;
+    let best = if maps.geom().as_wcs().is_ok() && maps.has_any_ts() { super::max_sqrt_ts(&maps)? } else { None };
     Ok(json!({
         "file": path,
         "kind": "FluxMaps",
@@ -101,7 +102,7 @@ fn flux_maps(path: &Path) -> Result<Value> {
         "quantities": quantities,
         "reference_model": maps.reference_model().name,
         "energy_edges_tev": maps.geom().axis("energy")?.edges_tev()?,
-        "geometry": geometry(maps.geom().as_wcs()?),
+        "geometry": maps.geom().as_wcs().ok().map(geometry),
         "n_sigma": maps.meta.n_sigma,
         "n_sigma_ul": maps.meta.n_sigma_ul,
         "max_sqrt_ts": best.map(|(value, p, group)| {
@@ -109,6 +110,25 @@ fn flux_maps(path: &Path) -> Result<Value> {
         }),
         "meta": maps.meta.entries,
     }))
+}
+
+fn flux_points(path: &Path) -> Result<Value> {
+    let (collection, warnings) = pevatron::flux::FluxPointsCollection::read(path, &FromTable::default())?;
+    let mut entries = Vec::new();
+    for (key, points) in collection.iter() {
+        let quantities: Vec<_> = points.available_quantities().map(|q| q.name()).collect();
+        entries.push(json!({
+            "source": key.source,
+            "lon_deg": key.position.map(|p| p.lon_deg),
+            "lat_deg": key.position.map(|p| p.lat_deg),
+            "sed_type": points.sed_type_init().name(),
+            "energy_ref_tev": points.energy_ref_tev()?,
+            "time_bins": points.time_axis().map(|a| a.nbin()),
+            "n_sigma_ul": points.has_ul().then(|| points.n_sigma_ul()),
+            "quantities": quantities,
+        }));
+    }
+    Ok(json!({ "file": path, "kind": "FluxPoints", "points": entries, "problems": warnings }))
 }
 
 fn map(path: &Path) -> Result<Value> {

@@ -1,8 +1,10 @@
 //! One file per command: options → library → output.
 
 pub mod bench;
+pub mod convert;
 pub mod demo;
 pub mod devices;
+pub mod flux_points;
 pub mod info;
 pub mod npred;
 pub mod plot;

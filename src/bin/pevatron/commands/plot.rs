@@ -4,11 +4,11 @@ use std::path::Path;
 
 use ndarray::Array2;
 use pevatron::datasets::MapDataset;
-use pevatron::flux::{FluxMaps, SedType};
+use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType};
 use pevatron::io::FileKind;
 use pevatron::maps::{Map, WcsGeom};
 use pevatron::models::{Model, Models};
-use pevatron::plot::{ColourMap, Figure, MapImage, Marker, Stretch};
+use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
@@ -29,13 +29,28 @@ pub fn run(args: &PlotArgs) -> Result<()> {
         None => Vec::new(),
     };
     let quantity = args.quantity.as_deref();
+    let kind = args.kind.as_deref();
+    let wants = |allowed: &[&str]| match kind {
+        Some(k) if !allowed.contains(&k) => {
+            Err(Error::options("kind", format!("'{k}' is not drawn of this file, only {}", allowed.join(", "))))
+        }
+        _ => Ok(()),
+    };
     match pevatron::io::file_kind(&args.file)? {
+        FileKind::FluxMaps if kind == Some("histogram") => histogram(args, &markers)?,
         FileKind::FluxMaps => {
+            wants(&["map", "histogram"])?;
             let maps = FluxMaps::read(&args.file)?;
-            let quantity = quantity.unwrap_or("sqrt_ts");
-            write_flux_picture(&maps, quantity, args.energy, args.width, &markers, &args.output, args.overwrite)?;
+            let style =
+                FluxPicture { quantity: quantity.unwrap_or("sqrt_ts"), contours: contours(args)?, markers: &markers };
+            write_flux_maps(&maps, &style, args.energy, args.width, &args.output, args.overwrite)?;
+        }
+        FileKind::FluxPoints => {
+            wants(&["sed", "light-curve", "profiles"])?;
+            flux_points(args)?;
         }
         FileKind::MapDataset => {
+            wants(&["map"])?;
             let dataset = MapDataset::read(&args.file)?;
             let part = quantity.unwrap_or("counts");
             let map = match part {
@@ -73,6 +88,114 @@ fn markers_of(models: &Models) -> Vec<Marker> {
         .collect()
 }
 
+/// Levels of `--contours`.
+fn contours(args: &PlotArgs) -> Result<Vec<f64>> {
+    let level = |text: &str| {
+        let value = text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+        value.ok_or_else(|| Error::options("contours", format!("'{text}' is not a finite number")))
+    };
+    args.contours.as_deref().map_or(Ok(Vec::new()), |list| list.split(',').map(level).collect())
+}
+
+/// The significances of flux maps as a histogram.
+fn histogram(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
+    let maps = FluxMaps::read(&args.file)?;
+    let sqrt_ts = maps.sqrt_ts()?;
+    let geom = sqrt_ts.wcs_geom()?.to_image();
+    let radius = match &args.exclude_radius {
+        Some(text) => Some(crate::args::named("exclude_radius", text.parse::<pevatron::units::Angle>())?.to_deg()),
+        None => None,
+    };
+    if radius.is_some_and(|r| r <= 0.0) {
+        return Err(Error::options("exclude_radius", "must be positive"));
+    }
+    let is_off = |i: usize, radius: f64| {
+        let here = geom.pix_to_sky((i % geom.nx()) as f64, (i / geom.nx()) as f64);
+        here.is_some_and(|p| markers.iter().all(|m| m.position().separation_deg(p) > radius))
+    };
+    let off: Option<Vec<bool>> = radius.map(|r| (0..geom.nx() * geom.ny()).map(|i| is_off(i, r)).collect());
+    let edges = sqrt_ts.geom().axis("energy")?.edges_tev()?;
+    let mut figure = Figure::new().width_px(args.width);
+    for group in chosen(args.energy, edges.len() - 1)? {
+        let values: Vec<f64> = sqrt_ts.plane_f64(group).iter().copied().collect();
+        let title = format!("{} – {}", energy_text(edges[group]), energy_text(edges[group + 1]));
+        figure = figure.panel(plot::significance_histogram(&values, off.as_deref())?.title(title));
+    }
+    write_figure(figure.draw()?, &args.output, args.overwrite)
+}
+
+/// A table of flux points: spectra, a light curve or likelihood profiles.
+fn flux_points(args: &PlotArgs) -> Result<()> {
+    let (collection, _) = FluxPointsCollection::read(&args.file, &FromTable::default())?;
+    let sed = args.quantity.as_deref().map(str::parse::<SedType>).transpose()?;
+    let first = collection.iter().next().map(|(_, p)| p);
+    let Some(points) = first else { return Err(Error::input_at(Place::file(&args.file), "there are no flux points")) };
+    let sed = sed.unwrap_or(points.sed_type_plot_default());
+    let is_curve = points.time_axis().is_some();
+    let chart = match args.kind.as_deref() {
+        Some("profiles") => plot::profile_chart(points, sed)?,
+        Some("sed") if is_curve => {
+            return Err(Error::options("kind", "a light curve has no single spectrum").with_help("take light-curve"));
+        }
+        Some("light-curve") | None if is_curve => plot::light_curve_chart(points, sed)?,
+        Some("light-curve") => {
+            return Err(Error::options("kind", "the points have no times, so there is no light curve"));
+        }
+        _ => {
+            if let Some(path) = &args.sources {
+                let models = Models::read(path)?;
+                return write_spectra_with(&collection, sed, Some(&models), args.width, &args.output, args.overwrite);
+            }
+            return write_spectra(&collection, Some(sed), args.width, &args.output, args.overwrite);
+        }
+    };
+    write_figure(Figure::new().width_px(args.width).panel(chart).draw()?, &args.output, args.overwrite)
+}
+
+/// The spectra of a collection in one chart.
+pub fn write_spectra(
+    collection: &FluxPointsCollection,
+    sed: Option<SedType>,
+    width: u32,
+    path: &Path,
+    overwrite: bool,
+) -> Result<()> {
+    let default = collection.iter().next().map_or(SedType::Dnde, |(_, p)| p.sed_type_plot_default());
+    write_spectra_with(collection, sed.unwrap_or(default), None, width, path, overwrite)
+}
+
+fn write_spectra_with(
+    collection: &FluxPointsCollection,
+    sed: SedType,
+    models: Option<&Models>,
+    width: u32,
+    path: &Path,
+    overwrite: bool,
+) -> Result<()> {
+    let spectra: Vec<(&str, &FluxPoints)> =
+        collection.iter().map(|(k, p)| (k.source.as_deref().unwrap_or("flux points"), p)).collect();
+    if spectra.len() > MOST_PANELS {
+        return Err(Error::options("sources", format!("{} spectra are too many for one chart", spectra.len())));
+    }
+    let mut chart = plot::sed_chart(&spectra, sed)?;
+    // The source of the same name, where there is one.
+    let named = |m: &Model| matches!(m, Model::Sky(sky) if spectra.iter().any(|(name, _)| *name == sky.name));
+    let sky = |m: &Model| match m {
+        Model::Sky(sky) => Some(sky.clone()),
+        _ => None,
+    };
+    let list = models.map(|m| m.components.as_slice()).unwrap_or_default();
+    if let Some(model) = list.iter().find(|m| named(m)).or(list.first()).and_then(sky) {
+        let ends = |list: Vec<f64>, pick: fn(f64, f64) -> f64| list.into_iter().reduce(pick).unwrap_or(1.0);
+        let (min, max) =
+            (ends(spectra[0].1.energy_min_tev()?, f64::min), ends(spectra[0].1.energy_max_tev()?, f64::max));
+        for series in plot::model_series(model.spectral.as_ref(), &model.name, sed, (min, max))? {
+            chart = chart.series(series);
+        }
+    }
+    write_figure(Figure::new().width_px(width).panel(chart).draw()?, path, overwrite)
+}
+
 /// One panel per energy group (or the chosen one) of a quantity of flux maps.
 pub fn write_flux_picture(
     maps: &FluxMaps,
@@ -83,6 +206,25 @@ pub fn write_flux_picture(
     path: &Path,
     overwrite: bool,
 ) -> Result<()> {
+    write_flux_maps(maps, &FluxPicture { quantity, contours: Vec::new(), markers }, energy, width, path, overwrite)
+}
+
+/// What a picture of flux maps shows.
+struct FluxPicture<'a> {
+    quantity: &'a str,
+    contours: Vec<f64>,
+    markers: &'a [Marker],
+}
+
+fn write_flux_maps(
+    maps: &FluxMaps,
+    style: &FluxPicture<'_>,
+    energy: Option<usize>,
+    width: u32,
+    path: &Path,
+    overwrite: bool,
+) -> Result<()> {
+    let (quantity, markers) = (style.quantity, style.markers);
     let mut names = Vec::new();
     let mut found = None;
     for sed in SedType::ALL {
@@ -103,7 +245,7 @@ pub fn write_flux_picture(
         return Err(Error::options("energy", format!("{} energy groups are too many panels", groups.len()))
             .with_help(format!("choose one of 0 to {}", edges.len() - 2)));
     }
-    let mut figure = Figure::new().width_px(width).shared_range(quantity == "sqrt_ts");
+    let mut figure = Figure::new().width_px(width).shared_range(true);
     // Wide maps stay legible one below the other.
     if groups.len() <= 4 && 2 * geom.nx() >= 3 * geom.ny() {
         figure = figure.columns(1);
@@ -111,6 +253,10 @@ pub fn write_flux_picture(
     for group in &groups {
         let title = format!("{} – {}", energy_text(edges[*group]), energy_text(edges[group + 1]));
         let image = MapImage::new(&map.plane_f64(*group), &geom)?.title(title).markers(markers.iter().cloned());
+        // Fluxes fall by orders of magnitude from group to group, on one scale for all.
+        let spread = groups.len() > 1 && !map.unit().to_string().is_empty();
+        let image = if spread { image.stretch(Stretch::Asinh) } else { image };
+        let image = if style.contours.is_empty() { image } else { image.contours(&style.contours) };
         figure = figure.panel(styled(image, quantity, map.unit().to_string()));
     }
     write_figure(figure.draw()?, path, overwrite)
