@@ -6,12 +6,11 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use support::fits_file::FitsFile;
-use support::program::{Place, data, dataset};
+use support::program::{Place, assert_sober, data, dataset};
 
 /// A run that is quick and the same everywhere; options that matter to a test are added.
 fn tsmap<'a>(input: &'a str, more: &[&'a str]) -> Vec<&'a str> {

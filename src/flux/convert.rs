@@ -51,7 +51,7 @@ impl FluxMaps {
     ///
     /// # Errors
     /// Where the reference model does not allow the conversion.
-    pub fn to_sed(&self, sed: SedType) -> Result<Vec<(String, Cow<'_, Map>)>> {
+    pub fn to_maps(&self, sed: SedType) -> Result<Vec<(String, Cow<'_, Map>)>> {
         let mut maps = Vec::new();
         let order = if sed == SedType::Likelihood { [0, 1, 2, 3, 4, 5] } else { FLUX_ORDER };
         for (quantity, _) in order.map(|i| ENDINGS[i]) {
@@ -71,13 +71,13 @@ impl FluxMaps {
         Ok(maps)
     }
 
-    /// From maps of one SED type, by the names that a file has them under; the inverse of [`FluxMaps::to_sed`]. Maps of
+    /// From maps of one SED type, by the names that a file has them under; the inverse of [`FluxMaps::to_maps`]. Maps of
     /// names that do not belong to the type are left out.
     ///
     /// # Errors
     /// Where the required map is missing, names both what is there and what is needed; for unlike geometries, units
     /// that are not those of the type, and where the reference model does not allow the conversion.
-    pub fn from_sed(sed: SedType, maps: Vec<(String, Map)>, reference_model: SkyModel) -> Result<Self> {
+    pub fn from_maps(sed: SedType, maps: Vec<(String, Map)>, reference_model: SkyModel) -> Result<Self> {
         let Some((_, required)) = maps.iter().find(|(name, _)| name == sed.stem()) else {
             let names: Vec<&str> = maps.iter().map(|m| m.0.as_str()).collect();
             return Err(Error::input(

@@ -55,6 +55,8 @@ impl Default for FluxMeta {
 }
 
 /// Maps of a norm relative to a reference model, and what belongs to them (Gammapy's `FluxMaps`).
+#[doc(alias = "FluxMap")]
+#[doc(alias = "FluxEstimate")]
 #[derive(Debug, Clone)]
 pub struct FluxMaps {
     geom: Arc<Geom>,

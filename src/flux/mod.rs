@@ -15,7 +15,7 @@
 //! flux.insert(FluxQuantity::Norm, norm)?;
 //! let dnde: Vec<f64> = flux.dnde()?.data().iter().collect();
 //! assert!((dnde[0] / 2e-13 - 1.0).abs() < 1e-12);
-//! let maps = flux.to_sed(SedType::Flux)?;
+//! let maps = flux.to_maps(SedType::Flux)?;
 //! assert_eq!((maps[0].0.as_str(), maps[0].1.unit().to_string().as_str()), ("flux", "s-1 cm-2"));
 //! # Ok::<(), pevatron::Error>(())
 //! ```

@@ -260,7 +260,12 @@ fn outside(axis: &MapAxis, min: f64, max: f64) -> Error {
     let (unit, bounds) = (axis.unit(), axis.bounds());
     let what = if min == max { format!("holds {min} {unit}") } else { format!("lies between {min} and {max} {unit}") };
     let (first, last) = (bounds[0].0, bounds[bounds.len() - 1].1);
-    Error::options(axis.name(), format!("no bin {what}, the {} bins are from {first} to {last} {unit}", bounds.len()))
+    let there = match axis.node_type() {
+        // Whole bins are looked for, else centres.
+        NodeType::Intervals => format!("the {} bins are from {first} to {last} {unit}", bounds.len()),
+        _ => format!("the bins from {first} to {last} {unit} are centred on {:?}", axis.center()),
+    };
+    Error::options(axis.name(), format!("no bin {what}, {there}"))
 }
 
 /// Start and stop of the bins of a time axis as modified Julian dates.

@@ -174,7 +174,7 @@ impl FluxPoints {
 
     fn push_quantities(&self, table: &mut Table, rows: &Rows<'_>, sed: SedType) -> Result<()> {
         let in_scan = |name: &str| ["stat_scan", "norm_scan", "dnde_scan_values"].contains(&name);
-        for (name, map) in self.to_sed(sed)? {
+        for (name, map) in self.to_maps(sed)? {
             if in_scan(&name) || (name == "is_ul" && !self.has_ul()) {
                 continue;
             }
@@ -254,7 +254,7 @@ impl FluxPoints {
             warnings.push("no reference model: a point source with an E^-2 spectrum is taken".to_string());
             FluxMaps::default_reference_model()
         });
-        let mut flux = FluxMaps::from_sed(sed, maps, model)?;
+        let mut flux = FluxMaps::from_maps(sed, maps, model)?;
         if let Some(scan) = find("stat_scan") {
             let norms = table.column("norm_scan")?;
             insert_profiles(&mut flux, scan, norms, &axes, &region)?;

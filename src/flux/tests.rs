@@ -72,7 +72,7 @@ fn assert_close(found: &[f64], expected: &[f64], rel: f64) {
 /// `flux_maps.dnde_ref` and so on, `flux_maps.dnde` of a pixel and so on.
 /// All maps of a SED type as copies.
 fn owned(flux: &FluxMaps, sed: SedType) -> Vec<(String, Map)> {
-    flux.to_sed(sed).unwrap().into_iter().map(|(name, map)| (name, map.into_owned())).collect()
+    flux.to_maps(sed).unwrap().into_iter().map(|(name, map)| (name, map.into_owned())).collect()
 }
 
 #[test]
@@ -125,14 +125,14 @@ fn conversions_of_the_golden_file() {
     }
     let mut compared = 0;
     for sed in SedType::ALL {
-        let maps = flux.to_sed(sed).unwrap();
+        let maps = flux.to_maps(sed).unwrap();
         for (name, found) in &maps {
             assert_close(&values(found), &column(name), 1e-11);
             let unit: Unit = pixels[0]["values"][name]["unit"].as_str().unwrap().parse().unwrap();
             assert_eq!(found.unit(), &unit, "{name}");
             compared += 1;
         }
-        let back = FluxMaps::from_sed(sed, owned(&flux, sed), log_parabola()).unwrap();
+        let back = FluxMaps::from_maps(sed, owned(&flux, sed), log_parabola()).unwrap();
         for quantity in flux.available_quantities() {
             assert_close(&values(back.get(quantity).unwrap()), &values(flux.get(quantity).unwrap()), 1e-12);
         }
@@ -147,7 +147,7 @@ fn conversions_of_the_golden_file() {
 #[test]
 fn maps_are_in_gammapys_order() {
     let flux = one_pixel();
-    let names = |sed| flux.to_sed(sed).unwrap().into_iter().map(|m| m.0).collect::<Vec<_>>().join(" ");
+    let names = |sed| flux.to_maps(sed).unwrap().into_iter().map(|m| m.0).collect::<Vec<_>>().join(" ");
     assert_eq!(
         names(SedType::Likelihood),
         "norm norm_err norm_errn norm_errp norm_ul norm_sensitivity ts sqrt_ts npred npred_excess is_ul success"
@@ -259,20 +259,20 @@ fn missing_and_impossible_conversions_are_named() {
     assert!(flux.norm_ul().is_ok() && flux.require(FluxQuantity::Counts).is_err());
     flux = FluxMaps::new(flux.geom().clone(), log_parabola());
     assert!(flux.dnde().unwrap_err().to_string().contains("norm"));
-    assert!(flux.to_sed(SedType::Dnde).unwrap().is_empty());
+    assert!(flux.to_maps(SedType::Dnde).unwrap().is_empty());
 
     let maps = vec![("flux".to_string(), Map::zeros(flux.geom().clone(), "cm-2 s-1".parse().unwrap()))];
-    let error = FluxMaps::from_sed(SedType::Dnde, maps.clone(), log_parabola()).unwrap_err().to_string();
+    let error = FluxMaps::from_maps(SedType::Dnde, maps.clone(), log_parabola()).unwrap_err().to_string();
     assert!(error.contains("dnde") && error.contains("[flux]"), "{error}");
     let wrong = vec![("dnde".to_string(), maps[0].1.clone())];
-    let error = FluxMaps::from_sed(SedType::Dnde, wrong, log_parabola()).unwrap_err().to_string();
+    let error = FluxMaps::from_maps(SedType::Dnde, wrong, log_parabola()).unwrap_err().to_string();
     assert!(error.contains("cm-2 s-1") && error.contains("TeV-1"), "{error}");
 
     let norm = SkyModel::new("diffuse", Arc::new(PowerLawNormSpectralModel::default()), None);
     let mut flux = one_pixel().with_reference_model(norm);
     let error = flux.flux().unwrap_err();
     assert!(error.to_string().contains("diffuse") && error.help().unwrap().contains("likelihood"));
-    assert!(flux.to_sed(SedType::Likelihood).is_ok());
+    assert!(flux.to_maps(SedType::Likelihood).is_ok());
     flux = flux.with_reference_model(SkyModel::new("x", Arc::new(PowerLawSpectralModel::new(2.0, 1e308, 1e9)), None));
     assert!(flux.flux().unwrap_err().to_string().contains("inf"));
 
@@ -280,7 +280,7 @@ fn missing_and_impossible_conversions_are_named() {
     let points = geom(1, vec![nodes]);
     let make = |name: &str, sed: SedType| {
         let map = Map::zeros(points.clone(), sed.unit().parse().unwrap());
-        FluxMaps::from_sed(sed, vec![(name.to_string(), map)], log_parabola())
+        FluxMaps::from_maps(sed, vec![(name.to_string(), map)], log_parabola())
     };
     assert!(make("flux", SedType::Flux).unwrap_err().to_string().contains("no bins"));
     let flux = make("dnde", SedType::Dnde).unwrap();
@@ -302,9 +302,9 @@ proptest! {
         flux.insert(FluxQuantity::Norm, map(&geom, "", &values_in)).unwrap();
         flux.insert(FluxQuantity::NormUl, map(&geom, "", &values_in)).unwrap();
         for first in SedType::ALL {
-            let there = FluxMaps::from_sed(first, owned(&flux, first), model()).unwrap();
+            let there = FluxMaps::from_maps(first, owned(&flux, first), model()).unwrap();
             for second in SedType::ALL {
-                let back = FluxMaps::from_sed(second, owned(&there, second), model()).unwrap();
+                let back = FluxMaps::from_maps(second, owned(&there, second), model()).unwrap();
                 assert_close(&values(&back.norm_ul().unwrap()), &values_in, 1e-13);
                 assert_eq!(back.meta.sed_type_init, second);
             }

@@ -198,7 +198,7 @@ pub(super) fn fields(line: &str, delimiter: char, number: usize) -> Result<Vec<S
     let mut list = Vec::new();
     let mut chars = line.trim().chars().peekable();
     loop {
-        while delimiter == ' ' && chars.peek().is_some_and(|c| c.is_whitespace()) {
+        while chars.peek().is_some_and(|c| c.is_whitespace() && *c != delimiter || *c == ' ') {
             chars.next();
         }
         let mut field = String::new();

@@ -7,6 +7,18 @@ use super::spatial::SpatialModel;
 use super::spectral::SpectralModel;
 
 /// A source: spectrum times shape.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pevatron::maps::Frame;
+/// use pevatron::models::SkyModel;
+/// use pevatron::models::spatial::PointSpatialModel;
+/// use pevatron::models::spectral::PowerLawSpectralModel;
+/// let spectral = Arc::new(PowerLawSpectralModel::new(2.5, 1e-12, 1.0));
+/// let spatial = Arc::new(PointSpatialModel::new(83.63, 22.01, Frame::Icrs));
+/// let model = SkyModel::new("Crab", spectral, Some(spatial));
+/// assert!((model.spectral.evaluate(10.0) / 1e-12 - 10f64.powf(-2.5)).abs() < 1e-15);
+/// ```
 #[derive(Debug, Clone)]
 pub struct SkyModel {
     /// Name.

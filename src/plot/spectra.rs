@@ -43,7 +43,7 @@ impl Values {
             SedType::Eflux | SedType::E2dnde => ERG.to_string(),
             other => other.unit().to_string(),
         };
-        let maps = points.to_sed(sed)?;
+        let maps = points.to_maps(sed)?;
         let find = |ending: &str| -> Result<Option<Vec<f64>>> {
             let name = format!("{}{ending}", sed.stem());
             let Some((_, map)) = maps.iter().find(|(n, _)| *n == name) else { return Ok(None) };

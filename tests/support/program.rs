@@ -95,7 +95,7 @@ impl Place {
 }
 
 #[track_caller]
-fn assert_sober(stderr: &str, told: &str) {
+pub fn assert_sober(stderr: &str, told: &str) {
     for word in ["panicked", "RUST_BACKTRACE", "stack backtrace", "unwrap()", "src/"] {
         assert!(!stderr.contains(word), "'{word}' in {told}");
     }

@@ -93,6 +93,7 @@ impl std::str::FromStr for NormScan {
 /// assert_eq!(estimator.rtol, 0.01);
 /// ```
 #[doc(alias = "TSMapEstimator")]
+#[doc(alias = "TSMAPEstimator")]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TsMapEstimator {

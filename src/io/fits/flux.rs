@@ -67,7 +67,19 @@ impl FluxMaps {
     /// # Errors
     /// As [`FluxMaps::read`].
     pub fn read_with_warnings(path: impl AsRef<Path>) -> Result<(Self, Vec<String>)> {
-        let mut reader = FitsReader::open(path.as_ref())?;
+        Self::from_reader(FitsReader::open(path.as_ref())?)
+    }
+
+    /// From the bytes of an uncompressed file, as [`FluxMaps::to_bytes`] makes them. Gammapy: `from_hdulist`.
+    ///
+    /// # Errors
+    /// As [`FluxMaps::read`]; the reference model must be inside, else a point source with an E^-2 spectrum is taken.
+    #[doc(alias = "from_hdulist")]
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        Self::from_reader(FitsReader::from_bytes(Path::new(""), bytes)?).map(|(maps, _)| maps)
+    }
+
+    fn from_reader(mut reader: FitsReader) -> Result<(Self, Vec<String>)> {
         let content = read(&mut reader)?;
         let mut warnings = Vec::new();
         let model = match &content.model {
@@ -76,13 +88,13 @@ impl FluxMaps {
                 let named = content.model_name.as_deref().unwrap_or("none");
                 warnings.push(format!(
                     "{}: the reference model ({named}) was not found; a point source with an E^-2 spectrum is taken",
-                    path.as_ref().display()
+                    reader.path().display()
                 ));
                 Self::default_reference_model()
             }
         };
         let owned = content.maps.into_iter().map(|(name, map)| (name, map.into_owned())).collect();
-        let mut maps = Self::from_sed(content.sed, owned, model).map_err(|e| e.at(&reader.place()))?;
+        let mut maps = Self::from_maps(content.sed, owned, model).map_err(|e| e.at(&reader.place()))?;
         maps.gti = content.gti;
         maps.meta = content.meta;
         if reader.primary().text(SCAN_ZERO).is_none() && counts_from_nothing(&maps) {
@@ -97,20 +109,35 @@ impl FluxMaps {
     /// # Errors
     /// [`Error::Options`] where one of the two files exists and is not to be replaced or the folder is missing;
     /// [`Error::Io`] where writing fails.
+    #[doc(alias = "save")]
     pub fn write(&self, path: impl AsRef<Path>, sed: SedType, options: &WriteOptions) -> Result<()> {
         let path = path.as_ref();
         check_output(path, options.overwrite)?;
         check_output(model_path(path), options.overwrite)?;
+        write(path, &self.content(sed, model_path(path))?, options)
+    }
+
+    /// The bytes of the FITS file of a SED type, with the reference model inside: for programs that keep files
+    /// elsewhere. Gammapy: `to_hdulist`.
+    ///
+    /// # Errors
+    /// Where the reference model does not allow the SED type, or memory is short.
+    #[doc(alias = "to_hdulist")]
+    pub fn to_bytes(&self, sed: SedType, options: &WriteOptions) -> Result<Vec<u8>> {
+        let content = self.content(sed, PathBuf::new())?;
+        Ok(file(&content, options)?.finish()?.to_vec())
+    }
+
+    fn content(&self, sed: SedType, model_path: PathBuf) -> Result<Content<'_>> {
         let models = Models { components: vec![Model::Sky(self.reference_model().clone())] };
-        let content = Content {
+        Ok(Content {
             sed,
-            maps: self.to_sed(sed)?,
+            maps: self.to_maps(sed)?,
             model_name: None,
-            model: Some(ModelSource { yaml: models.to_yaml()?, path: model_path(path) }),
+            model: Some(ModelSource { yaml: models.to_yaml()?, path: model_path }),
             gti: self.gti.clone(),
             meta: self.meta.clone(),
-        };
-        write(path, &content, options)
+        })
     }
 }
 
@@ -260,7 +287,8 @@ fn encoding(name: &str) -> Encoding {
     }
 }
 
-fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
+/// The file in memory.
+fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
     let mut out = MemoryWriter::new(content.maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
     out.image(8, &[]);
     out.text("SED_TYPE", content.sed.name(), "how fluxes are expressed");
@@ -297,7 +325,12 @@ fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<(
     if let Some(intervals) = &content.gti {
         gti::write(&mut out, intervals);
     }
-    let Some(model) = beside else { return save(out, path, options.overwrite) };
+    Ok(out)
+}
+
+fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
+    let out = file(content, options)?;
+    let Some(model) = &content.model else { return save(out, path, options.overwrite) };
     let existed = model.path.exists();
     write_atomic(&model.path, options.overwrite, |file| file.write_all(model.yaml.as_bytes()))?;
     save(out, path, options.overwrite).inspect_err(|_| {

@@ -228,7 +228,7 @@ fn write_flux_maps(
     let mut names = Vec::new();
     let mut found = None;
     for sed in SedType::ALL {
-        for (name, map) in maps.to_sed(sed).unwrap_or_default() {
+        for (name, map) in maps.to_maps(sed).unwrap_or_default() {
             if name == quantity && found.is_none() {
                 found = Some(map.into_owned());
             } else if !names.contains(&name) {
