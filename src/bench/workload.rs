@@ -118,12 +118,14 @@ impl Workload {
         list
     }
 
-    /// Those of one size that the names stand for: `tsmap` means all whose name begins with it. No names: all.
+    /// Those of one size that the names stand for: `tsmap` means all whose name begins with it. No names: all. Small
+    /// sizes may have none of them.
     ///
     /// # Errors
     /// [`Error::Options`] for a name that fits none.
     pub fn select(size: Size, names: &[String]) -> Result<Vec<Self>> {
-        let all = Self::standard(size);
+        // Small sizes have fewer workloads, but no other names.
+        let all = Self::standard(Size::Standard);
         let fits =
             |workload: &Self, name: &str| workload.name == name || workload.name.starts_with(&format!("{name}_"));
         if let Some(wrong) = names.iter().find(|name| !all.iter().any(|w| fits(w, name))) {
@@ -131,7 +133,8 @@ impl Workload {
             return Err(Error::options("workload", format!("'{wrong}' is not one of {}", known.join(", ")))
                 .with_help("the first part of a name stands for all that begin with it, e.g. tsmap"));
         }
-        Ok(all.into_iter().filter(|w| names.is_empty() || names.iter().any(|name| fits(w, name))).collect())
+        let all = Self::standard(size).into_iter();
+        Ok(all.filter(|w| names.is_empty() || names.iter().any(|name| fits(w, name))).collect())
     }
 
     /// The largest size of which everything that `names` stand for needs at most `bytes`; the smallest where none does.

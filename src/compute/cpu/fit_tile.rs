@@ -12,7 +12,7 @@ use super::sensitivity::{SensitivityScratch, sensitivity};
 use super::simd::{LANES, Simd};
 use super::tile::{Tile, TileData};
 use super::wide::{Mask, Wide};
-use super::wing::{Reach, SIX, TERMS, Wing};
+use super::wing::{CORES, EIGHT, Reach, SIX, TERMS, Table};
 use crate::kernels::ts_map::{Window, WindowFit};
 use crate::kernels::{TsMapOutput, TsMapStatus};
 
@@ -38,8 +38,10 @@ const WING_ATTEMPTS: usize = 2;
 /// The wing is made for norms this much farther out than those of the last patch.
 const REACH_MARGIN: f64 = 1.2;
 
-/// Rounding of moments by transforms that a likelihood may have.
-const MOST_NOISE: f64 = 6e-4;
+/// Attempts with moments by transforms before a list is made.
+const MOMENT_ATTEMPTS: usize = 3;
+/// The same for moments without their core, which is made for the norms that the moments themselves foretell.
+const CORE_MARGIN: f64 = 1.1;
 
 /// Fits the double-precision way, for single pixels.
 pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
@@ -128,16 +130,23 @@ fn fit_patch<V: Simd>(
     let usual = wanted.and(awkward.not());
     let moments = if plan.moments.is_some() { scratch.moments.patch(at) } else { [Wide::ZERO; TERMS] };
     let c_max = c_bound(plan, &scratch.data, at);
-    let mut table = match plan.moments {
-        Some(_) => Wing::table_for(first_reach(plan, &moments, pixel, &scratch.data, usual), c_max, 0),
-        None => None,
+    let n_sigma = plan.settings.n_sigma_ul.max(plan.settings.n_sigma);
+    let mut way = match plan.moments {
+        Some(_) => {
+            Way::choose(&first_look(plan, &moments, pixel, &scratch.data, usual), c_max, &scratch.moments, n_sigma)
+        }
+        None => Way::List,
     };
     let mut expected = None;
-    let mut lists = 0;
+    let (mut transformed, mut lists) = (0, 0);
     loop {
-        let source = match table {
-            Some(table) => Source::Moments { moments: &moments, table },
-            None => {
+        let source = match way {
+            Way::Moments { table } => Source::Moments { moments: &moments, table },
+            Way::Core { limit, table } => {
+                scratch.data.spread_counts(plan, tile);
+                Source::Core { moments: &moments, limit, table }
+            }
+            Way::List => {
                 if !scratch.strip {
                     scratch.data.enter_strip(plan, tile, at.0);
                     scratch.strip = true;
@@ -149,19 +158,73 @@ fn fit_patch<V: Simd>(
                 Source::List { wing_limit: reach.map_or(0.0, |reach| reach.largest_c(&SIX) / REACH_MARGIN) as f32 }
             }
         };
-        let (fits, failed, reach, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, scratch);
-        let noisy = table.is_some() && scratch.moments.noise(reach.high.max(reach.low)) > MOST_NOISE;
+        let (fits, failed, look, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, scratch);
+        let noisy = way.table().is_some_and(|table| look.is_noisy(&scratch.moments, n_sigma, table));
         if holds && !noisy {
-            if table.is_none() {
-                scratch.reach = Some(reach);
+            if matches!(way, Way::List) {
+                scratch.reach = Some(look.reach);
             }
             return (fits, awkward.or(failed));
         }
-        expected = Some(reach);
-        table = table.filter(|_| !noisy).and_then(|table| Wing::table_for(reach, c_max, table + 1));
+        expected = Some(look.reach);
+        transformed += 1;
+        way = match way {
+            Way::Moments { .. } | Way::Core { .. } if transformed <= MOMENT_ATTEMPTS => {
+                Way::choose(&look, c_max, &scratch.moments, n_sigma)
+            }
+            _ => Way::List,
+        };
         if lists > WING_ATTEMPTS {
             return (fits, wanted);
         }
+    }
+}
+
+/// How a patch is fitted.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// All bins as moments by transforms.
+    Moments { table: &'static Table },
+    /// The same, without bins with c above the limit, which are listed.
+    Core { limit: f32, table: &'static Table },
+    /// From a list of bins.
+    List,
+}
+
+impl Way {
+    /// Moments, with the narrowest table that holds over the reach; without their core where none does; not at all
+    /// where they are too noisy.
+    fn choose(look: &Look, c_max: f64, moments: &Moments, n_sigma: f64) -> Self {
+        if let Some(table) = EIGHT.iter().find(|table| look.reach.largest_c(table) >= c_max)
+            && !look.is_noisy(moments, n_sigma, table)
+        {
+            return Self::Moments { table };
+        }
+        match CORES.into_iter().find(|table| !look.is_noisy(moments, n_sigma, table)) {
+            Some(table) => Self::Core { limit: (look.reach.largest_c(table) / CORE_MARGIN) as f32, table },
+            None => Self::List,
+        }
+    }
+
+    fn table(self) -> Option<&'static Table> {
+        match self {
+            Self::Moments { table } | Self::Core { table, .. } => Some(table),
+            Self::List => None,
+        }
+    }
+}
+
+/// What a patch looks at, or is expected to.
+struct Look {
+    reach: Reach,
+    /// Norms and their errors; 0 in lanes that do not matter.
+    norm: Wide,
+    sigma: Wide,
+}
+
+impl Look {
+    fn is_noisy(&self, moments: &Moments, n_sigma: f64, table: &Table) -> bool {
+        moments.is_noisy(self.norm, self.sigma, n_sigma, table)
     }
 }
 
@@ -175,27 +238,32 @@ fn attempt<V: Simd>(
     wanted: Mask,
     source: Source<'_>,
     scratch: &mut Scratch,
-) -> ([WindowFit; LANES], Mask, Reach, bool) {
+) -> ([WindowFit; LANES], Mask, Look, bool) {
     let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, wanted, source, &scratch.data, &mut scratch.patch);
     let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
     let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
-    let reach = patch.reach(&norm, &errors);
-    if !patch.holds(reach) {
-        return ([WindowFit::MASKED; LANES], wanted, reach, false);
+    let q = norm.moved.q.where_or(patch.fitted, Wide::splat(1.0)).at_least(1e-100);
+    let look = Look {
+        reach: patch.reach(&norm, &errors),
+        norm: (norm.base + norm.rest).only(patch.fitted),
+        sigma: q.sqrt().recip().only(patch.fitted),
+    };
+    if !patch.holds(look.reach) {
+        return ([WindowFit::MASKED; LANES], wanted, look, false);
     }
     let failed = norm.failed.or(errors.failed).and(patch.active);
-    (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, reach, true)
+    (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, look, true)
 }
 
-/// Norms that a patch will look at, as the first three moments have it.
+/// What a patch will look at, as the first three moments have it.
 #[inline(always)]
-fn first_reach(
+fn first_look(
     plan: &RunPlan<'_>,
     moments: &[Wide; TERMS],
     pixel: (usize, usize),
     data: &TileData,
     wanted: Mask,
-) -> Reach {
+) -> Look {
     let model = Wide(patch_lanes(&plan.sums.model, plan.shape, pixel, 0.0)) * (plan.norm_scale * data.scale);
     let wanted = wanted.and(model.over(0.0)).and(moments[0].over(0.0));
     let model = model.where_or(wanted, Wide::splat(1.0));
@@ -204,7 +272,8 @@ fn first_reach(
     let sigma = (s3 / s2.at_least(1e-100) * norm + 1.0).at_least(0.1) / s2.at_least(1e-100).sqrt();
     let high = (norm + sigma * plan.settings.n_sigma_ul.max(plan.settings.n_sigma)).only(wanted).highest();
     let low = (sigma * plan.settings.n_sigma - norm).only(wanted).highest();
-    Reach { low: low.max(0.0) * 1.03, high: high.max(0.0) * 1.03 }
+    let reach = Reach { low: low.max(0.0) * 1.03, high: high.max(0.0) * 1.03 };
+    Look { reach, norm: norm.only(wanted), sigma: sigma.only(wanted) }
 }
 
 /// Turns lanes into fits in the units of the run.

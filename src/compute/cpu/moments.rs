@@ -9,7 +9,7 @@ use super::plan::{PATCH, RunPlan};
 use super::simd::LANES;
 use super::tile::{Tile, TileData};
 use super::wide::Wide;
-use super::wing::TERMS;
+use super::wing::{TERMS, Table};
 use crate::kernels::TsMapRun;
 
 /// Bins with counts per window from which on transforms pay. Measured on 51x51 kernels over 10 planes: lists take
@@ -18,6 +18,9 @@ const LEAST_BINS: f64 = 4000.0;
 /// Largest rounding of a product of transforms relative to the roots of the sums of squares of its factors: about five
 /// times the typical one.
 const ROUNDING: f64 = 2e-7;
+
+/// By how many sigmas norms, errors and limits may move by the rounding of transforms.
+const MOST_NOISE: f64 = 6e-4;
 
 /// Transform and kernel spectra of a run.
 pub struct MomentPlan {
@@ -144,15 +147,26 @@ impl Moments {
         })
     }
 
-    /// Bound of the rounding of `L(x)` up to |x|.
+    /// Whether rounding may be seen in fits that found (or expect) `norm`, with errors up to `n_sigma` times `sigma`.
+    ///
+    /// With an error e_k of S_k, the norm moves by `sum k a_k e_k x^(k-1)` times sigma², and the rise of the statistic
+    /// at a displacement d is off by `sum a_k e_k [(x + d)^k - x^k - k d x^(k-1)]`, at most `k (k - 1) / 2 d²
+    /// (|x| + |d|)^(k-2)`: bright sources have large sums, but their rises do not feel the digits that are lost.
     #[inline(always)]
-    pub fn noise(&self, x: f64) -> f64 {
-        let mut power = 1.0;
-        let mut noise = 0.0;
-        for (k, map_noise) in self.noise.iter().enumerate() {
-            power *= x;
-            noise += map_noise * power / (k + 1) as f64;
+    pub fn is_noisy(&self, norm: Wide, sigma: Wide, n_sigma: f64, table: &Table) -> bool {
+        let near = norm.abs();
+        let far = near + sigma * n_sigma;
+        let (mut near_power, mut far_power) = (Wide::splat(1.0), Wide::splat(1.0));
+        let (mut shift, mut rise) = (Wide::ZERO, Wide::ZERO);
+        for (i, (noise, coefficient)) in self.noise.iter().zip(table.coefficients).enumerate() {
+            let (k, weight) = (i as f64 + 1.0, noise * coefficient.abs());
+            shift = shift + near_power * (k * weight);
+            near_power = near_power * near;
+            if i > 0 {
+                rise = rise + far_power * (0.5 * k * (k - 1.0) * weight);
+                far_power = far_power * far;
+            }
         }
-        noise
+        (shift * sigma).max(rise * sigma * sigma * n_sigma).highest() > MOST_NOISE
     }
 }

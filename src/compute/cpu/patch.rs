@@ -5,11 +5,11 @@
 
 use super::dense::{Truncated, lowest_norm};
 use super::passes::{BinList, Moved, Sums, move_to, sums};
-use super::plan::{PATCH, RunPlan, patch_lanes};
+use super::plan::{Cell, PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
 use super::tile::{StripBin, Tile, TileData};
 use super::wide::{Mask, Wide};
-use super::wing::{EIGHT, LIST_TERMS, Reach, SIX, TERMS, Wing};
+use super::wing::{LIST_TERMS, Reach, SIX, TERMS, Table, Wing};
 
 /// Least value of curvatures that are divided by: products of faint bins may vanish in single precision.
 const TINY: f64 = 1e-100;
@@ -27,6 +27,8 @@ const MOST_PASSES: u32 = 30;
 pub struct PatchScratch {
     pub list: BinList,
     pub truncated: Truncated,
+    /// Cells of a plane in which the core has bins.
+    found: Vec<u32>,
 }
 
 /// A patch on its way through the fit.
@@ -62,8 +64,10 @@ pub struct Patch<'p, 'r> {
 pub enum Source<'m> {
     /// The bins, those with c up to a limit as moments.
     List { wing_limit: f32 },
-    /// Moments of all bins, and the table of [`EIGHT`] for them.
-    Moments { moments: &'m [Wide; TERMS], table: usize },
+    /// Moments of all bins, and the table for them.
+    Moments { moments: &'m [Wide; TERMS], table: &'static Table },
+    /// The same; bins with c above a limit are taken out of the moments and listed.
+    Core { moments: &'m [Wide; TERMS], limit: f32, table: &'static Table },
 }
 
 /// Sums at norm 0, found while the list is built, and the largest c.
@@ -131,7 +135,13 @@ impl<'p, 'r> Patch<'p, 'r> {
             Source::Moments { moments, table } => {
                 scratch.list.clear();
                 at_zero.add(moments);
-                wing = Some(Wing::new(*moments, c_bound, &EIGHT[table]));
+                wing = Some(Wing::new(*moments, c_bound, table));
+            }
+            Source::Core { moments, limit, table } => {
+                let mut moments = *moments;
+                at_zero = build_core::<V>(plan, data, at, limit, scratch, &mut moments);
+                at_zero.add(&moments);
+                wing = Some(Wing::new(moments, f64::from(limit).min(c_bound), table));
             }
             Source::List { wing_limit } if wing_limit > 0.0 => {
                 let moments;
@@ -429,6 +439,72 @@ fn build_with_wing<V: Simd>(
     }
     at_zero.c_max = Wide::from_lanes(c_max);
     (at_zero, moments)
+}
+
+/// Lists the bins with c above `limit`, found in the planes of the tile themselves, and takes them out of the moments.
+#[inline(always)]
+fn build_core<V: Simd>(
+    plan: &RunPlan<'_>,
+    data: &TileData,
+    at: (usize, usize),
+    limit: f32,
+    scratch: &mut PatchScratch,
+    moments: &mut [Wide; TERMS],
+) -> AtZero {
+    let PatchScratch { list, found, .. } = scratch;
+    list.clear();
+    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut c_max = V::zero();
+    let stride = data.stride();
+    for (p, plane) in plan.planes.iter().enumerate() {
+        let bound = data.bound(p, at);
+        if bound <= 0.0 {
+            continue;
+        }
+        let least = limit / bound;
+        let cells = &plane.cells[..plane.cells.partition_point(|cell| cell.largest > least)];
+        let (ratios, counts) = (data.window_ratios(p, at), data.window_counts(p, at));
+        let place = |cell: &Cell| cell.row as usize * stride + cell.column as usize;
+        // Which cells hold such bins no processor can foresee: counted up without a branch.
+        found.resize(cells.len().max(found.len()), 0);
+        let mut bins = 0;
+        for (i, cell) in cells.iter().enumerate() {
+            let place = place(cell);
+            found[bins] = i as u32;
+            bins += usize::from((ratios[place] * cell.largest > limit) & (counts[place] > 0.0));
+        }
+        for chunk in found[..bins].chunks(256) {
+            let mut sums = [V::zero(); TERMS];
+            for i in chunk {
+                let cell = &cells[*i as usize];
+                let (ratio, n) = (ratios[place(cell)], counts[place(cell)]);
+                let c = V::splat(ratio).mul(V::load(&plan.table[cell.index as usize]));
+                c_max = c_max.max(c);
+                let mut power = V::splat(n).mul(c);
+                sums[0] = sums[0].add(power);
+                for sum in &mut sums[1..] {
+                    power = power.mul(c);
+                    *sum = sum.add(power);
+                }
+                let mut block = super::simd::Block::ZERO;
+                c.store(&mut block);
+                if n == 1.0 {
+                    list.ones.push(block);
+                } else {
+                    list.others.push(block);
+                    list.other_counts.push(n);
+                }
+            }
+            at_zero.s1.add_lanes(sums[0]);
+            at_zero.s2.add_lanes(sums[1]);
+            at_zero.s3.add_lanes(sums[2]);
+            for (moment, sum) in moments.iter_mut().zip(sums) {
+                *moment = *moment - Wide::from_lanes(sum);
+            }
+        }
+    }
+    at_zero.c_max = Wide::from_lanes(c_max);
+    at_zero
 }
 
 /// Upper bound of c over all bins that a patch sees.

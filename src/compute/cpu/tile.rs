@@ -35,6 +35,8 @@ pub struct TileData {
     pub ratios: Vec<f32>,
     /// The same: b. Empty until asked for.
     backgrounds: Vec<f32>,
+    /// The same: counts of the listed bins, 0 elsewhere. Empty until asked for.
+    counts: Vec<f32>,
     /// `[plane, patch row, patch column]`: largest ratio in the window of the patch.
     bounds: Vec<f32>,
     patches: (usize, usize),
@@ -55,6 +57,7 @@ impl TileData {
         self.patches = (tile.rows.len().div_ceil(PATCH), tile.columns.len().div_ceil(PATCH));
         self.frame = (self.patches.0 * PATCH + rows - PATCH, self.patches.1 * PATCH + columns - PATCH);
         self.backgrounds.clear();
+        self.counts.clear();
         self.strip.clear();
         self.choose_scale(plan, tile);
         let Self { ratios, frame, scale, rows: [b_row, e_row], .. } = self;
@@ -94,6 +97,20 @@ impl TileData {
                 row.iter_mut().zip(&*b_row).for_each(|(target, b)| *target = *b as f32);
             }
         }
+    }
+
+    /// Counts of the tile, spread out at first use: only windows that moments alone cannot fit need them.
+    pub fn spread_counts(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
+        if !self.counts.is_empty() {
+            return;
+        }
+        let (area, stride) = (self.frame.0 * self.frame.1, self.frame.1);
+        let mut spread = std::mem::take(&mut self.counts);
+        spread.resize(plan.planes.len() * area, 0.0);
+        for (plane, spread) in plan.planes.iter().zip(spread.chunks_mut(area)) {
+            self.for_each_bin(plan, tile, plane.bins, |row, column, _, counts| spread[row * stride + column] = counts);
+        }
+        self.counts = spread;
     }
 
     fn choose_scale(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
@@ -186,6 +203,12 @@ impl TileData {
     #[inline(always)]
     pub fn window_backgrounds(&self, plane: usize, patch: (usize, usize)) -> &[f32] {
         &self.backgrounds[self.window_start(plane, patch)..]
+    }
+
+    /// Counts likewise; asked for before by [`TileData::spread_counts`].
+    #[inline(always)]
+    pub fn window_counts(&self, plane: usize, patch: (usize, usize)) -> &[f32] {
+        &self.counts[self.window_start(plane, patch)..]
     }
 
     #[inline(always)]
