@@ -5,11 +5,12 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::Array2;
 
 use super::errors::{Errors, errors};
-use super::moments::Moments;
+use super::moments::{Moments, Turn};
 use super::patch::{Norm, Patch, PatchScratch, Source, c_bound, one_pole_step};
 use super::plan::{PATCH, RunPlan, patch_lanes};
 use super::sensitivity::{SensitivityScratch, sensitivity};
 use super::simd::{LANES, Simd};
+use super::starts::Starts;
 use super::tile::{Tile, TileData};
 use super::wide::{Mask, Wide};
 use super::wing::{CORES, EIGHT, Reach, SIX, TERMS, Table};
@@ -27,6 +28,8 @@ pub struct Scratch {
     strip: bool,
     /// Norms that the last patch of this strip looked at.
     reach: Option<Reach>,
+    /// Of each patch of the tile what the run before found; empty where there is none.
+    before: Vec<Before>,
     window: Window,
     fits: Vec<WindowFit>,
 }
@@ -38,29 +41,61 @@ const WING_ATTEMPTS: usize = 2;
 /// The wing is made for norms this much farther out than those of the last patch.
 const REACH_MARGIN: f64 = 1.2;
 
+/// The same, where they are those of a similar kernel.
+const NEXT_REACH_MARGIN: f64 = 1.08;
 /// Attempts with moments by transforms before a list is made.
 const MOMENT_ATTEMPTS: usize = 3;
 /// The same for moments without their core, which is made for the norms that the moments themselves foretell.
 const CORE_MARGIN: f64 = 1.1;
 
-/// Fits the double-precision way, for single pixels.
-pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
+/// Fits the double-precision way, for single pixels: number of the run, y, x.
+pub type Refit<'r> = &'r (dyn Fn(usize, usize, usize, &mut Window) -> WindowFit + Sync);
 
-/// Fits all pixels of a tile and stores them.
+/// Fits all pixels of a tile for runs that share planes, kernel sizes and mask, one run after the other, and stores them.
 #[inline(always)]
 pub fn fit_tile<V: Simd>(
-    plan: &RunPlan<'_>,
+    plans: &[RunPlan<'_>],
     tile: &Tile,
     scratch: &mut Scratch,
     refit: Refit<'_>,
+    outputs: &[Mutex<TsMapOutput>],
+) -> u64 {
+    let mut done = 0;
+    scratch.before.clear();
+    for (number, (plan, output)) in plans.iter().zip(outputs).enumerate() {
+        let turn = match number {
+            _ if plans.len() == 1 => Turn::Only,
+            0 => Turn::First,
+            _ => Turn::Further,
+        };
+        if !plan.similar {
+            scratch.before.clear();
+        }
+        done += fit_run::<V>(plan, tile, turn, scratch, &|y, x, window| refit(number, y, x, window), output);
+    }
+    done
+}
+
+/// The same for one run.
+#[inline(always)]
+fn fit_run<V: Simd>(
+    plan: &RunPlan<'_>,
+    tile: &Tile,
+    turn: Turn,
+    scratch: &mut Scratch,
+    refit: &dyn Fn(usize, usize, &mut Window) -> WindowFit,
     output: &Mutex<TsMapOutput>,
 ) -> u64 {
     let (rows, columns) = (tile.rows.len(), tile.columns.len());
+    let across = columns.div_ceil(PATCH);
     let wanted = |y: usize, x: usize| y < tile.rows.end && x < tile.columns.end && plan.fit_mask[[y, x]];
     let mut done = 0;
     let mut entered = false;
     scratch.fits.clear();
     scratch.fits.resize(rows * columns, WindowFit::MASKED);
+    if turn != Turn::Only {
+        scratch.before.resize(rows.div_ceil(PATCH) * across, Before::default());
+    }
     for patch_row in 0..rows.div_ceil(PATCH) {
         scratch.strip = false;
         scratch.reach = None;
@@ -72,18 +107,25 @@ pub fn fit_tile<V: Simd>(
                 continue;
             }
             if !entered {
-                scratch.data.enter(plan, tile);
+                match turn {
+                    Turn::Only | Turn::First => scratch.data.enter(plan, tile),
+                    Turn::Further => scratch.data.enter_again(plan, tile),
+                }
                 if let Some(moments) = &plan.moments {
-                    scratch.moments.enter(moments, plan, tile, &scratch.data);
+                    scratch.moments.enter(moments, plan, tile, &scratch.data, turn);
                 }
                 entered = true;
             }
             if !scratch.strip && plan.moments.is_none() {
-                scratch.data.enter_strip(plan, tile, patch_row);
+                scratch.data.enter_strip(plan, tile, patch_row, turn != Turn::Only);
                 scratch.strip = true;
             }
             let at = (patch_row, patch_column);
-            let (mut fits, mut again) = fit_patch::<V>(plan, tile, at, lanes, scratch);
+            let mut before = scratch.before.get(patch_row * across + patch_column).copied().unwrap_or_default();
+            let (mut fits, mut again) = fit_patch::<V>(plan, tile, at, lanes, turn, &mut before, scratch);
+            if let Some(place) = scratch.before.get_mut(patch_row * across + patch_column) {
+                *place = before;
+            }
             if plan.settings.sensitivity {
                 let usual = lanes.and(again.not());
                 let (norms, failed) =
@@ -111,13 +153,16 @@ pub fn fit_tile<V: Simd>(
     done
 }
 
-/// Fits of a patch, and the lanes that have to be fitted in double precision instead.
+/// Fits of a patch, and the lanes that have to be fitted in double precision instead. `before` is what the run before
+/// found, and becomes what this one finds.
 #[inline(always)]
 fn fit_patch<V: Simd>(
     plan: &RunPlan<'_>,
     tile: &Tile,
     at: (usize, usize),
     wanted: Mask,
+    turn: Turn,
+    before: &mut Before,
     scratch: &mut Scratch,
 ) -> ([WindowFit; LANES], Mask) {
     let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
@@ -130,6 +175,7 @@ fn fit_patch<V: Simd>(
     let usual = wanted.and(awkward.not());
     let moments = if plan.moments.is_some() { scratch.moments.patch(at) } else { [Wide::ZERO; TERMS] };
     let c_max = c_bound(plan, &scratch.data, at);
+    let scale = plan.norm_scale * scratch.data.scale;
     let n_sigma = plan.settings.n_sigma_ul.max(plan.settings.n_sigma);
     let mut way = match plan.moments {
         Some(_) => {
@@ -148,25 +194,28 @@ fn fit_patch<V: Simd>(
             }
             Way::List => {
                 if !scratch.strip {
-                    scratch.data.enter_strip(plan, tile, at.0);
+                    scratch.data.enter_strip(plan, tile, at.0, turn != Turn::Only);
                     scratch.strip = true;
                 }
                 let bins = scratch.data.patch_bins(at.1, plan.window().1).len();
                 let wing = !plan.settings.exact && bins >= LEAST_WING_BINS && lists < WING_ATTEMPTS;
-                let reach: Option<Reach> = expected.or(scratch.reach).filter(|_| wing);
                 lists += 1;
-                Source::List { wing_limit: reach.map_or(0.0, |reach| reach.largest_c(&SIX) / REACH_MARGIN) as f32 }
+                let same_patch = before.reach.map(|reach| (reach.times(1.0 / scale), NEXT_REACH_MARGIN));
+                let reach = expected.or(same_patch).or(scratch.reach.map(|reach| (reach, REACH_MARGIN)));
+                let limit = reach.filter(|_| wing).map_or(0.0, |(reach, margin)| reach.largest_c(&SIX) / margin);
+                Source::List { wing_limit: limit as f32 }
             }
         };
-        let (fits, failed, look, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, scratch);
+        let (fits, failed, look, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, &before.starts, scratch);
         let noisy = way.table().is_some_and(|table| look.is_noisy(&scratch.moments, n_sigma, table));
         if holds && !noisy {
+            *before = Before { starts: look.starts, reach: Some(look.reach.times(scale)) };
             if matches!(way, Way::List) {
                 scratch.reach = Some(look.reach);
             }
             return (fits, awkward.or(failed));
         }
-        expected = Some(look.reach);
+        expected = Some((look.reach, REACH_MARGIN));
         transformed += 1;
         way = match way {
             Way::Moments { .. } | Way::Core { .. } if transformed <= MOMENT_ATTEMPTS => {
@@ -214,12 +263,22 @@ impl Way {
     }
 }
 
+/// What the run before found of a patch.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    starts: Starts,
+    /// In units of the run, not of the tile.
+    reach: Option<Reach>,
+}
+
 /// What a patch looks at, or is expected to.
 struct Look {
     reach: Reach,
     /// Norms and their errors; 0 in lanes that do not matter.
     norm: Wide,
     sigma: Wide,
+    /// How the first guesses were wrong.
+    starts: Starts,
 }
 
 impl Look {
@@ -237,16 +296,18 @@ fn attempt<V: Simd>(
     pixel: (usize, usize),
     wanted: Mask,
     source: Source<'_>,
+    starts: &Starts,
     scratch: &mut Scratch,
 ) -> ([WindowFit; LANES], Mask, Look, bool) {
     let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, wanted, source, &scratch.data, &mut scratch.patch);
-    let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
-    let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
+    let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero, starts);
+    let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm, starts);
     let q = norm.moved.q.where_or(patch.fitted, Wide::splat(1.0)).at_least(1e-100);
     let look = Look {
         reach: patch.reach(&norm, &errors),
         norm: (norm.base + norm.rest).only(patch.fitted),
         sigma: q.sqrt().recip().only(patch.fitted),
+        starts: Starts::new(norm.correction, errors.corrections),
     };
     if !patch.holds(look.reach) {
         return ([WindowFit::MASKED; LANES], wanted, look, false);
@@ -273,7 +334,7 @@ fn first_look(
     let high = (norm + sigma * plan.settings.n_sigma_ul.max(plan.settings.n_sigma)).only(wanted).highest();
     let low = (sigma * plan.settings.n_sigma - norm).only(wanted).highest();
     let reach = Reach { low: low.max(0.0) * 1.03, high: high.max(0.0) * 1.03 };
-    Look { reach, norm: norm.only(wanted), sigma: sigma.only(wanted) }
+    Look { reach, norm: norm.only(wanted), sigma: sigma.only(wanted), starts: Starts::default() }
 }
 
 /// Turns lanes into fits in the units of the run.

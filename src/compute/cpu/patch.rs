@@ -7,6 +7,7 @@ use super::dense::{Truncated, lowest_norm};
 use super::passes::{BinList, Moved, Sums, move_to, sums};
 use super::plan::{Cell, PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
+use super::starts::Starts;
 use super::tile::{StripBin, Tile, TileData};
 use super::wide::{Mask, Wide};
 use super::wing::{LIST_TERMS, Reach, SIX, TERMS, Table, Wing};
@@ -107,6 +108,8 @@ pub struct Norm {
     /// Lanes that did not settle.
     pub failed: Mask,
     pub passes: u32,
+    /// By how many sigmas at norm 0 the first guess was wrong.
+    pub correction: Wide,
 }
 
 impl<'p, 'r> Patch<'p, 'r> {
@@ -196,7 +199,13 @@ impl<'p, 'r> Patch<'p, 'r> {
 
     /// Finds the norm of each lane and moves the list there.
     #[inline(always)]
-    pub fn norm<V: Simd>(&mut self, data: &TileData, list: &mut BinList, at_zero: &AtZeroSums) -> Norm {
+    pub fn norm<V: Simd>(
+        &mut self,
+        data: &TileData,
+        list: &mut BinList,
+        at_zero: &AtZeroSums,
+        starts: &Starts,
+    ) -> Norm {
         let at_zero = &at_zero.0;
         let (model, fitted) = (self.model, self.fitted);
         let pole = at_zero.c_max.at_least(1e-30).map(|c| -1.0 / c);
@@ -208,7 +217,9 @@ impl<'p, 'r> Patch<'p, 'r> {
             lower = lower.at_least(wing.lower());
         }
 
-        let mut x = one_pole_step(at_zero.s1 - model, at_zero.s2, at_zero.s3, model).max(lower).only(fitted);
+        let guess = one_pole_step(at_zero.s1 - model, at_zero.s2, at_zero.s3, model);
+        let root_q = at_zero.s2.at_least(TINY).sqrt();
+        let mut x = (guess + starts.norm() / root_q).max(lower).only(fitted);
         if self.may_be_negative(x, self.active) || fitted.not().and(self.active).any() {
             x = x.max(self.lowest_norm::<V>(data));
         }
@@ -252,6 +263,8 @@ impl<'p, 'r> Patch<'p, 'r> {
             rest = (lowest - base).where_or(below, rest);
             at_bound = at_bound.or(below);
         }
+        let found = free.and(at_bound.not()).and(settled);
+        let correction = ((base + rest - guess) * root_q).only(found);
         let offset = (excess * rest).at_least(0.0).only(at_bound.not());
         let lost = closest.above(base - base.abs() * 1e-6).and(free);
         let jumped = (rest.abs() * moved.q.sqrt()).over(2.0 * LAST_STEP).and(free);
@@ -266,6 +279,7 @@ impl<'p, 'r> Patch<'p, 'r> {
             kept: kept.lanes,
             failed: settled.not().and(free).or(lost).or(jumped).or(kept.unclear),
             passes,
+            correction,
         }
     }
 

@@ -114,6 +114,11 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// In other units.
+    pub fn times(self, factor: f64) -> Self {
+        Self { low: self.low * factor, high: self.high * factor }
+    }
+
     /// Largest c for which all of the reach lies in a table's range.
     pub fn largest_c(self, table: &Table) -> f64 {
         1.0 / (self.high / table.high).max(self.low / -table.low).max(1e-300)
