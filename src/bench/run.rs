@@ -109,7 +109,7 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
     // A buffer takes no more than an eighth of what may be used: there are two, and what is uploaded is there twice.
     let most = if options.quick { CEILING_BYTES_QUICK } else { CEILING_BYTES };
     let bytes = options.memory_bytes.map_or(most, |allowed| most.min(allowed / 8));
-    let (engines, opened) = open_all(&choices, &engine_options, options.ceilings.then_some(bytes), control)?;
+    let (engines, opened) = open_all(&choices, &engine_options, true, options.ceilings.then_some(bytes), control)?;
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: None,

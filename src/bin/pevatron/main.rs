@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             Command::Npred(args) => commands::npred::run(args, &control),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args),
-            Command::Devices(args) => commands::devices::run(args),
+            Command::Devices(args) => commands::devices::run(args, &control),
             Command::Demo(args) => commands::demo::run(args, &control),
             Command::Bench(args) => match commands::bench::run(args, &control) {
                 // Everything went well, but a result is wrong or slower, which was said.

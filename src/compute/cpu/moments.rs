@@ -214,7 +214,8 @@ impl Moments {
     ///
     /// With an error e_k of S_k, the norm moves by `sum k a_k e_k x^(k-1)` times sigma², and the rise of the statistic
     /// at a displacement d is off by `sum a_k e_k [(x + d)^k - x^k - k d x^(k-1)]`, at most `k (k - 1) / 2 d²
-    /// (|x| + |d|)^(k-2)`: bright sources have large sums, but their rises do not feel the digits that are lost.
+    /// (|x| + |d|)^(k-2)`: bright sources have large sums, but their rises do not feel the digits that are lost. The
+    /// error of the table itself, relative to t², moves the norm by up to twice itself times the norm.
     #[inline(always)]
     pub fn is_noisy(&self, norm: Wide, sigma: Wide, n_sigma: f64, table: &Table) -> bool {
         let near = norm.abs();
@@ -230,6 +231,7 @@ impl Moments {
                 far_power = far_power * far;
             }
         }
-        (shift * sigma).max(rise * sigma * sigma * n_sigma).highest() > MOST_NOISE
+        let biased = near * (2.0 * table.error) - sigma * MOST_NOISE;
+        (shift * sigma).max(rise * sigma * sigma * n_sigma).highest() > MOST_NOISE || biased.highest() > 0.0
     }
 }

@@ -80,6 +80,8 @@ struct AtZero {
 }
 
 impl AtZero {
+    const ZERO: Self = Self { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+
     #[inline(always)]
     fn add(&mut self, moments: &[Wide; TERMS]) {
         self.s1 = self.s1 + moments[0];
@@ -131,7 +133,7 @@ impl<'p, 'r> Patch<'p, 'r> {
         let holes = if plan.sums.hole_model.is_empty() { Wide::ZERO } else { lanes(&plan.sums.hole_model) };
 
         let c_bound = c_bound(plan, data, at);
-        let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+        let mut at_zero = AtZero::ZERO;
         let mut wing = None;
         let bins = || data.patch_bins(at.1, plan.window().1);
         match source {
@@ -370,7 +372,7 @@ fn build<V: Simd>(plan: &RunPlan<'_>, bins: &[StripBin], patch_column: usize, li
     list.ones.reserve(bins.len());
     list.others.reserve(bins.len());
     list.other_counts.reserve(bins.len());
-    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut at_zero = AtZero::ZERO;
     let first = (patch_column * PATCH) as u32;
     let mut c_max = V::zero();
     for chunk in bins.chunks(256) {
@@ -384,14 +386,7 @@ fn build<V: Simd>(plan: &RunPlan<'_>, bins: &[StripBin], patch_column: usize, li
             s1 = s1.add(nc);
             s2 = s2.add(nc2);
             s3 = nc2.mul_add(c, s3);
-            let mut block = super::simd::Block::ZERO;
-            c.store(&mut block);
-            if bin.counts == 1.0 {
-                list.ones.push(block);
-            } else {
-                list.others.push(block);
-                list.other_counts.push(bin.counts);
-            }
+            list.push(c, bin.counts);
         }
         at_zero.s1.add_lanes(s1);
         at_zero.s2.add_lanes(s2);
@@ -411,7 +406,7 @@ fn build_with_wing<V: Simd>(
     list: &mut BinList,
 ) -> (AtZero, [Wide; TERMS]) {
     list.clear();
-    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut at_zero = AtZero::ZERO;
     let mut moments = [Wide::ZERO; TERMS];
     let first = (patch_column * PATCH) as u32;
     let mut c_max = V::zero();
@@ -435,14 +430,7 @@ fn build_with_wing<V: Simd>(
             power = power.mul(c);
             s2 = s2.add(power);
             s3 = power.mul_add(c, s3);
-            let mut block = super::simd::Block::ZERO;
-            c.store(&mut block);
-            if bin.counts == 1.0 {
-                list.ones.push(block);
-            } else {
-                list.others.push(block);
-                list.other_counts.push(bin.counts);
-            }
+            list.push(c, bin.counts);
         }
         for (moment, sum) in moments.iter_mut().zip(sums) {
             moment.add_lanes(sum);
@@ -467,7 +455,7 @@ fn build_core<V: Simd>(
 ) -> AtZero {
     let PatchScratch { list, found, .. } = scratch;
     list.clear();
-    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut at_zero = AtZero::ZERO;
     let mut c_max = V::zero();
     let stride = data.stride();
     for (p, plane) in plan.planes.iter().enumerate() {
@@ -500,14 +488,7 @@ fn build_core<V: Simd>(
                     power = power.mul(c);
                     *sum = sum.add(power);
                 }
-                let mut block = super::simd::Block::ZERO;
-                c.store(&mut block);
-                if n == 1.0 {
-                    list.ones.push(block);
-                } else {
-                    list.others.push(block);
-                    list.other_counts.push(n);
-                }
+                list.push(c, n);
             }
             at_zero.s1.add_lanes(sums[0]);
             at_zero.s2.add_lanes(sums[1]);

@@ -331,6 +331,10 @@ pub fn add_model_sums(plans: &mut [RunPlan<'_>], control: &Control) -> Result<()
         })
         .collect();
     let hole_sums = correlate(&holes, shape, Method::NonNegative, control)?;
+    if sums.is_empty() {
+        // Runs without planes.
+        plans.iter_mut().for_each(|plan| plan.sums.model = vec![0.0; shape.0 * shape.1]);
+    }
     for (plan, sums) in plans.iter_mut().zip(sums) {
         plan.sums.model = sums;
     }
