@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 
 /// Kernels that the resident workload runs over data that are prepared once.
 pub(super) const RESIDENT_KERNELS: usize = 20;
+/// Most memory that the CPU engine keeps for what those kernels share.
+const RESIDENT_SHARED_BYTES: u64 = 384 << 20;
 /// True energies per reconstructed one in the energy-dispersion product, times two.
 const TRUE_ENERGIES_HALVES: usize = 3;
 
@@ -180,7 +182,11 @@ impl Workload {
         // Drawing the data holds shape and expectation in double precision beside the three input cubes.
         let drawing = pixels * self.input_planes() as u64 * 28;
         let working = match self.job {
-            Job::TsMap | Job::Resident => bins * 40 + pixels * (350 + 100 * self.kernels() as u64),
+            Job::TsMap => bins * 40 + pixels * 450,
+            // Tables and spectra of the kernels that are done together, and spectra of the data: bounded.
+            Job::Resident => {
+                bins * 40 + pixels * (350 + 120 * self.kernels() as u64) + (bins * 480).min(RESIDENT_SHARED_BYTES)
+            }
             Job::Convolve | Job::Edisp => bins * 40,
             Job::Cash => bins * 16,
         };

@@ -206,7 +206,7 @@ fn fit_patch<V: Simd>(
                 Source::List { wing_limit: limit as f32 }
             }
         };
-        let (fits, failed, look, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, &before.starts, scratch);
+        let (fits, failed, look, holds) = attempt::<V>(plan, tile, at, usual, source, &before.starts, scratch);
         let noisy = way.table().is_some_and(|table| look.is_noisy(&scratch.moments, n_sigma, table));
         if holds && !noisy {
             *before = Before { starts: look.starts, reach: Some(look.reach.times(scale)) };
@@ -293,12 +293,12 @@ fn attempt<V: Simd>(
     plan: &RunPlan<'_>,
     tile: &Tile,
     at: (usize, usize),
-    pixel: (usize, usize),
     wanted: Mask,
     source: Source<'_>,
     starts: &Starts,
     scratch: &mut Scratch,
 ) -> ([WindowFit; LANES], Mask, Look, bool) {
+    let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
     let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, wanted, source, &scratch.data, &mut scratch.patch);
     let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero, starts);
     let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm, starts);
