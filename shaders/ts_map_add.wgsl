@@ -11,7 +11,6 @@
 @group(0) @binding(4) var<storage, read> tiles: array<u32>;
 @group(0) @binding(6) var<storage, read_write> sums: array<f32>;
 
-const TERMS: u32 = 8u;
 const CLOSED: u32 = 0x11e0000u; // FITTED, all that is DONE, BY_MOMENTS
 const ALL_DONE: u32 = 0x1c0000u;
 // The third table of ts_map_wing: relative error 2.3e-6.
@@ -25,33 +24,12 @@ const MOST_NOISE: f32 = 6e-4;
 const TABLE_ERROR: f32 = 2e-5;
 const MOST_BIAS: f32 = 6e-4;
 
-// a_k S_k, in units of the scale; the same seen from a norm.
-var<private> terms: array<f32, 8>;
-var<private> shifted: array<f32, 8>;
-
+// Fills `terms`: a_k S_k, in units of the scale.
 fn enter(o: u32) {
     var all = COEFFICIENTS;
     for (var k = 0u; k < TERMS; k++) {
         terms[k] = all[k] * wing[plane_at(k, o)];
     }
-}
-
-// Taylor's shift to x by repeated synthetic division; returns the constant, L(x).
-fn shift_to(x: f32) -> f32 {
-    var carry = 0.0;
-    for (var k = TERMS; k > 0u; k--) {
-        carry = terms[k - 1u] + carry * x;
-        shifted[k - 1u] = carry;
-    }
-    let value = carry * x;
-    for (var j = 0u; j < TERMS; j++) {
-        carry = 0.0;
-        for (var k = TERMS; k > j; k--) {
-            carry = shifted[k - 1u] + carry * x;
-            shifted[k - 1u] = carry;
-        }
-    }
-    return value;
 }
 
 fn noise_at(o: u32, x: f32) -> f32 {

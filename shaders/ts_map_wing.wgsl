@@ -16,7 +16,6 @@
 @group(0) @binding(2) var<storage, read> noise: array<f32>;
 @group(0) @binding(7) var<storage, read> model: array<vec2<f32>>;
 
-const TERMS: u32 = 8u;
 const DONE: u32 = 0x1e0000u; // FITTED | DONE_ERRN | DONE_ERRP | DONE_UL
 // Noise of a likelihood that may pass, for norms up to two standard deviations; beyond, TS grows with the norm too.
 const MOST_NOISE: f32 = 6e-4;
@@ -40,8 +39,6 @@ const COEFFICIENTS: array<f32, 24> = array<f32, 24>(
 
 // S_k of the pixel; a_k S_k, but the first is P - M at 0; the same seen from the norm.
 var<private> s: array<f32, 8>;
-var<private> terms: array<f32, 8>;
-var<private> shifted: array<f32, 8>;
 
 fn choose(table: u32, rho: f32) {
     var all = COEFFICIENTS;
@@ -50,25 +47,6 @@ fn choose(table: u32, rho: f32) {
     for (var k = 2u; k < TERMS; k++) {
         terms[k] = all[table * 6u + k - 2u] * s[k];
     }
-}
-
-// Taylor's shift to x by repeated synthetic division: shifted[j] becomes the coefficient of d^(j + 1). Returns the
-// constant, L(x) - x M.
-fn shift_to(x: f32) -> f32 {
-    var carry = 0.0;
-    for (var k = TERMS; k > 0u; k--) {
-        carry = terms[k - 1u] + carry * x;
-        shifted[k - 1u] = carry;
-    }
-    let value = carry * x;
-    for (var j = 0u; j < TERMS; j++) {
-        carry = 0.0;
-        for (var k = TERMS; k > j; k--) {
-            carry = shifted[k - 1u] + carry * x;
-            shifted[k - 1u] = carry;
-        }
-    }
-    return value;
 }
 
 // (P - M, Q, R) at x.

@@ -361,6 +361,36 @@ fn devices_as_json() {
 }
 
 #[test]
+fn devices_are_measured() {
+    let place = Place::new();
+    let found = json(&place.works(&["devices", "--measure", "--json"]));
+    let believable = |device: &serde_json::Value, name: &str| {
+        let rate = device[name].as_f64().unwrap_or_else(|| panic!("{name} of {device}"));
+        assert!(rate > 1e7 && rate < 1e16, "{name}: {rate}");
+    };
+    let adapters = found["adapters"].as_array().unwrap();
+    for device in adapters.iter().chain([&found["cpu"]]) {
+        // An adapter may be listed and not work; then it says why.
+        if device["problem"].is_null() {
+            believable(device, "fma_flops_per_second");
+            believable(device, "copy_bytes_per_second");
+            assert!(["host", "device"].contains(&device["clock"].as_str().unwrap()), "{device}");
+        }
+    }
+    assert!(found["cpu"]["problem"].is_null() && found["cpu"]["threads"].as_u64().unwrap() > 0, "{found}");
+
+    let table = place.works(&["devices", "--measure"]);
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    let header = rows.iter().position(|row| row.first() == Some(&"device")).expect("a header");
+    assert_eq!(rows[header][1..6], ["FMA", "GFLOP/s", "copy", "GB/s", "clock"]);
+    assert_eq!(rows.len() - header - 1, adapters.len() + 1, "{table}");
+    assert_eq!(rows[header + 1][0], "cpu");
+    assert!(rows[header + 1][1].parse::<f64>().unwrap() > 0.1 && rows[header + 1][2].parse::<f64>().unwrap() > 0.1);
+    // Nothing is measured that was not asked for.
+    assert!(json(&place.works(&["devices", "--json"]))["cpu"].is_null());
+}
+
+#[test]
 fn npred_gives_a_map() {
     let place = Place::new();
     let (dataset, models) = (data("sim-car.fits.gz"), data("ts-sim-null/models.yaml"));

@@ -53,7 +53,7 @@ macro_rules! engines {
 
             bodies::tests!(
                 surveys, shapes, masks, joint, backgrounds, bright, sparse, thresholds, settings, ranges, threads,
-                again, cancel, sensitivities, wide, profiles, jobs
+                again, many, cancel, sensitivities, wide, profiles, jobs
             );
         })*
     };

@@ -97,11 +97,12 @@ impl EngineReport {
 }
 
 /// Opens what `choices` name: [`BackendChoice::Gpu`] stands for every adapter, or for the one in `options`. An engine
-/// that cannot be opened is reported, not returned; where there is none at all, that is an error. `ceilings`: measure them
-/// with at most so many bytes per buffer.
+/// that cannot be opened is reported, not returned; where there is none at all, that is an error. `compile`: all
+/// pipelines of a device; `ceilings`: measure them with at most so many bytes per buffer.
 pub(super) fn open_all(
     choices: &[BackendChoice],
     options: &BackendOptions,
+    compile: bool,
     ceilings: Option<u64>,
     control: &Control,
 ) -> Result<(Vec<EngineReport>, Vec<Opened>)> {
@@ -115,7 +116,7 @@ pub(super) fn open_all(
         for (mut report, adapter) in wanted {
             control.check()?;
             let options = BackendOptions { choice: *choice, adapter, ..options.clone() };
-            match open(&mut report, &options, ceilings, control) {
+            match open(&mut report, &options, compile, ceilings, control) {
                 Ok(backend) => {
                     let kind = match (choice, report.software) {
                         (BackendChoice::Gpu, true) => Kind::Software,
@@ -141,9 +142,23 @@ pub(super) fn open_all(
     }
 }
 
+/// The CPU and every adapter with what their hardware reaches at best, measured with at most `bytes` per buffer; one
+/// that cannot be measured says why.
+///
+/// # Errors
+/// [`Error::Cancelled`].
+pub fn measured_devices(bytes: u64, control: &Control) -> Result<Vec<EngineReport>> {
+    let choices = [BackendChoice::Cpu, BackendChoice::Gpu];
+    let (mut reports, _) = open_all(&choices, &BackendOptions::default(), false, Some(bytes), control)?;
+    // Without an adapter there is none to be told about.
+    reports.retain(|report| report.threads.is_some() || report.limits.is_some());
+    Ok(reports)
+}
+
 fn open(
     report: &mut EngineReport,
     options: &BackendOptions,
+    compile: bool,
     ceilings: Option<u64>,
     control: &Control,
 ) -> Result<Backend> {
@@ -155,9 +170,11 @@ fn open(
     }
     match (backend.engine().instruments(), options.choice) {
         (Some(instruments), _) => {
-            let begun = Instant::now();
-            instruments.compile()?;
-            report.compile_seconds = Some(begun.elapsed().as_secs_f64());
+            if compile {
+                let begun = Instant::now();
+                instruments.compile()?;
+                report.compile_seconds = Some(begun.elapsed().as_secs_f64());
+            }
             if let Some(bytes) = ceilings {
                 let found = instruments.ceilings(bytes, control)?;
                 report.ceilings = Some(Ceilings {

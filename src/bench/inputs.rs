@@ -124,10 +124,8 @@ impl Inputs {
             let begun = Instant::now();
             let prepared = engine.prepare(&data, control)?;
             let prepare = begun.elapsed().as_secs_f64();
-            let mut maps = Vec::with_capacity(kernels.len());
-            for kernel in kernels {
-                maps.push(prepared.run(&self.ts_map_run(kernel), control)?);
-            }
+            let runs: Vec<_> = kernels.iter().map(|kernel| self.ts_map_run(kernel)).collect();
+            let maps = prepared.run_many(&runs, control)?;
             let run = begun.elapsed().as_secs_f64() - prepare;
             return Ok((Output::TsMaps(maps), Stages { prepare, run }));
         }

@@ -39,7 +39,7 @@ pub use ceilings::cpu_ceilings;
 pub use check::{Expected, Verdict};
 pub use compare::{Change, Comparison, compare};
 pub use count::Count;
-pub use engines::{EngineReport, Limits};
+pub use engines::{EngineReport, Limits, measured_devices};
 pub use inputs::{Inputs, Output};
 pub use measure::{Measured, Repeat, Resident, measure};
 pub use report::{Ceilings, Host, Outcome, Report, Row};

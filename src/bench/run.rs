@@ -80,7 +80,12 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
     let begun = Instant::now();
     // Wrong names are told before anything is done.
     let workloads = |size| workloads(size, options);
-    workloads(Size::Tiny)?;
+    let size = options.size.unwrap_or(Size::Standard);
+    if workloads(size)?.is_empty() {
+        let names = options.workloads.join(", ");
+        return Err(Error::options("workload", format!("{names} is not there in the size {}", size.name()))
+            .with_help("choose the size standard or a larger one"));
+    }
     let mut choices = Vec::new();
     for wanted in &options.backends {
         let meant = match wanted {
@@ -104,7 +109,7 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
     // A buffer takes no more than an eighth of what may be used: there are two, and what is uploaded is there twice.
     let most = if options.quick { CEILING_BYTES_QUICK } else { CEILING_BYTES };
     let bytes = options.memory_bytes.map_or(most, |allowed| most.min(allowed / 8));
-    let (engines, opened) = open_all(&choices, &engine_options, options.ceilings.then_some(bytes), control)?;
+    let (engines, opened) = open_all(&choices, &engine_options, true, options.ceilings.then_some(bytes), control)?;
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: None,
@@ -153,7 +158,7 @@ fn workloads(size: Size, options: &BenchOptions) -> Result<Vec<Workload>> {
     }
     let names = if options.workloads.is_empty() { vec![SUSTAINED.to_string()] } else { options.workloads.clone() };
     let found = Workload::select(size, &names)?;
-    if found.len() != 1 {
+    if found.len() > 1 {
         let names: Vec<_> = found.iter().map(|w| w.name.as_str()).collect();
         return Err(Error::options("workload", format!("sustain repeats one, not {}", names.join(", "))));
     }

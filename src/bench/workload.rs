@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 
 /// Kernels that the resident workload runs over data that are prepared once.
 pub(super) const RESIDENT_KERNELS: usize = 20;
+/// Most memory that the CPU engine keeps for what those kernels share.
+const RESIDENT_SHARED_BYTES: u64 = 384 << 20;
 /// True energies per reconstructed one in the energy-dispersion product, times two.
 const TRUE_ENERGIES_HALVES: usize = 3;
 
@@ -118,12 +120,14 @@ impl Workload {
         list
     }
 
-    /// Those of one size that the names stand for: `tsmap` means all whose name begins with it. No names: all.
+    /// Those of one size that the names stand for: `tsmap` means all whose name begins with it. No names: all. Small
+    /// sizes may have none of them.
     ///
     /// # Errors
     /// [`Error::Options`] for a name that fits none.
     pub fn select(size: Size, names: &[String]) -> Result<Vec<Self>> {
-        let all = Self::standard(size);
+        // Small sizes have fewer workloads, but no other names.
+        let all = Self::standard(Size::Standard);
         let fits =
             |workload: &Self, name: &str| workload.name == name || workload.name.starts_with(&format!("{name}_"));
         if let Some(wrong) = names.iter().find(|name| !all.iter().any(|w| fits(w, name))) {
@@ -131,7 +135,8 @@ impl Workload {
             return Err(Error::options("workload", format!("'{wrong}' is not one of {}", known.join(", ")))
                 .with_help("the first part of a name stands for all that begin with it, e.g. tsmap"));
         }
-        Ok(all.into_iter().filter(|w| names.is_empty() || names.iter().any(|name| fits(w, name))).collect())
+        let all = Self::standard(size).into_iter();
+        Ok(all.filter(|w| names.is_empty() || names.iter().any(|name| fits(w, name))).collect())
     }
 
     /// The largest size of which everything that `names` stand for needs at most `bytes`; the smallest where none does.
@@ -177,7 +182,11 @@ impl Workload {
         // Drawing the data holds shape and expectation in double precision beside the three input cubes.
         let drawing = pixels * self.input_planes() as u64 * 28;
         let working = match self.job {
-            Job::TsMap | Job::Resident => bins * 40 + pixels * (350 + 100 * self.kernels() as u64),
+            Job::TsMap => bins * 40 + pixels * 450,
+            // Tables and spectra of the kernels that are done together, and spectra of the data: bounded.
+            Job::Resident => {
+                bins * 40 + pixels * (350 + 120 * self.kernels() as u64) + (bins * 480).min(RESIDENT_SHARED_BYTES)
+            }
             Job::Convolve | Job::Edisp => bins * 40,
             Job::Cash => bins * 16,
         };

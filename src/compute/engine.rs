@@ -75,6 +75,18 @@ pub trait PreparedTsMap: Send + Sync {
     /// A run that does not fit the data, memory, device or cancellation.
     fn run(&self, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput>;
 
+    /// TS maps of several runs over the prepared planes, in their order.
+    ///
+    /// An engine may share what neighbouring runs with the same planes, kernel sizes, mask and settings have in common,
+    /// and may begin the fit of a pixel where that of a similar kernel ended: maps are those of [`PreparedTsMap::run`]
+    /// within the engine's tolerance, `niter` counts what was needed here. The same call gives the same bits twice.
+    ///
+    /// # Errors
+    /// Those of [`PreparedTsMap::run`] of any of the runs.
+    fn run_many(&self, runs: &[TsMapRun<'_>], control: &Control) -> Result<Vec<TsMapOutput>> {
+        runs.iter().map(|run| self.run(run, control)).collect()
+    }
+
     /// Likelihood profiles: `norms` and the result are `[scan, y, x]`; the result is stat(norm) - stat(0), summed as
     /// differences bin by bin with Gammapy's truncation of npred, NaN outside the mask.
     ///

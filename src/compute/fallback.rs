@@ -135,6 +135,10 @@ impl PreparedTsMap for Prepared<'_> {
         self.job(control, |prepared| prepared.run(run, control))
     }
 
+    fn run_many(&self, runs: &[TsMapRun<'_>], control: &Control) -> Result<Vec<TsMapOutput>> {
+        self.job(control, |prepared| prepared.run_many(runs, control))
+    }
+
     fn profile(&self, run: &TsMapRun<'_>, norms: ArrayView3<'_, f64>, control: &Control) -> Result<Array3<f64>> {
         self.job(control, |prepared| prepared.profile(run, norms, control))
     }

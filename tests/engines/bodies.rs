@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ndarray::{Array2, Array3, s};
 use pevatron::compute::Backend;
 use pevatron::kernels::cube::CubeView;
-use pevatron::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapInput, TsMapSettings, TsMapStatus};
+use pevatron::kernels::{
+    CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapInput, TsMapOutput, TsMapRun, TsMapSettings, TsMapStatus,
+};
 use pevatron::{Control, Error};
 
 use crate::Subject;
@@ -333,9 +335,80 @@ pub fn again(subject: &Subject, engine: &Backend) {
         let data = case.data().unwrap();
         let want = fresh.engine().ts_map(&data, &case.run(), &control).unwrap();
         let got = engine.engine().ts_map(&data, &case.run(), &control).unwrap();
-        let bits = |map: &Array2<f64>| map.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        assert!(bits(&got.norm) == bits(&want.norm), "{}: norm of {:?}", subject.name, data.shape());
-        assert!(bits(&got.ts) == bits(&want.ts), "{}: ts of {:?}", subject.name, data.shape());
+        assert_same_bits(&got, &want, &format!("{} of {:?}", subject.name, data.shape()));
+    }
+}
+
+/// All outputs, bit by bit.
+fn assert_same_bits(got: &TsMapOutput, want: &TsMapOutput, what: &str) {
+    let bits = |map: &Array2<f64>| map.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let maps = |output: &TsMapOutput| {
+        let TsMapOutput { norm, norm_err, norm_errn, norm_errp, norm_ul, .. } = output;
+        let TsMapOutput { norm_sensitivity, ts, stat_null, npred_null, npred_reference, .. } = output;
+        [
+            ("norm", Some(bits(norm))),
+            ("norm_err", Some(bits(norm_err))),
+            ("norm_errn", norm_errn.as_ref().map(bits)),
+            ("norm_errp", norm_errp.as_ref().map(bits)),
+            ("norm_ul", norm_ul.as_ref().map(bits)),
+            ("norm_sensitivity", norm_sensitivity.as_ref().map(bits)),
+            ("ts", Some(bits(ts))),
+            ("stat_null", Some(bits(stat_null))),
+            ("npred_null", Some(bits(npred_null))),
+            ("npred_reference", Some(bits(npred_reference))),
+        ]
+    };
+    for ((name, got), (_, want)) in maps(got).into_iter().zip(maps(want)) {
+        assert!(got == want, "{what}: {name}");
+    }
+    assert!(got.niter == want.niter && got.status == want.status, "{what}: niter or status");
+}
+
+/// Many kernels in one call are as many calls, whether they are alike or not, and whatever the threads.
+pub fn many(subject: &Subject, engine: &Backend) {
+    let control = Control::new();
+    let sparse = Survey { shape: (30, 41), planes: 3, half: (5, 5), occupancy: 0.05, seed: 131, ..Survey::default() };
+    let dense = Survey { shape: (40, 44), planes: 8, half: (16, 16), occupancy: 0.65, sources: 4, seed: 132, ..sparse };
+    let cases = [
+        sparse.case("many, sparse"),
+        dense.case("many, dense").with(|case| {
+            case.fit_mask = Array2::from_shape_fn(case.fit_mask.dim(), |(y, x)| (y * 7 + x) % 13 == 0);
+        }),
+    ];
+    for case in &cases {
+        let kernel = &case.datasets[0].kernel;
+        let mut kernels: Vec<Array3<f64>> =
+            [1.0, 1.02, 1.04, 2.5, 1.06].iter().map(|power| kernel.mapv(|v| v.powf(*power))).collect();
+        // Other scales, a plane without model, another size.
+        kernels.push(kernel.mapv(|v| 1.7 * v));
+        kernels.push(kernel.mapv(|v| 100.0 * v));
+        kernels.push(kernel.clone());
+        kernels[7].slice_mut(s![0, .., ..]).fill(0.0);
+        let (_, ky, kx) = kernel.dim();
+        kernels.push(kernel.slice(s![.., 2..ky - 2, 2..kx - 2]).to_owned());
+        kernels.push(kernel.clone());
+        let mut runs: Vec<TsMapRun<'_>> =
+            kernels.iter().map(|kernel| TsMapRun { kernels: vec![kernel.view()], ..case.run() }).collect();
+        runs[9].settings.n_sigma = 2.0;
+        let data = case.data().unwrap();
+        let prepared = engine.engine().prepare(&data, &control).unwrap();
+        let together = prepared.run_many(&runs, &control).unwrap();
+        assert_eq!(together.len(), runs.len());
+        for (number, (run, got)) in runs.iter().zip(&together).enumerate() {
+            let alone = prepared.run(run, &control).unwrap();
+            let report = compare(case, got, &alone, subject.tolerance);
+            println!("{} {} {number}: {report:?}", subject.name, case.name);
+        }
+        // The first of a call has nothing to begin from.
+        assert_same_bits(&together[0], &prepared.run(&runs[0], &control).unwrap(), "the first of many");
+        let Some(other) = (subject.make)(Some(1)) else { return };
+        let again = other.engine().prepare(&data, &control).unwrap().run_many(&runs, &control).unwrap();
+        for (got, want) in again.iter().zip(&together) {
+            assert_same_bits(got, want, &format!("{} {}, one thread", subject.name, case.name));
+        }
+        assert!(prepared.run_many(&[], &control).unwrap().is_empty());
+        runs[3].planes = std::iter::once(0..99).collect();
+        assert!(prepared.run_many(&runs, &control).is_err(), "planes that are not there");
     }
 }
 

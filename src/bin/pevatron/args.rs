@@ -40,7 +40,7 @@ pub enum Command {
     #[command(args_override_self = true, after_help = CONVERT_EXAMPLE)]
     Convert(ConvertArgs),
     /// Graphics adapters and what they can do
-    #[command(args_override_self = true, after_help = "Example: pevatron devices --json")]
+    #[command(args_override_self = true, after_help = "Example: pevatron devices --measure")]
     Devices(DevicesArgs),
     /// Simulates a survey with known sources, makes its TS map and compares
     #[command(args_override_self = true, after_help = "Example: pevatron demo -o demo")]
@@ -363,6 +363,9 @@ pub struct ConvertArgs {
 
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
+    /// Measure what the CPU and each adapter reach: fused multiply-adds and copies
+    #[arg(long)]
+    pub measure: bool,
     #[command(flatten)]
     pub common: CommonArgs,
 }

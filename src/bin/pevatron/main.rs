@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             Command::Plot(args) => commands::plot::run(args),
             Command::FluxPoints(args) => commands::flux_points::run(args),
             Command::Convert(args) => commands::convert::run(args),
-            Command::Devices(args) => commands::devices::run(args),
+            Command::Devices(args) => commands::devices::run(args, &control),
             Command::Demo(args) => commands::demo::run(args, &control),
             Command::Bench(args) => match commands::bench::run(args, &control) {
                 // Everything went well, but a result is wrong or slower, which was said.

@@ -15,10 +15,20 @@ const STEP_COST: f64 = 6.0;
 /// Where the result is below this share of the tile's largest, a transform has lost digits: summed directly instead.
 const FAINT: f64 = 1e-8;
 
-/// One term: reads the plane at `(y, x)`, weighted by a kernel `[ky, kx]`, odd sides.
+/// Memory that the spectra of kernels may take at once.
+const SPECTRA_BYTES: usize = 64 << 20;
+
+/// One term: reads the plane at `(y, x)`, weighted by a kernel `[ky, kx]`, odd sides; one kernel for each sum, all of
+/// one shape.
 pub struct Term<'k, F> {
     pub at: F,
-    pub kernel: ArrayView2<'k, f64>,
+    pub kernels: Vec<ArrayView2<'k, f64>>,
+}
+
+impl<F> Term<'_, F> {
+    fn shape(&self) -> (usize, usize) {
+        self.kernels.first().map_or((0, 0), |kernel| kernel.dim())
+    }
 }
 
 /// How [`correlate`] sums.
@@ -33,37 +43,52 @@ pub enum Method {
     Direct,
 }
 
-/// `out[y, x] = sum_terms sum_{dy, dx} kernel[ky/2 + dy, kx/2 + dx] plane[y + dy, x + dx]`, zeros outside the map.
+/// `out[y, x] = sum_terms sum_{dy, dx} kernel[ky/2 + dy, kx/2 + dx] plane[y + dy, x + dx]`, zeros outside the map: one
+/// map for each kernel of the terms, as if it were summed alone.
 pub fn correlate<F: Fn(usize, usize) -> f64 + Sync>(
     terms: &[Term<'_, F>],
     (ny, nx): (usize, usize),
     method: Method,
     control: &Control,
-) -> Result<Vec<f64>> {
-    let mut out = vec![0.0; ny * nx];
-    if terms.is_empty() || out.is_empty() {
+) -> Result<Vec<Vec<f64>>> {
+    let sums = terms.first().map_or(0, |term| term.kernels.len());
+    let mut out = vec![vec![0.0; ny * nx]; sums];
+    if terms.is_empty() || ny * nx == 0 {
         return Ok(out);
     }
     let half = |side: fn(&Term<'_, F>) -> usize| terms.iter().map(|term| side(term) / 2).max().unwrap_or(0);
-    let (hy, hx) = (half(|term| term.kernel.dim().0), half(|term| term.kernel.dim().1));
-    let direct_cost: f64 = (ny * nx) as f64 * terms.iter().map(|term| term.kernel.len() as f64).sum::<f64>();
+    let (hy, hx) = (half(|term| term.shape().0), half(|term| term.shape().1));
+    let cells = |(ky, kx): (usize, usize)| (ky * kx) as f64;
+    let direct_cost: f64 = (ny * nx) as f64 * terms.iter().map(|term| cells(term.shape())).sum::<f64>();
     let plan = best_side((ny, nx), (hy, hx))
         .filter(|(_, steps)| method != Method::Direct && steps * STEP_COST * terms.len() as f64 <= direct_cost);
     match plan {
-        Some((side, _)) => by_transform(terms, &mut out, (ny, nx), (hy, hx), side, method, control)?,
-        None => directly(terms, &mut out, (ny, nx), control)?,
+        Some((side, _)) => {
+            let spectra = terms.len() * side * side / 2 * size_of::<Complex<f64>>();
+            let together = (SPECTRA_BYTES / spectra.max(1)).max(1);
+            for (i, out) in out.chunks_mut(together).enumerate() {
+                by_transform(terms, i * together, out, (ny, nx), (hy, hx), side, method, control)?;
+            }
+        }
+        None => {
+            for (sum, out) in out.iter_mut().enumerate() {
+                directly(terms, sum, out, (ny, nx), control)?;
+            }
+        }
     }
     Ok(out)
 }
 
 fn directly<F: Fn(usize, usize) -> f64 + Sync>(
     terms: &[Term<'_, F>],
+    sum: usize,
     out: &mut [f64],
     (ny, nx): (usize, usize),
     control: &Control,
 ) -> Result<()> {
     for term in terms {
-        let (ky, kx) = term.kernel.dim();
+        let kernel = &term.kernels[sum];
+        let (ky, kx) = kernel.dim();
         let (hy, hx) = (ky / 2, kx / 2);
         // Zeros on both sides save the test for the map's edge.
         let width = nx + 2 * hx;
@@ -78,9 +103,9 @@ fn directly<F: Fn(usize, usize) -> f64 + Sync>(
             for u in 0..ky {
                 let Some(row) = (y + u).checked_sub(hy).filter(|row| *row < ny) else { continue };
                 let row = &padded[row * width..(row + 1) * width];
-                match term.kernel.row(u).as_slice() {
+                match kernel.row(u).as_slice() {
                     Some(weights) => correlate_row(out, row, weights),
-                    None => correlate_row(out, row, &term.kernel.row(u).to_vec()),
+                    None => correlate_row(out, row, &kernel.row(u).to_vec()),
                 }
             }
             Ok(())
@@ -101,9 +126,11 @@ fn correlate_row(out: &mut [f64], row: &[f64], weights: &[f64]) {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "all of them are plain")]
 fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
     terms: &[Term<'_, F>],
-    out: &mut [f64],
+    first: usize,
+    out: &mut [Vec<f64>],
     (ny, nx): (usize, usize),
     (hy, hx): (usize, usize),
     side: usize,
@@ -111,26 +138,29 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
     control: &Control,
 ) -> Result<()> {
     let fft = TileFft::<f64>::new(side);
-    let spectra: Vec<Vec<Complex<f64>>> = terms
-        .par_iter()
+    // [term, sum]
+    let sums = out.len();
+    let spectra: Vec<Vec<Complex<f64>>> = (0..terms.len() * sums)
+        .into_par_iter()
         .map_init(
             || fft.scratch(),
-            |scratch, term| {
+            |scratch, i| {
+                let kernel = &terms[i / sums].kernels[first + i % sums];
                 // Kernels of different shapes share their centre.
-                let (ky, kx) = term.kernel.dim();
+                let (ky, kx) = kernel.dim();
                 let (dy, dx) = (hy - ky / 2, hx - kx / 2);
                 let value = |u: usize, v: usize| {
-                    if u < dy || v < dx || u - dy >= ky || v - dx >= kx { 0.0 } else { term.kernel[[u - dy, v - dx]] }
+                    if u < dy || v < dx || u - dy >= ky || v - dx >= kx { 0.0 } else { kernel[[u - dy, v - dx]] }
                 };
                 fft.kernel_spectrum(value, (2 * hy + 1, 2 * hx + 1), scratch)
             },
         )
         .collect();
     let (rows, columns) = (side - 2 * hy, side - 2 * hx);
-    for (band, out) in out.chunks_mut(rows * nx).enumerate() {
-        let y0 = band * rows;
+    for y0 in (0..ny).step_by(rows) {
         let y1 = (y0 + rows).min(ny);
-        let tiles: Vec<(usize, Vec<f64>)> = (0..nx)
+        // One part of the band for each sum.
+        let tiles: Vec<(usize, Vec<Vec<f64>>)> = (0..nx)
             .into_par_iter()
             .step_by(columns)
             .map_init(
@@ -138,11 +168,11 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
                 |(scratch, tile, spectrum), x0| {
                     control.check()?;
                     let x1 = (x0 + columns).min(nx);
-                    let mut sum = vec![Complex::default(); fft.spectrum_len()];
+                    let mut products = vec![vec![Complex::default(); fft.spectrum_len()]; sums];
                     let mut occupied = Occupied::new(side);
                     let (first_row, last_row) = (y0.saturating_sub(hy), (y1 + hy).min(ny));
                     let (first_column, last_column) = (x0.saturating_sub(hx), (x1 + hx).min(nx));
-                    for (term, kernel) in terms.iter().zip(&spectra) {
+                    for (term, kernels) in terms.iter().zip(spectra.chunks(sums)) {
                         tile.fill(0.0);
                         for y in first_row..last_row {
                             let row = &mut tile[(y + hy - y0) * side..];
@@ -152,36 +182,44 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
                         }
                         if occupied.mark(tile) {
                             fft.forward(tile, spectrum, scratch);
-                            add_product(&mut sum, spectrum, kernel);
+                            for (product, kernel) in products.iter_mut().zip(kernels) {
+                                add_product(product, spectrum, kernel);
+                            }
                         }
                     }
                     occupied.sum();
-                    fft.inverse(&mut sum, tile, scratch);
-                    let highest = (0..y1 - y0)
-                        .flat_map(|row| &tile[row * side..row * side + x1 - x0])
-                        .fold(0.0f64, |a, b| a.max(*b));
-                    let mut part = Vec::with_capacity((y1 - y0) * (x1 - x0));
-                    for y in y0..y1 {
-                        for x in x0..x1 {
-                            let value = tile[(y - y0) * side + x - x0];
-                            let faint = method == Method::NonNegative && value <= FAINT * highest;
-                            part.push(match faint {
-                                false => value,
-                                true if occupied.any((y - y0, 2 * hy + 1), (x - x0, 2 * hx + 1)) => {
-                                    pixel(terms, (ny, nx), y, x)
-                                }
-                                true => 0.0,
-                            });
+                    let mut parts = Vec::with_capacity(sums);
+                    for (sum, product) in products.iter_mut().enumerate() {
+                        fft.inverse(product, tile, scratch);
+                        let highest = (0..y1 - y0)
+                            .flat_map(|row| &tile[row * side..row * side + x1 - x0])
+                            .fold(0.0f64, |a, b| a.max(*b));
+                        let mut part = Vec::with_capacity((y1 - y0) * (x1 - x0));
+                        for y in y0..y1 {
+                            for x in x0..x1 {
+                                let value = tile[(y - y0) * side + x - x0];
+                                let faint = method == Method::NonNegative && value <= FAINT * highest;
+                                part.push(match faint {
+                                    false => value,
+                                    true if occupied.any((y - y0, 2 * hy + 1), (x - x0, 2 * hx + 1)) => {
+                                        pixel(terms, first + sum, (ny, nx), y, x)
+                                    }
+                                    true => 0.0,
+                                });
+                            }
                         }
+                        parts.push(part);
                     }
-                    Ok((x0, part))
+                    Ok((x0, parts))
                 },
             )
             .collect::<Result<_>>()?;
-        for (x0, part) in tiles {
+        for (x0, parts) in tiles {
             let width = (x0 + columns).min(nx) - x0;
-            for (row, part) in out.chunks_exact_mut(nx).zip(part.chunks_exact(width)) {
-                row[x0..x0 + width].copy_from_slice(part);
+            for (out, part) in out.iter_mut().zip(parts) {
+                for (row, part) in out[y0 * nx..].chunks_exact_mut(nx).zip(part.chunks_exact(width)) {
+                    row[x0..x0 + width].copy_from_slice(part);
+                }
             }
         }
     }
@@ -229,14 +267,21 @@ impl Occupied {
 }
 
 /// One value, summed directly.
-fn pixel<F: Fn(usize, usize) -> f64>(terms: &[Term<'_, F>], (ny, nx): (usize, usize), y: usize, x: usize) -> f64 {
+fn pixel<F: Fn(usize, usize) -> f64>(
+    terms: &[Term<'_, F>],
+    number: usize,
+    (ny, nx): (usize, usize),
+    y: usize,
+    x: usize,
+) -> f64 {
     let mut sum = 0.0;
     for term in terms {
-        let (ky, kx) = term.kernel.dim();
+        let kernel = &term.kernels[number];
+        let (ky, kx) = kernel.dim();
         let (hy, hx) = (ky / 2, kx / 2);
         for row in y.saturating_sub(hy)..ny.min(y + hy + 1) {
             for column in x.saturating_sub(hx)..nx.min(x + hx + 1) {
-                sum += term.kernel[[row + hy - y, column + hx - x]] * (term.at)(row, column);
+                sum += kernel[[row + hy - y, column + hx - x]] * (term.at)(row, column);
             }
         }
     }

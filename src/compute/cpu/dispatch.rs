@@ -64,24 +64,24 @@ impl InstructionSet {
         }
     }
 
-    /// Fits a tile; returns the number of pixels.
+    /// Fits a tile for several runs; returns the number of fits.
     pub fn fit_tile(
         self,
-        plan: &RunPlan<'_>,
+        plans: &[RunPlan<'_>],
         tile: &Tile,
         scratch: &mut Scratch,
         refit: Refit<'_>,
-        output: &Mutex<TsMapOutput>,
+        outputs: &[Mutex<TsMapOutput>],
     ) -> u64 {
         match self {
             // SAFETY: `detect` found the features; nothing else makes these values outside tests, which ask
             // `available`.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { x86::fit_tile_avx512(plan, tile, scratch, refit, output) },
+            Self::Avx512 => unsafe { x86::fit_tile_avx512(plans, tile, scratch, refit, outputs) },
             // SAFETY: likewise.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { x86::fit_tile_avx2(plan, tile, scratch, refit, output) },
-            Self::Portable => fit_tile::<Portable>(plan, tile, scratch, refit, output),
+            Self::Avx2 => unsafe { x86::fit_tile_avx2(plans, tile, scratch, refit, outputs) },
+            Self::Portable => fit_tile::<Portable>(plans, tile, scratch, refit, outputs),
         }
     }
 }
@@ -93,23 +93,23 @@ mod x86 {
 
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi1,bmi2")]
     pub unsafe fn fit_tile_avx512(
-        plan: &RunPlan<'_>,
+        plans: &[RunPlan<'_>],
         tile: &Tile,
         scratch: &mut Scratch,
         refit: Refit<'_>,
-        output: &Mutex<TsMapOutput>,
+        outputs: &[Mutex<TsMapOutput>],
     ) -> u64 {
-        fit_tile::<Avx512>(plan, tile, scratch, refit, output)
+        fit_tile::<Avx512>(plans, tile, scratch, refit, outputs)
     }
 
     #[target_feature(enable = "avx2,fma,bmi1,bmi2")]
     pub unsafe fn fit_tile_avx2(
-        plan: &RunPlan<'_>,
+        plans: &[RunPlan<'_>],
         tile: &Tile,
         scratch: &mut Scratch,
         refit: Refit<'_>,
-        output: &Mutex<TsMapOutput>,
+        outputs: &[Mutex<TsMapOutput>],
     ) -> u64 {
-        fit_tile::<Avx2>(plan, tile, scratch, refit, output)
+        fit_tile::<Avx2>(plans, tile, scratch, refit, outputs)
     }
 }

@@ -8,6 +8,7 @@ use super::dense::truncation;
 use super::passes::{BinList, Rise, rises};
 use super::patch::{Norm, Patch, PatchScratch};
 use super::simd::Simd;
+use super::starts::{Starts, factor};
 use super::tile::TileData;
 use super::wide::{Mask, Wide};
 
@@ -31,6 +32,8 @@ pub struct Errors {
     pub limit: Wide,
     /// Lanes that did not settle.
     pub failed: Mask,
+    /// What the first guesses of the displacements from the norm had to be multiplied by.
+    pub corrections: [Wide; 3],
 }
 
 const DOWN: usize = 0;
@@ -55,6 +58,7 @@ pub fn errors<V: Simd>(
     data: &mut TileData,
     scratch: &mut PatchScratch,
     norm: &Norm,
+    starts: &Starts,
 ) -> Errors {
     let settings = &patch.plan.settings;
     let (n_sigma, n_sigma_ul) = (settings.n_sigma, settings.n_sigma_ul);
@@ -85,10 +89,12 @@ pub fn errors<V: Simd>(
     // Where the statistic falls at first, the parabola knows nothing of the truncation that ends the fall.
     let falls = sloped.and(gap.over(0.0));
     let down = (-sigma * n_sigma).max(pole * 0.6).where_or(falls, start(n_sigma, -1.0)).max(pole * 0.9999);
+    let guesses = [down, start(n_sigma, 1.0).max(sigma * 1e-6), start(n_sigma_ul, 1.0).max(sigma * 1e-6)];
+    let [down, up, limit] = std::array::from_fn(|j| guesses[j] * starts.displacement(j));
     let mut searches = [
-        search(n_sigma, down, asked_errors),
-        search(n_sigma, start(n_sigma, 1.0).max(sigma * 1e-6), asked_errors),
-        search(n_sigma_ul, start(n_sigma_ul, 1.0).max(sigma * 1e-6), asked_limit),
+        search(n_sigma, down.max(pole * 0.9999), asked_errors),
+        search(n_sigma, up, asked_errors),
+        search(n_sigma_ul, limit, asked_limit),
     ];
     let (mut nearest, mut farthest) = (Wide::ZERO, pole);
     let mut terms = Wide::ZERO;
@@ -134,6 +140,7 @@ pub fn errors<V: Simd>(
         }
     }
 
+    let corrections = std::array::from_fn(|j| factor(searches[j].at, guesses[j], lanes.and(searches[j].open.not())));
     let far_up = (searches[UP].at.max(searches[LIMIT].at) * gap).abs().over(LARGEST_TERMS).and(norm.kept).and(lanes);
     let unsettled = searches[DOWN].open.or(searches[UP].open).or(searches[LIMIT].open);
     let at_pole = (searches[DOWN].at - pole * (1.0 - CLOSEST_POLE)).under(0.0).and(lanes);
@@ -145,6 +152,7 @@ pub fn errors<V: Simd>(
         up: (searches[UP].at - norm.rest).where_or(lanes, linear(n_sigma)),
         limit: (searches[LIMIT].at - norm.rest).where_or(lanes, linear(n_sigma_ul)),
         failed: unsettled.or(at_pole).or(far_up),
+        corrections,
     }
 }
 

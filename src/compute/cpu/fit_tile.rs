@@ -5,14 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::Array2;
 
 use super::errors::{Errors, errors};
-use super::moments::Moments;
+use super::moments::{Moments, Turn};
 use super::patch::{Norm, Patch, PatchScratch, Source, c_bound, one_pole_step};
 use super::plan::{PATCH, RunPlan, patch_lanes};
 use super::sensitivity::{SensitivityScratch, sensitivity};
 use super::simd::{LANES, Simd};
+use super::starts::Starts;
 use super::tile::{Tile, TileData};
 use super::wide::{Mask, Wide};
-use super::wing::{Reach, SIX, TERMS, Wing};
+use super::wing::{CORES, EIGHT, Reach, SIX, TERMS, Table};
 use crate::kernels::ts_map::{Window, WindowFit};
 use crate::kernels::{TsMapOutput, TsMapStatus};
 
@@ -27,6 +28,8 @@ pub struct Scratch {
     strip: bool,
     /// Norms that the last patch of this strip looked at.
     reach: Option<Reach>,
+    /// Of each patch of the tile what the run before found; empty where there is none.
+    before: Vec<Before>,
     window: Window,
     fits: Vec<WindowFit>,
 }
@@ -38,27 +41,61 @@ const WING_ATTEMPTS: usize = 2;
 /// The wing is made for norms this much farther out than those of the last patch.
 const REACH_MARGIN: f64 = 1.2;
 
-/// Rounding of moments by transforms that a likelihood may have.
-const MOST_NOISE: f64 = 6e-4;
+/// The same, where they are those of a similar kernel.
+const NEXT_REACH_MARGIN: f64 = 1.08;
+/// Attempts with moments by transforms before a list is made.
+const MOMENT_ATTEMPTS: usize = 3;
+/// The same for moments without their core, which is made for the norms that the moments themselves foretell.
+const CORE_MARGIN: f64 = 1.1;
 
-/// Fits the double-precision way, for single pixels.
-pub type Refit<'r> = &'r (dyn Fn(usize, usize, &mut Window) -> WindowFit + Sync);
+/// Fits the double-precision way, for single pixels: number of the run, y, x.
+pub type Refit<'r> = &'r (dyn Fn(usize, usize, usize, &mut Window) -> WindowFit + Sync);
 
-/// Fits all pixels of a tile and stores them.
+/// Fits all pixels of a tile for runs that share planes, kernel sizes and mask, one run after the other, and stores them.
 #[inline(always)]
 pub fn fit_tile<V: Simd>(
-    plan: &RunPlan<'_>,
+    plans: &[RunPlan<'_>],
     tile: &Tile,
     scratch: &mut Scratch,
     refit: Refit<'_>,
+    outputs: &[Mutex<TsMapOutput>],
+) -> u64 {
+    let mut done = 0;
+    scratch.before.clear();
+    for (number, (plan, output)) in plans.iter().zip(outputs).enumerate() {
+        let turn = match number {
+            _ if plans.len() == 1 => Turn::Only,
+            0 => Turn::First,
+            _ => Turn::Further,
+        };
+        if !plan.similar {
+            scratch.before.clear();
+        }
+        done += fit_run::<V>(plan, tile, turn, scratch, &|y, x, window| refit(number, y, x, window), output);
+    }
+    done
+}
+
+/// The same for one run.
+#[inline(always)]
+fn fit_run<V: Simd>(
+    plan: &RunPlan<'_>,
+    tile: &Tile,
+    turn: Turn,
+    scratch: &mut Scratch,
+    refit: &dyn Fn(usize, usize, &mut Window) -> WindowFit,
     output: &Mutex<TsMapOutput>,
 ) -> u64 {
     let (rows, columns) = (tile.rows.len(), tile.columns.len());
+    let across = columns.div_ceil(PATCH);
     let wanted = |y: usize, x: usize| y < tile.rows.end && x < tile.columns.end && plan.fit_mask[[y, x]];
     let mut done = 0;
     let mut entered = false;
     scratch.fits.clear();
     scratch.fits.resize(rows * columns, WindowFit::MASKED);
+    if turn != Turn::Only {
+        scratch.before.resize(rows.div_ceil(PATCH) * across, Before::default());
+    }
     for patch_row in 0..rows.div_ceil(PATCH) {
         scratch.strip = false;
         scratch.reach = None;
@@ -70,18 +107,25 @@ pub fn fit_tile<V: Simd>(
                 continue;
             }
             if !entered {
-                scratch.data.enter(plan, tile);
+                match turn {
+                    Turn::Only | Turn::First => scratch.data.enter(plan, tile),
+                    Turn::Further => scratch.data.enter_again(plan, tile),
+                }
                 if let Some(moments) = &plan.moments {
-                    scratch.moments.enter(moments, plan, tile, &scratch.data);
+                    scratch.moments.enter(moments, plan, tile, &scratch.data, turn);
                 }
                 entered = true;
             }
             if !scratch.strip && plan.moments.is_none() {
-                scratch.data.enter_strip(plan, tile, patch_row);
+                scratch.data.enter_strip(plan, tile, patch_row, turn != Turn::Only);
                 scratch.strip = true;
             }
             let at = (patch_row, patch_column);
-            let (mut fits, mut again) = fit_patch::<V>(plan, tile, at, lanes, scratch);
+            let mut before = scratch.before.get(patch_row * across + patch_column).copied().unwrap_or_default();
+            let (mut fits, mut again) = fit_patch::<V>(plan, tile, at, lanes, turn, &mut before, scratch);
+            if let Some(place) = scratch.before.get_mut(patch_row * across + patch_column) {
+                *place = before;
+            }
             if plan.settings.sensitivity {
                 let usual = lanes.and(again.not());
                 let (norms, failed) =
@@ -109,13 +153,16 @@ pub fn fit_tile<V: Simd>(
     done
 }
 
-/// Fits of a patch, and the lanes that have to be fitted in double precision instead.
+/// Fits of a patch, and the lanes that have to be fitted in double precision instead. `before` is what the run before
+/// found, and becomes what this one finds.
 #[inline(always)]
 fn fit_patch<V: Simd>(
     plan: &RunPlan<'_>,
     tile: &Tile,
     at: (usize, usize),
     wanted: Mask,
+    turn: Turn,
+    before: &mut Before,
     scratch: &mut Scratch,
 ) -> ([WindowFit; LANES], Mask) {
     let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
@@ -128,40 +175,115 @@ fn fit_patch<V: Simd>(
     let usual = wanted.and(awkward.not());
     let moments = if plan.moments.is_some() { scratch.moments.patch(at) } else { [Wide::ZERO; TERMS] };
     let c_max = c_bound(plan, &scratch.data, at);
-    let mut table = match plan.moments {
-        Some(_) => Wing::table_for(first_reach(plan, &moments, pixel, &scratch.data, usual), c_max, 0),
-        None => None,
+    let scale = plan.norm_scale * scratch.data.scale;
+    let n_sigma = plan.settings.n_sigma_ul.max(plan.settings.n_sigma);
+    let mut way = match plan.moments {
+        Some(_) => {
+            Way::choose(&first_look(plan, &moments, pixel, &scratch.data, usual), c_max, &scratch.moments, n_sigma)
+        }
+        None => Way::List,
     };
     let mut expected = None;
-    let mut lists = 0;
+    let (mut transformed, mut lists) = (0, 0);
     loop {
-        let source = match table {
-            Some(table) => Source::Moments { moments: &moments, table },
-            None => {
+        let source = match way {
+            Way::Moments { table } => Source::Moments { moments: &moments, table },
+            Way::Core { limit, table } => {
+                scratch.data.spread_counts(plan, tile);
+                Source::Core { moments: &moments, limit, table }
+            }
+            Way::List => {
                 if !scratch.strip {
-                    scratch.data.enter_strip(plan, tile, at.0);
+                    scratch.data.enter_strip(plan, tile, at.0, turn != Turn::Only);
                     scratch.strip = true;
                 }
                 let bins = scratch.data.patch_bins(at.1, plan.window().1).len();
                 let wing = !plan.settings.exact && bins >= LEAST_WING_BINS && lists < WING_ATTEMPTS;
-                let reach: Option<Reach> = expected.or(scratch.reach).filter(|_| wing);
                 lists += 1;
-                Source::List { wing_limit: reach.map_or(0.0, |reach| reach.largest_c(&SIX) / REACH_MARGIN) as f32 }
+                let same_patch = before.reach.map(|reach| (reach.times(1.0 / scale), NEXT_REACH_MARGIN));
+                let reach = expected.or(same_patch).or(scratch.reach.map(|reach| (reach, REACH_MARGIN)));
+                let limit = reach.filter(|_| wing).map_or(0.0, |(reach, margin)| reach.largest_c(&SIX) / margin);
+                Source::List { wing_limit: limit as f32 }
             }
         };
-        let (fits, failed, reach, holds) = attempt::<V>(plan, tile, at, pixel, usual, source, scratch);
-        let noisy = table.is_some() && scratch.moments.noise(reach.high.max(reach.low)) > MOST_NOISE;
+        let (fits, failed, look, holds) = attempt::<V>(plan, tile, at, usual, source, &before.starts, scratch);
+        let noisy = way.table().is_some_and(|table| look.is_noisy(&scratch.moments, n_sigma, table));
         if holds && !noisy {
-            if table.is_none() {
-                scratch.reach = Some(reach);
+            *before = Before { starts: look.starts, reach: Some(look.reach.times(scale)) };
+            if matches!(way, Way::List) {
+                scratch.reach = Some(look.reach);
             }
             return (fits, awkward.or(failed));
         }
-        expected = Some(reach);
-        table = table.filter(|_| !noisy).and_then(|table| Wing::table_for(reach, c_max, table + 1));
+        expected = Some((look.reach, REACH_MARGIN));
+        transformed += 1;
+        way = match way {
+            Way::Moments { .. } | Way::Core { .. } if transformed <= MOMENT_ATTEMPTS => {
+                Way::choose(&look, c_max, &scratch.moments, n_sigma)
+            }
+            _ => Way::List,
+        };
         if lists > WING_ATTEMPTS {
             return (fits, wanted);
         }
+    }
+}
+
+/// How a patch is fitted.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// All bins as moments by transforms.
+    Moments { table: &'static Table },
+    /// The same, without bins with c above the limit, which are listed.
+    Core { limit: f32, table: &'static Table },
+    /// From a list of bins.
+    List,
+}
+
+impl Way {
+    /// Moments, with the narrowest table that holds over the reach; without their core where none does; not at all
+    /// where they are too noisy.
+    fn choose(look: &Look, c_max: f64, moments: &Moments, n_sigma: f64) -> Self {
+        if let Some(table) = EIGHT.iter().find(|table| look.reach.largest_c(table) >= c_max)
+            && !look.is_noisy(moments, n_sigma, table)
+        {
+            return Self::Moments { table };
+        }
+        match CORES.into_iter().find(|table| !look.is_noisy(moments, n_sigma, table)) {
+            Some(table) => Self::Core { limit: (look.reach.largest_c(table) / CORE_MARGIN) as f32, table },
+            None => Self::List,
+        }
+    }
+
+    fn table(self) -> Option<&'static Table> {
+        match self {
+            Self::Moments { table } | Self::Core { table, .. } => Some(table),
+            Self::List => None,
+        }
+    }
+}
+
+/// What the run before found of a patch.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    starts: Starts,
+    /// In units of the run, not of the tile.
+    reach: Option<Reach>,
+}
+
+/// What a patch looks at, or is expected to.
+struct Look {
+    reach: Reach,
+    /// Norms and their errors; 0 in lanes that do not matter.
+    norm: Wide,
+    sigma: Wide,
+    /// How the first guesses were wrong.
+    starts: Starts,
+}
+
+impl Look {
+    fn is_noisy(&self, moments: &Moments, n_sigma: f64, table: &Table) -> bool {
+        moments.is_noisy(self.norm, self.sigma, n_sigma, table)
     }
 }
 
@@ -171,31 +293,38 @@ fn attempt<V: Simd>(
     plan: &RunPlan<'_>,
     tile: &Tile,
     at: (usize, usize),
-    pixel: (usize, usize),
     wanted: Mask,
     source: Source<'_>,
+    starts: &Starts,
     scratch: &mut Scratch,
-) -> ([WindowFit; LANES], Mask, Reach, bool) {
+) -> ([WindowFit; LANES], Mask, Look, bool) {
+    let pixel = (tile.rows.start + at.0 * PATCH, tile.columns.start + at.1 * PATCH);
     let (mut patch, at_zero) = Patch::new::<V>(plan, tile, at, wanted, source, &scratch.data, &mut scratch.patch);
-    let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero);
-    let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm);
-    let reach = patch.reach(&norm, &errors);
-    if !patch.holds(reach) {
-        return ([WindowFit::MASKED; LANES], wanted, reach, false);
+    let norm = patch.norm::<V>(&scratch.data, &mut scratch.patch.list, &at_zero, starts);
+    let errors = errors::<V>(&mut patch, &mut scratch.data, &mut scratch.patch, &norm, starts);
+    let q = norm.moved.q.where_or(patch.fitted, Wide::splat(1.0)).at_least(1e-100);
+    let look = Look {
+        reach: patch.reach(&norm, &errors),
+        norm: (norm.base + norm.rest).only(patch.fitted),
+        sigma: q.sqrt().recip().only(patch.fitted),
+        starts: Starts::new(norm.correction, errors.corrections),
+    };
+    if !patch.holds(look.reach) {
+        return ([WindowFit::MASKED; LANES], wanted, look, false);
     }
     let failed = norm.failed.or(errors.failed).and(patch.active);
-    (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, reach, true)
+    (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, look, true)
 }
 
-/// Norms that a patch will look at, as the first three moments have it.
+/// What a patch will look at, as the first three moments have it.
 #[inline(always)]
-fn first_reach(
+fn first_look(
     plan: &RunPlan<'_>,
     moments: &[Wide; TERMS],
     pixel: (usize, usize),
     data: &TileData,
     wanted: Mask,
-) -> Reach {
+) -> Look {
     let model = Wide(patch_lanes(&plan.sums.model, plan.shape, pixel, 0.0)) * (plan.norm_scale * data.scale);
     let wanted = wanted.and(model.over(0.0)).and(moments[0].over(0.0));
     let model = model.where_or(wanted, Wide::splat(1.0));
@@ -204,7 +333,8 @@ fn first_reach(
     let sigma = (s3 / s2.at_least(1e-100) * norm + 1.0).at_least(0.1) / s2.at_least(1e-100).sqrt();
     let high = (norm + sigma * plan.settings.n_sigma_ul.max(plan.settings.n_sigma)).only(wanted).highest();
     let low = (sigma * plan.settings.n_sigma - norm).only(wanted).highest();
-    Reach { low: low.max(0.0) * 1.03, high: high.max(0.0) * 1.03 }
+    let reach = Reach { low: low.max(0.0) * 1.03, high: high.max(0.0) * 1.03 };
+    Look { reach, norm: norm.only(wanted), sigma: sigma.only(wanted), starts: Starts::default() }
 }
 
 /// Turns lanes into fits in the units of the run.

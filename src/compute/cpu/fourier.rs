@@ -66,8 +66,15 @@ impl<T: FftNum> TileFft<T> {
 
     /// Transforms a tile, which is destroyed.
     pub fn forward(&self, tile: &mut [T], spectrum: &mut [Complex<T>], scratch: &mut FftScratch<T>) {
+        self.forward_rows(tile, self.side, spectrum, scratch);
+    }
+
+    /// The same for a tile whose rows from `filled` on are zero.
+    fn forward_rows(&self, tile: &mut [T], filled: usize, spectrum: &mut [Complex<T>], scratch: &mut FftScratch<T>) {
+        let empty = &mut scratch.half_done[filled.min(self.side) * self.half..];
+        empty.fill(Complex::new(T::zero(), T::zero()));
         let rows = tile.chunks_exact_mut(self.side).zip(scratch.half_done.chunks_exact_mut(self.half));
-        for (row, out) in rows {
+        for (row, out) in rows.take(filled) {
             let done = self.rows.process_with_scratch(row, out, &mut scratch.inner);
             debug_assert!(done.is_ok(), "lengths come from one plan");
         }
@@ -108,7 +115,7 @@ impl<T: FftNum> TileFft<T> {
             }
         }
         let mut spectrum = vec![Complex::new(T::zero(), T::zero()); self.spectrum_len()];
-        self.forward(&mut tile, &mut spectrum, scratch);
+        self.forward_rows(&mut tile, ky, &mut spectrum, scratch);
         for value in &mut spectrum {
             *value = value.conj();
         }
@@ -121,6 +128,14 @@ impl<T: FftNum> TileFft<T> {
 pub fn add_product<T: FftNum>(sum: &mut [Complex<T>], a: &[Complex<T>], b: &[Complex<T>]) {
     for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
         *sum = *sum + *a * *b;
+    }
+}
+
+/// `sum += factor * a * b`, element by element.
+#[inline(always)]
+pub fn add_scaled_product<T: FftNum>(sum: &mut [Complex<T>], a: &[Complex<T>], b: &[Complex<T>], factor: T) {
+    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+        *sum = *sum + *a * factor * *b;
     }
 }
 

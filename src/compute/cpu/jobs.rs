@@ -27,9 +27,9 @@ pub fn convolve(job: &ConvolveJob<'_>, control: &Control) -> Result<Array3<f64>>
         // A convolution is a correlation with the kernel turned round.
         kernel.invert_axis(Axis(0));
         kernel.invert_axis(Axis(1));
-        let term = [Term { at: |y: usize, x: usize| plane.at(y, x), kernel }];
+        let term = [Term { at: |y: usize, x: usize| plane.at(y, x), kernels: vec![kernel] }];
         let method = if direct { Method::Direct } else { Method::Signed };
-        let values = correlate(&term, (ny, nx), method, control)?;
+        let values = correlate(&term, (ny, nx), method, control)?.pop().unwrap_or_default();
         for (target, value) in target.iter_mut().zip(values) {
             *target = value;
         }

@@ -22,6 +22,7 @@ mod profile;
 mod sensitivity;
 mod shelf;
 mod simd;
+mod starts;
 mod tile;
 mod wide;
 mod wing;

@@ -28,6 +28,19 @@ impl BinList {
         self.others.clear();
         self.other_counts.clear();
     }
+
+    /// Adds a bin.
+    #[inline(always)]
+    pub fn push<V: Simd>(&mut self, c: V, counts: f32) {
+        let mut block = Block::ZERO;
+        c.store(&mut block);
+        if counts == 1.0 {
+            self.ones.push(block);
+        } else {
+            self.others.push(block);
+            self.other_counts.push(counts);
+        }
+    }
 }
 
 /// `L = sum n ln(1 + x c)` and its derivatives `P = L'`, `Q = -L''`, `R = L'''/2`.

@@ -5,11 +5,12 @@
 
 use super::dense::{Truncated, lowest_norm};
 use super::passes::{BinList, Moved, Sums, move_to, sums};
-use super::plan::{PATCH, RunPlan, patch_lanes};
+use super::plan::{Cell, PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
+use super::starts::Starts;
 use super::tile::{StripBin, Tile, TileData};
 use super::wide::{Mask, Wide};
-use super::wing::{EIGHT, LIST_TERMS, Reach, SIX, TERMS, Wing};
+use super::wing::{LIST_TERMS, Reach, SIX, TERMS, Table, Wing};
 
 /// Least value of curvatures that are divided by: products of faint bins may vanish in single precision.
 const TINY: f64 = 1e-100;
@@ -27,6 +28,8 @@ const MOST_PASSES: u32 = 30;
 pub struct PatchScratch {
     pub list: BinList,
     pub truncated: Truncated,
+    /// Cells of a plane in which the core has bins.
+    found: Vec<u32>,
 }
 
 /// A patch on its way through the fit.
@@ -62,8 +65,10 @@ pub struct Patch<'p, 'r> {
 pub enum Source<'m> {
     /// The bins, those with c up to a limit as moments.
     List { wing_limit: f32 },
-    /// Moments of all bins, and the table of [`EIGHT`] for them.
-    Moments { moments: &'m [Wide; TERMS], table: usize },
+    /// Moments of all bins, and the table for them.
+    Moments { moments: &'m [Wide; TERMS], table: &'static Table },
+    /// The same; bins with c above a limit are taken out of the moments and listed.
+    Core { moments: &'m [Wide; TERMS], limit: f32, table: &'static Table },
 }
 
 /// Sums at norm 0, found while the list is built, and the largest c.
@@ -75,6 +80,8 @@ struct AtZero {
 }
 
 impl AtZero {
+    const ZERO: Self = Self { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+
     #[inline(always)]
     fn add(&mut self, moments: &[Wide; TERMS]) {
         self.s1 = self.s1 + moments[0];
@@ -103,6 +110,8 @@ pub struct Norm {
     /// Lanes that did not settle.
     pub failed: Mask,
     pub passes: u32,
+    /// By how many sigmas at norm 0 the first guess was wrong.
+    pub correction: Wide,
 }
 
 impl<'p, 'r> Patch<'p, 'r> {
@@ -124,14 +133,20 @@ impl<'p, 'r> Patch<'p, 'r> {
         let holes = if plan.sums.hole_model.is_empty() { Wide::ZERO } else { lanes(&plan.sums.hole_model) };
 
         let c_bound = c_bound(plan, data, at);
-        let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+        let mut at_zero = AtZero::ZERO;
         let mut wing = None;
         let bins = || data.patch_bins(at.1, plan.window().1);
         match source {
             Source::Moments { moments, table } => {
                 scratch.list.clear();
                 at_zero.add(moments);
-                wing = Some(Wing::new(*moments, c_bound, &EIGHT[table]));
+                wing = Some(Wing::new(*moments, c_bound, table));
+            }
+            Source::Core { moments, limit, table } => {
+                let mut moments = *moments;
+                at_zero = build_core::<V>(plan, data, at, limit, scratch, &mut moments);
+                at_zero.add(&moments);
+                wing = Some(Wing::new(moments, f64::from(limit).min(c_bound), table));
             }
             Source::List { wing_limit } if wing_limit > 0.0 => {
                 let moments;
@@ -186,7 +201,13 @@ impl<'p, 'r> Patch<'p, 'r> {
 
     /// Finds the norm of each lane and moves the list there.
     #[inline(always)]
-    pub fn norm<V: Simd>(&mut self, data: &TileData, list: &mut BinList, at_zero: &AtZeroSums) -> Norm {
+    pub fn norm<V: Simd>(
+        &mut self,
+        data: &TileData,
+        list: &mut BinList,
+        at_zero: &AtZeroSums,
+        starts: &Starts,
+    ) -> Norm {
         let at_zero = &at_zero.0;
         let (model, fitted) = (self.model, self.fitted);
         let pole = at_zero.c_max.at_least(1e-30).map(|c| -1.0 / c);
@@ -198,7 +219,9 @@ impl<'p, 'r> Patch<'p, 'r> {
             lower = lower.at_least(wing.lower());
         }
 
-        let mut x = one_pole_step(at_zero.s1 - model, at_zero.s2, at_zero.s3, model).max(lower).only(fitted);
+        let guess = one_pole_step(at_zero.s1 - model, at_zero.s2, at_zero.s3, model);
+        let root_q = at_zero.s2.at_least(TINY).sqrt();
+        let mut x = (guess + starts.norm() / root_q).max(lower).only(fitted);
         if self.may_be_negative(x, self.active) || fitted.not().and(self.active).any() {
             x = x.max(self.lowest_norm::<V>(data));
         }
@@ -242,6 +265,8 @@ impl<'p, 'r> Patch<'p, 'r> {
             rest = (lowest - base).where_or(below, rest);
             at_bound = at_bound.or(below);
         }
+        let found = free.and(at_bound.not()).and(settled);
+        let correction = ((base + rest - guess) * root_q).only(found);
         let offset = (excess * rest).at_least(0.0).only(at_bound.not());
         let lost = closest.above(base - base.abs() * 1e-6).and(free);
         let jumped = (rest.abs() * moved.q.sqrt()).over(2.0 * LAST_STEP).and(free);
@@ -256,6 +281,7 @@ impl<'p, 'r> Patch<'p, 'r> {
             kept: kept.lanes,
             failed: settled.not().and(free).or(lost).or(jumped).or(kept.unclear),
             passes,
+            correction,
         }
     }
 
@@ -346,7 +372,7 @@ fn build<V: Simd>(plan: &RunPlan<'_>, bins: &[StripBin], patch_column: usize, li
     list.ones.reserve(bins.len());
     list.others.reserve(bins.len());
     list.other_counts.reserve(bins.len());
-    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut at_zero = AtZero::ZERO;
     let first = (patch_column * PATCH) as u32;
     let mut c_max = V::zero();
     for chunk in bins.chunks(256) {
@@ -360,14 +386,7 @@ fn build<V: Simd>(plan: &RunPlan<'_>, bins: &[StripBin], patch_column: usize, li
             s1 = s1.add(nc);
             s2 = s2.add(nc2);
             s3 = nc2.mul_add(c, s3);
-            let mut block = super::simd::Block::ZERO;
-            c.store(&mut block);
-            if bin.counts == 1.0 {
-                list.ones.push(block);
-            } else {
-                list.others.push(block);
-                list.other_counts.push(bin.counts);
-            }
+            list.push(c, bin.counts);
         }
         at_zero.s1.add_lanes(s1);
         at_zero.s2.add_lanes(s2);
@@ -387,7 +406,7 @@ fn build_with_wing<V: Simd>(
     list: &mut BinList,
 ) -> (AtZero, [Wide; TERMS]) {
     list.clear();
-    let mut at_zero = AtZero { s1: Wide::ZERO, s2: Wide::ZERO, s3: Wide::ZERO, c_max: Wide::ZERO };
+    let mut at_zero = AtZero::ZERO;
     let mut moments = [Wide::ZERO; TERMS];
     let first = (patch_column * PATCH) as u32;
     let mut c_max = V::zero();
@@ -411,14 +430,7 @@ fn build_with_wing<V: Simd>(
             power = power.mul(c);
             s2 = s2.add(power);
             s3 = power.mul_add(c, s3);
-            let mut block = super::simd::Block::ZERO;
-            c.store(&mut block);
-            if bin.counts == 1.0 {
-                list.ones.push(block);
-            } else {
-                list.others.push(block);
-                list.other_counts.push(bin.counts);
-            }
+            list.push(c, bin.counts);
         }
         for (moment, sum) in moments.iter_mut().zip(sums) {
             moment.add_lanes(sum);
@@ -429,6 +441,65 @@ fn build_with_wing<V: Simd>(
     }
     at_zero.c_max = Wide::from_lanes(c_max);
     (at_zero, moments)
+}
+
+/// Lists the bins with c above `limit`, found in the planes of the tile themselves, and takes them out of the moments.
+#[inline(always)]
+fn build_core<V: Simd>(
+    plan: &RunPlan<'_>,
+    data: &TileData,
+    at: (usize, usize),
+    limit: f32,
+    scratch: &mut PatchScratch,
+    moments: &mut [Wide; TERMS],
+) -> AtZero {
+    let PatchScratch { list, found, .. } = scratch;
+    list.clear();
+    let mut at_zero = AtZero::ZERO;
+    let mut c_max = V::zero();
+    let stride = data.stride();
+    for (p, plane) in plan.planes.iter().enumerate() {
+        let bound = data.bound(p, at);
+        if bound <= 0.0 {
+            continue;
+        }
+        let least = limit / bound;
+        let cells = &plane.cells[..plane.cells.partition_point(|cell| cell.largest > least)];
+        let (ratios, counts) = (data.window_ratios(p, at), data.window_counts(p, at));
+        let place = |cell: &Cell| cell.row as usize * stride + cell.column as usize;
+        // Which cells hold such bins no processor can foresee: counted up without a branch.
+        found.resize(cells.len().max(found.len()), 0);
+        let mut bins = 0;
+        for (i, cell) in cells.iter().enumerate() {
+            let place = place(cell);
+            found[bins] = i as u32;
+            bins += usize::from((ratios[place] * cell.largest > limit) & (counts[place] > 0.0));
+        }
+        for chunk in found[..bins].chunks(256) {
+            let mut sums = [V::zero(); TERMS];
+            for i in chunk {
+                let cell = &cells[*i as usize];
+                let (ratio, n) = (ratios[place(cell)], counts[place(cell)]);
+                let c = V::splat(ratio).mul(V::load(&plan.table[cell.index as usize]));
+                c_max = c_max.max(c);
+                let mut power = V::splat(n).mul(c);
+                sums[0] = sums[0].add(power);
+                for sum in &mut sums[1..] {
+                    power = power.mul(c);
+                    *sum = sum.add(power);
+                }
+                list.push(c, n);
+            }
+            at_zero.s1.add_lanes(sums[0]);
+            at_zero.s2.add_lanes(sums[1]);
+            at_zero.s3.add_lanes(sums[2]);
+            for (moment, sum) in moments.iter_mut().zip(sums) {
+                *moment = *moment - Wide::from_lanes(sum);
+            }
+        }
+    }
+    at_zero.c_max = Wide::from_lanes(c_max);
+    at_zero
 }
 
 /// Upper bound of c over all bins that a patch sees.

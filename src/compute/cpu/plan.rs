@@ -20,6 +20,9 @@ use crate::kernels::{TsMapData, TsMapRun, TsMapSettings};
 /// Rows and columns of a patch; its pixels are the lanes, row by row.
 pub const PATCH: usize = 4;
 
+/// Share of the kernels up to which two runs may differ and still count as similar.
+const SIMILAR: f64 = 0.2;
+
 /// One plane of a run with its kernel.
 pub struct RunPlane<'r> {
     pub bins: &'r PlaneBins,
@@ -93,9 +96,12 @@ pub struct RunPlan<'r> {
     /// First guess of the norm, whole map; `None` where no threshold asks for it.
     pub guess: Option<Vec<f64>>,
     pub settings: TsMapSettings,
+    /// The kernels are so close to those of the run before that its fits tell where these begin.
+    pub similar: bool,
 }
 
 impl<'r> RunPlan<'r> {
+    /// Without the sums over m, see [`add_model_sums`].
     pub fn new(
         data: &'r TsMapData<'_>,
         lists: &'r BinLists,
@@ -135,8 +141,9 @@ impl<'r> RunPlan<'r> {
         let table_max = table.par_iter().map(Block::max).collect();
         control.check()?;
         let boxes = last.of(data, run, &planes, control)?;
-        let sums = WindowSums::new(data.shape(), boxes, &planes, control)?;
+        let sums = WindowSums { boxes, model: Vec::new(), hole_model: Vec::new() };
         let mut plan = Self {
+            similar: false,
             moments: None,
             shape: data.shape(),
             half,
@@ -152,6 +159,25 @@ impl<'r> RunPlan<'r> {
         };
         plan.moments = MomentPlan::new(&plan, run);
         Ok(plan)
+    }
+
+    /// Memory that it takes, about, with its part of [`add_model_sums`].
+    pub fn bytes(&self) -> usize {
+        let table = self.table.len() * (size_of::<Block>() + size_of::<Cell>() + size_of::<f32>());
+        let (ny, nx) = self.shape;
+        table + self.moments.as_ref().map_or(0, MomentPlan::bytes) + ny * nx * 2 * size_of::<f64>()
+    }
+
+    /// Finds out whether the kernels are close to those of `before`.
+    pub fn follow(&mut self, before: &RunPlan<'_>) {
+        let (mut apart, mut all) = (0.0, 0.0);
+        for (plane, other) in self.planes.iter().zip(&before.planes) {
+            for (a, b) in plane.kernel.iter().zip(&other.kernel) {
+                apart += (a - b).abs();
+                all += a.max(*b);
+            }
+        }
+        self.similar = apart < SIMILAR * all;
     }
 
     /// Rows and columns of the window of a patch.
@@ -279,30 +305,43 @@ impl BoxSums {
     }
 }
 
-impl WindowSums {
-    fn new((ny, nx): (usize, usize), boxes: Arc<BoxSums>, planes: &[RunPlane<'_>], control: &Control) -> Result<Self> {
-        let mut sums = Self { boxes, model: Vec::new(), hole_model: Vec::new() };
-        if ny * nx == 0 {
-            return Ok(sums);
-        }
-        let model: Vec<_> = planes
-            .iter()
-            .map(|p| Term { at: move |y: usize, x: usize| p.exposure.at(y, x), kernel: p.kernel })
-            .collect();
-        sums.model = correlate(&model, (ny, nx), Method::NonNegative, control)?;
-        let holes: Vec<_> = planes
-            .iter()
-            .filter(|plane| plane.bins.has_holes)
-            .map(|p| Term {
-                at: move |y: usize, x: usize| if is_hole(p.background.at(y, x)) { p.exposure.at(y, x) } else { 0.0 },
-                kernel: p.kernel,
-            })
-            .collect();
-        if !holes.is_empty() {
-            sums.hole_model = correlate(&holes, (ny, nx), Method::NonNegative, control)?;
-        }
-        Ok(sums)
+/// Adds the sums over m to plans with the same planes and kernel sizes: each plane is transformed once for all of them.
+pub fn add_model_sums(plans: &mut [RunPlan<'_>], control: &Control) -> Result<()> {
+    let Some(first) = plans.first() else { return Ok(()) };
+    let shape = first.shape;
+    if shape.0 * shape.1 == 0 {
+        return Ok(());
     }
+    let kernels = |plane: usize| plans.iter().map(|plan| plan.planes[plane].kernel).collect();
+    let model: Vec<_> = first
+        .planes
+        .iter()
+        .enumerate()
+        .map(|(i, p)| Term { at: move |y: usize, x: usize| p.exposure.at(y, x), kernels: kernels(i) })
+        .collect();
+    let sums = correlate(&model, shape, Method::NonNegative, control)?;
+    let holes: Vec<_> = first
+        .planes
+        .iter()
+        .enumerate()
+        .filter(|(_, plane)| plane.bins.has_holes)
+        .map(|(i, p)| Term {
+            at: move |y: usize, x: usize| if is_hole(p.background.at(y, x)) { p.exposure.at(y, x) } else { 0.0 },
+            kernels: kernels(i),
+        })
+        .collect();
+    let hole_sums = correlate(&holes, shape, Method::NonNegative, control)?;
+    if sums.is_empty() {
+        // Runs without planes.
+        plans.iter_mut().for_each(|plan| plan.sums.model = vec![0.0; shape.0 * shape.1]);
+    }
+    for (plan, sums) in plans.iter_mut().zip(sums) {
+        plan.sums.model = sums;
+    }
+    for (plan, sums) in plans.iter_mut().zip(hole_sums) {
+        plan.sums.hole_model = sums;
+    }
+    Ok(())
 }
 
 /// Sums over the planes of one row.

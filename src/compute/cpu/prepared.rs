@@ -7,14 +7,14 @@ use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::CpuEngine;
-use super::plan::{LastBoxSums, PATCH, RunPlan};
+use super::plan::{LastBoxSums, PATCH, RunPlan, add_model_sums};
 use super::prepare::BinLists;
 use super::profile::stat_rises;
 use super::tile::Tile;
 use crate::compute::engine::PreparedTsMap;
 use crate::compute::reference::{Windows, check_norms, for_each_row};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::{TsMapData, TsMapOutput, TsMapRun};
 
 /// Most rows of a tile: the strips of its rows share a halo of ratios.
@@ -23,6 +23,9 @@ const TILE_ROWS: usize = 64;
 const TILE_COLUMNS: usize = 256;
 /// Tiles that a map is cut into at least, if it is not tiny, to keep threads busy. Independent of their number.
 const TILES_WANTED: usize = 64;
+
+/// Memory that kernel tables and spectra of runs that are done together may take; the last one may go beyond.
+const GROUP_BYTES: usize = 192 << 20;
 
 pub struct Prepared<'a> {
     engine: &'a CpuEngine,
@@ -38,35 +41,82 @@ impl<'a> Prepared<'a> {
         Ok(Self { engine, data: data.clone(), lists, last: LastBoxSums::default() })
     }
 
-    fn run_in_pool(&self, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput> {
-        let plan = RunPlan::new(&self.data, &self.lists, &self.last, run, control)?;
-        let windows = Windows::new(&self.data, run);
-        let refit = |y: usize, x: usize, window: &mut _| windows.fit(y, x, run, window);
-        let output = Mutex::new(TsMapOutput::empty(self.data.shape(), &run.settings));
-        let total = run.fit_mask.iter().filter(|fitted| **fitted).count() as u64;
-        let done = AtomicU64::new(0);
-        control.report("fit", 0, total);
-        let most = plan.moments.as_ref().map(|moments| moments.tile(plan.half));
+    fn run_in_pool(&self, runs: &[TsMapRun<'_>], control: &Control) -> Result<Vec<TsMapOutput>> {
+        let pixels = |run: &TsMapRun<'_>| run.fit_mask.iter().filter(|fitted| **fitted).count() as u64;
+        let progress = FitProgress { done: AtomicU64::new(0), total: runs.iter().map(pixels).sum() };
+        control.report("fit", 0, progress.total);
+        let mut outputs = Vec::with_capacity(runs.len());
+        while outputs.len() < runs.len() {
+            let begun = outputs.len();
+            outputs.extend(self.run_group(&runs[begun..], &progress, control)?);
+        }
+        control.check()?;
+        Ok(outputs)
+    }
+
+    /// Does the first of `runs`, and with it those that follow and share its planes, as far as memory is allowed.
+    fn run_group(&self, runs: &[TsMapRun<'_>], progress: &FitProgress, control: &Control) -> Result<Vec<TsMapOutput>> {
+        let mut plans: Vec<RunPlan<'_>> = Vec::new();
+        let mut bytes = 0;
+        for run in runs {
+            if !plans.is_empty() && (bytes > GROUP_BYTES || !share_planes(&runs[0], run)) {
+                break;
+            }
+            let mut plan = RunPlan::new(&self.data, &self.lists, &self.last, run, control)?;
+            if let Some(before) = plans.last() {
+                plan.follow(before);
+            }
+            bytes += plan.bytes();
+            plans.push(plan);
+        }
+        add_model_sums(&mut plans, control)?;
+        let runs = &runs[..plans.len()];
+        let windows: Vec<_> = runs.iter().map(|run| Windows::new(&self.data, run)).collect();
+        let refit =
+            |number: usize, y: usize, x: usize, window: &mut _| windows[number].fit(y, x, &runs[number], window);
+        let empty = |run: &TsMapRun<'_>| Mutex::new(TsMapOutput::empty(self.data.shape(), &run.settings));
+        let outputs: Vec<_> = runs.iter().map(empty).collect();
+        let most = plans[0].moments.as_ref().map(|moments| moments.tile(plans[0].half));
         tiles(self.data.shape(), most).par_iter().try_for_each(|tile| {
             control.check()?;
             let mut scratch = self.engine.scratch.take();
-            let count = self.engine.instructions.fit_tile(&plan, tile, &mut scratch, &refit, &output);
+            let count = self.engine.instructions.fit_tile(&plans, tile, &mut scratch, &refit, &outputs);
             self.engine.scratch.put(scratch);
             if count > 0 {
-                control.report("fit", done.fetch_add(count, Ordering::Relaxed) + count, total);
+                let done = progress.done.fetch_add(count, Ordering::Relaxed) + count;
+                control.report("fit", done, progress.total);
             }
             Ok(())
         })?;
-        control.check()?;
-        Ok(output.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(outputs.into_iter().map(|output| output.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
     }
+}
+
+/// How many fits of how many are done.
+struct FitProgress {
+    done: AtomicU64,
+    total: u64,
+}
+
+/// Whether two runs differ in nothing but the values of their kernels and the first guess.
+fn share_planes(a: &TsMapRun<'_>, b: &TsMapRun<'_>) -> bool {
+    let sizes = |run: &TsMapRun<'_>| run.kernels.iter().map(|kernel| kernel.dim()).collect::<Vec<_>>();
+    a.planes == b.planes && sizes(a) == sizes(b) && a.settings == b.settings && a.fit_mask == b.fit_mask
 }
 
 impl PreparedTsMap for Prepared<'_> {
     fn run(&self, run: &TsMapRun<'_>, control: &Control) -> Result<TsMapOutput> {
         run.check(&self.data)?;
         control.check()?;
-        self.engine.pool.install(|| self.run_in_pool(run, control))
+        let runs = std::slice::from_ref(run);
+        let mut outputs = self.engine.pool.install(|| self.run_in_pool(runs, control))?;
+        outputs.pop().ok_or_else(|| Error::input("run", "nothing came out"))
+    }
+
+    fn run_many(&self, runs: &[TsMapRun<'_>], control: &Control) -> Result<Vec<TsMapOutput>> {
+        runs.iter().try_for_each(|run| run.check(&self.data))?;
+        control.check()?;
+        self.engine.pool.install(|| self.run_in_pool(runs, control))
     }
 
     fn profile(&self, run: &TsMapRun<'_>, norms: ArrayView3<'_, f64>, control: &Control) -> Result<Array3<f64>> {

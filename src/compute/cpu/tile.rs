@@ -22,6 +22,18 @@ pub struct StripBin {
     pub counts: f32,
 }
 
+/// What the patches of a row see.
+#[derive(Default)]
+struct Strip {
+    /// Sorted by column.
+    bins: Vec<StripBin>,
+    /// Where each column starts in `bins`; empty where the strip was not made.
+    column_starts: Vec<u32>,
+}
+
+/// Bins of strips of a tile that stay for further runs: 16 bytes each.
+const MOST_KEPT_BINS: usize = 1 << 20;
+
 /// Data of the current tile, in a frame that starts half a kernel before its first pixel.
 #[derive(Default)]
 pub struct TileData {
@@ -35,13 +47,17 @@ pub struct TileData {
     pub ratios: Vec<f32>,
     /// The same: b. Empty until asked for.
     backgrounds: Vec<f32>,
+    /// The same: counts of the listed bins, 0 elsewhere. Empty until asked for.
+    counts: Vec<f32>,
     /// `[plane, patch row, patch column]`: largest ratio in the window of the patch.
     bounds: Vec<f32>,
     patches: (usize, usize),
-    /// Bins of the current strip, sorted by column.
-    strip: Vec<StripBin>,
-    /// Where each column starts in `strip`.
-    column_starts: Vec<u32>,
+    /// The first is made anew for each row of patches; the others, one per row, stay for further runs over the tile.
+    strips: Vec<Strip>,
+    /// The current one.
+    strip: usize,
+    /// Bins in strips that stay.
+    kept_bins: usize,
     next_in_column: Vec<u32>,
     /// Rows on their way from the maps.
     rows: [Vec<f64>; 2],
@@ -55,7 +71,8 @@ impl TileData {
         self.patches = (tile.rows.len().div_ceil(PATCH), tile.columns.len().div_ceil(PATCH));
         self.frame = (self.patches.0 * PATCH + rows - PATCH, self.patches.1 * PATCH + columns - PATCH);
         self.backgrounds.clear();
-        self.strip.clear();
+        self.counts.clear();
+        self.forget_strips();
         self.choose_scale(plan, tile);
         let Self { ratios, frame, scale, rows: [b_row, e_row], .. } = self;
         let ratio_scale = plan.norm_scale / plan.kernel_scale * *scale;
@@ -77,6 +94,23 @@ impl TileData {
         self.find_bounds(plan);
     }
 
+    /// Goes to the tile where it is, for another run with the same planes and windows.
+    pub fn enter_again(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
+        let before = self.scale;
+        self.choose_scale(plan, tile);
+        if self.scale != before {
+            // A power of two: no digit changes.
+            let factor = (self.scale / before) as f32;
+            self.ratios.iter_mut().chain(&mut self.bounds).for_each(|ratio| *ratio *= factor);
+            self.forget_strips();
+        }
+    }
+
+    fn forget_strips(&mut self) {
+        self.kept_bins = 0;
+        self.strips.iter_mut().for_each(|strip| strip.column_starts.clear());
+    }
+
     /// b of the tile, read at first use: dense maps never need it.
     #[inline(always)]
     pub fn backgrounds(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
@@ -94,6 +128,20 @@ impl TileData {
                 row.iter_mut().zip(&*b_row).for_each(|(target, b)| *target = *b as f32);
             }
         }
+    }
+
+    /// Counts of the tile, spread out at first use: only windows that moments alone cannot fit need them.
+    pub fn spread_counts(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
+        if !self.counts.is_empty() {
+            return;
+        }
+        let (area, stride) = (self.frame.0 * self.frame.1, self.frame.1);
+        let mut spread = std::mem::take(&mut self.counts);
+        spread.resize(plan.planes.len() * area, 0.0);
+        for (plane, spread) in plan.planes.iter().zip(spread.chunks_mut(area)) {
+            self.for_each_bin(plan, tile, plane.bins, |row, column, _, counts| spread[row * stride + column] = counts);
+        }
+        self.counts = spread;
     }
 
     fn choose_scale(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
@@ -188,21 +236,38 @@ impl TileData {
         &self.backgrounds[self.window_start(plane, patch)..]
     }
 
+    /// Counts likewise; asked for before by [`TileData::spread_counts`].
+    #[inline(always)]
+    pub fn window_counts(&self, plane: usize, patch: (usize, usize)) -> &[f32] {
+        &self.counts[self.window_start(plane, patch)..]
+    }
+
     #[inline(always)]
     fn window_start(&self, plane: usize, patch: (usize, usize)) -> usize {
         (plane * self.frame.0 + patch.0 * PATCH) * self.frame.1 + patch.1 * PATCH
     }
 
-    /// Sorts the bins that the patches of one row of patches see by column.
-    pub fn enter_strip(&mut self, plan: &RunPlan<'_>, tile: &Tile, patch_row: usize) {
+    /// Sorts the bins that the patches of one row of patches see by column; `keep`: further runs will ask for them.
+    pub fn enter_strip(&mut self, plan: &RunPlan<'_>, tile: &Tile, patch_row: usize, keep: bool) {
+        let keep = keep && self.kept_bins < MOST_KEPT_BINS;
+        let own = patch_row + 1;
+        if self.strips.len() <= own {
+            self.strips.resize_with(own + 1, Strip::default);
+        }
+        if !self.strips[own].column_starts.is_empty() {
+            self.strip = own;
+            return;
+        }
+        self.strip = if keep { own } else { 0 };
+        let strip = &mut self.strips[self.strip];
         let (rows, columns) = plan.window();
         let reach = tile.columns.start.saturating_sub(plan.half.1)..tile.columns.start + self.frame.1 - plan.half.1;
         let first_column = tile.columns.start as isize - plan.half.1 as isize;
         let first_row = (tile.rows.start + patch_row * PATCH) as isize - plan.half.0 as isize;
         let map_rows = first_row.max(0) as usize..(first_row + rows as isize).min(plan.shape.0 as isize) as usize;
 
-        self.column_starts.clear();
-        self.column_starts.resize(self.frame.1 + 1, 0);
+        strip.column_starts.clear();
+        strip.column_starts.resize(self.frame.1 + 1, 0);
         let mut ranges = Vec::with_capacity(plan.planes.len() * rows);
         for (p, plane) in plan.planes.iter().enumerate() {
             for y in map_rows.clone() {
@@ -211,20 +276,20 @@ impl TileData {
                     continue;
                 }
                 for x in &plane.bins.columns[bins.clone()] {
-                    self.column_starts[(*x as isize - first_column) as usize + 1] += 1;
+                    strip.column_starts[(*x as isize - first_column) as usize + 1] += 1;
                 }
                 let row = (y as isize - first_row) as usize;
                 ranges.push((p, ((p * rows + row) * columns) as u32, bins));
             }
         }
-        for i in 1..self.column_starts.len() {
-            self.column_starts[i] += self.column_starts[i - 1];
+        for i in 1..strip.column_starts.len() {
+            strip.column_starts[i] += strip.column_starts[i - 1];
         }
         self.next_in_column.clear();
-        self.next_in_column.extend_from_slice(&self.column_starts);
-        let total = self.column_starts[self.frame.1] as usize;
-        self.strip.clear();
-        self.strip.resize(total, StripBin::default());
+        self.next_in_column.extend_from_slice(&strip.column_starts);
+        let total = strip.column_starts[self.frame.1] as usize;
+        strip.bins.clear();
+        strip.bins.resize(total, StripBin::default());
         let scale = self.scale as f32;
         for (p, table_row, bins) in ranges {
             let plane = plan.planes[p].bins;
@@ -233,9 +298,12 @@ impl TileData {
             {
                 let column = (*x as isize - first_column) as u32;
                 let next = &mut self.next_in_column[column as usize];
-                self.strip[*next as usize] = StripBin { table_row, column, ratio: ratio * scale, counts: *counts };
+                strip.bins[*next as usize] = StripBin { table_row, column, ratio: ratio * scale, counts: *counts };
                 *next += 1;
             }
+        }
+        if keep {
+            self.kept_bins += total;
         }
     }
 
@@ -243,8 +311,9 @@ impl TileData {
     #[inline(always)]
     pub fn patch_bins(&self, patch_column: usize, window_columns: usize) -> &[StripBin] {
         let first = patch_column * PATCH;
-        let range = self.column_starts[first] as usize..self.column_starts[first + window_columns] as usize;
-        &self.strip[range]
+        let strip = &self.strips[self.strip];
+        let range = strip.column_starts[first] as usize..strip.column_starts[first + window_columns] as usize;
+        &strip.bins[range]
     }
 }
 

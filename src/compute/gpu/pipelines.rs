@@ -32,6 +32,7 @@ const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
 const TS_PIXELS: &str = include_str!("../../../shaders/shared/ts_pixels.wgsl");
 const TS_STEP: &str = include_str!("../../../shaders/shared/ts_step.wgsl");
 const TS_OPEN: &str = include_str!("../../../shaders/shared/ts_open.wgsl");
+const TS_SHIFT: &str = include_str!("../../../shaders/shared/ts_shift.wgsl");
 
 macro_rules! shaders {
     ($($constant:ident = $name:literal: $($part:expr),*;)*) => {
@@ -60,8 +61,8 @@ shaders! {
     FFT_ROWS_BACK = "fft_rows_back": FFT;
     FFT_NOISE = "fft_noise": FFT;
     TS_MAP_KEEP = "ts_map_keep": TS_MAP;
-    TS_MAP_ADD = "ts_map_add": TWO_FLOAT, TS_MAP, TS_OPEN;
-    TS_MAP_WING = "ts_map_wing": TS_MAP, TS_STEP, TS_OPEN;
+    TS_MAP_ADD = "ts_map_add": TWO_FLOAT, TS_MAP, TS_OPEN, TS_SHIFT;
+    TS_MAP_WING = "ts_map_wing": TS_MAP, TS_STEP, TS_OPEN, TS_SHIFT;
     TS_MAP_MOMENTS = "ts_map_moments": TWO_FLOAT, TS_MAP, TS_BINS, TS_PIXELS;
     TS_MAP_BOUND = "ts_map_bound": TS_MAP;
     TS_MAP_START = "ts_map_start": TS_MAP, TS_STEP, TS_OPEN;
