@@ -1,3 +1,4 @@
 //! Numerical methods that rooms share.
 
+pub mod lambert;
 pub mod quadrature;
