@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod devices;
+pub mod excess;
 pub mod info;
 pub mod npred;
 pub mod plot;
