@@ -236,7 +236,10 @@ impl ExcessMapEstimator {
             }
         }
         if self.sum_over_energy_groups && self.energy_edges == EnergyEdges::All {
-            return Err(Error::options("sum_over_energy_groups", "contradicts energy_edges `all`: one group, or all bins"));
+            return Err(Error::options(
+                "sum_over_energy_groups",
+                "contradicts energy_edges `all`: one group, or all bins",
+            ));
         }
         Ok(())
     }
