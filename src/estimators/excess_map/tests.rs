@@ -22,12 +22,12 @@ const ENERGIES: usize = 3;
 
 fn image() -> WcsGeom {
     let center = SkyPosition { lon_deg: 83.6, lat_deg: 22.0, frame: Frame::Icrs };
-    WcsGeom::create("TAN", center, (0.1, 0.1), (NX, NY), vec![]).unwrap()
+    WcsGeom::create(center, NX, NY, (0.1, 0.1), "TAN", vec![]).unwrap()
 }
 
 fn geom(name: &str) -> Arc<Geom> {
     let axis = MapAxis::energy_bounds(1.0, 8.0, ENERGIES, name).unwrap();
-    Arc::new(image().with_axes(vec![axis]).into())
+    Arc::new(Geom::Wcs(image().with_axes(vec![axis])))
 }
 
 fn map(name: &str, unit: &str, f: impl FnMut((usize, usize, usize)) -> f64) -> Map {
@@ -164,16 +164,17 @@ fn maps_are_the_statistics_of_sums_over_disks() {
                     let alpha = disk(y, x, |y, x| sum(&acceptance, y, x)) / acceptance_off;
                     WStatCountsStatistic { n_on, n_off, alpha, mu_sig: 0.0 }
                 };
+                let at = |maps: &FluxMaps, quantity| maps.get(quantity).unwrap().cube().at(g, y, x);
                 for (maps, stat) in [(&maps, &cash as &dyn CountsStatistic), (&off_maps, &wstat)] {
                     for (quantity, wanted) in ALL.iter().zip(expected(stat, exposure)) {
-                        let found = maps.get(*quantity).unwrap().data().at((g * NY + y) * NX + x).unwrap();
+                        let found = at(maps, *quantity);
                         let wanted = if is_safe(y, x) { wanted } else { f64::NAN };
                         assert!(close(found, wanted), "{} at {g}, {y}, {x}: {found} for {wanted}", quantity.name());
                     }
-                    let sqrt_ts = maps.get(FluxQuantity::SqrtTs).unwrap().data().at((g * NY + y) * NX + x).unwrap();
+                    let sqrt_ts = at(maps, FluxQuantity::SqrtTs);
                     assert!(close(sqrt_ts, if is_safe(y, x) { stat.sqrt_ts() } else { f64::NAN }));
                 }
-                let alpha = off_maps.get(FluxQuantity::Alpha).unwrap().data().at((g * NY + y) * NX + x).unwrap();
+                let alpha = at(&off_maps, FluxQuantity::Alpha);
                 assert!(close(alpha, if is_safe(y, x) { wstat.alpha } else { f64::NAN }));
             }
         }
