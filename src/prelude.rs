@@ -2,9 +2,9 @@
 
 pub use crate::compute::{Backend, BackendChoice, BackendOptions};
 pub use crate::control::{Control, Progress};
-pub use crate::datasets::MapDataset;
+pub use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 pub use crate::error::{Error, ErrorKind, Result};
-pub use crate::estimators::{EnergyEdges, NormScan, Selection, TsMapEstimator};
+pub use crate::estimators::{EnergyEdges, ExcessMapEstimator, NormScan, Selection, TsMapEstimator};
 pub use crate::flux::{FluxMaps, FluxQuantity, SedType};
 #[cfg(feature = "fits-system")]
 pub use crate::io::WriteOptions;

@@ -24,6 +24,12 @@ fn two_add_two(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     return two_add(two_add(a, b.x), b.y);
 }
 
+// The same number with all of hi that fits into it, so that lo keeps its digits over many additions.
+fn two_normal(s: vec2<f32>) -> vec2<f32> {
+    let t = two_opaque(s.x + s.y);
+    return vec2<f32>(t, s.y - two_opaque(t - s.x));
+}
+
 // a * b exactly, by splitting the mantissas at bit 12; does not rely on a fused multiply-add.
 fn two_product(a: f32, b: f32) -> vec2<f32> {
     let p = two_opaque(a * b);

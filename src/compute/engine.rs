@@ -6,7 +6,7 @@ use super::backend::BackendInfo;
 use super::instruments::Instruments;
 use crate::control::Control;
 use crate::error::Result;
-use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapOutput, TsMapRun};
+use crate::kernels::{CashSumJob, ConvolveJob, DiskSumJob, EdispJob, TsMapData, TsMapOutput, TsMapRun};
 
 /// An engine. The same job gives the same bits twice on one engine, whatever the threads or bands.
 pub trait Engine: Send + Sync {
@@ -65,6 +65,12 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// Shapes, memory, device or cancellation.
     fn cash_sum(&self, job: &CashSumJob<'_>, control: &Control) -> Result<f64>;
+
+    /// Sums each plane over a disk around each pixel; whole numbers exactly, up to 2^47.
+    ///
+    /// # Errors
+    /// Radius, memory, device or cancellation.
+    fn disk_sum(&self, job: &DiskSumJob<'_>, control: &Control) -> Result<Array3<f64>>;
 }
 
 /// Data that an engine holds ready.

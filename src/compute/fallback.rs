@@ -10,7 +10,7 @@ use super::backend::BackendInfo;
 use super::engine::{Engine, PreparedTsMap};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapOutput, TsMapRun};
+use crate::kernels::{CashSumJob, ConvolveJob, DiskSumJob, EdispJob, TsMapData, TsMapOutput, TsMapRun};
 
 /// What an observer of progress sees as the stage when the second engine takes over.
 pub const TAKEN_OVER: &str = "the GPU failed, going on with the CPU";
@@ -104,6 +104,10 @@ impl Engine for FallbackEngine {
 
     fn cash_sum(&self, job: &CashSumJob<'_>, control: &Control) -> Result<f64> {
         self.job(control, |engine| engine.cash_sum(job, control))
+    }
+
+    fn disk_sum(&self, job: &DiskSumJob<'_>, control: &Control) -> Result<Array3<f64>> {
+        self.job(control, |engine| engine.disk_sum(job, control))
     }
 }
 

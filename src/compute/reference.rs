@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::kernels::cube::PlaneView;
 use crate::kernels::ts_map::{Window, WindowFit, fit_window, window::stat_rise};
 use crate::kernels::{
-    CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapOutput, TsMapRun, convolve, edisp, likelihood,
+    CashSumJob, ConvolveJob, DiskSumJob, EdispJob, TsMapData, TsMapOutput, TsMapRun, convolve, disk, edisp, likelihood,
 };
 
 /// Rows whose fits are held at once before they go into the output: bounds the memory, feeds 64 threads.
@@ -66,6 +66,12 @@ impl Engine for ReferenceEngine {
         job.check()?;
         control.check()?;
         Ok(likelihood::cash_sum(job))
+    }
+
+    fn disk_sum(&self, job: &DiskSumJob<'_>, control: &Control) -> Result<Array3<f64>> {
+        job.check()?;
+        control.check()?;
+        Ok(disk::disk_sum(job))
     }
 }
 

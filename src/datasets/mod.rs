@@ -2,7 +2,9 @@
 
 mod map;
 mod npred;
+mod on_off;
 mod resample;
 
 pub use map::MapDataset;
 pub use npred::{Evaluation, Evaluator, Exposure};
+pub use on_off::{Dataset, DatasetRef, MapDatasetOnOff};

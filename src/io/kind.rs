@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::fits::{Hdu, HduKind, ReadOptions, check_bytes, read_bytes};
+use super::fits::{Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, read_bytes};
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.
@@ -10,6 +10,8 @@ use crate::error::{Error, Place, Result};
 pub enum FileKind {
     /// A dataset: [`crate::datasets::MapDataset::read`].
     MapDataset,
+    /// A dataset with off counts: [`crate::datasets::MapDatasetOnOff::read`].
+    MapDatasetOnOff,
     /// Flux maps: [`crate::flux::FluxMaps::read`].
     FluxMaps,
     /// A table of flux points: [`crate::flux::FluxPoints::read`], or of several sources
@@ -62,8 +64,8 @@ fn fits_kind(hdus: &[Hdu]) -> FileKind {
     if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
         return FileKind::FluxMaps;
     }
-    if has("COUNTS_OFF") || has("ACCEPTANCE") {
-        return other("an on-off dataset");
+    if OFF_PARTS.iter().any(|part| image(part)) {
+        return FileKind::MapDatasetOnOff;
     }
     if image("COUNTS") && (has("EXPOSURE") || has("BACKGROUND") || has("MASK_SAFE")) || image("EXPOSURE") && has("PSF")
     {

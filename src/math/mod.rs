@@ -1,5 +1,6 @@
 //! Numerical methods that rooms share.
 
+pub mod lambert;
 mod normal;
 pub mod quadrature;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use pevatron::bench::{BenchOptions, Workload};
 use pevatron::compute::{BackendChoice, BackendOptions};
-use pevatron::estimators::{NormScan, Selection};
+use pevatron::estimators::{ExcessSelection, NormScan, Selection};
 use pevatron::flux::SedType;
 use pevatron::maps::{Frame, SkyPosition};
 use pevatron::units::{Angle, Energy};
@@ -24,6 +24,9 @@ pub enum Command {
     /// TS map of one or several datasets (TSMapEstimator)
     #[command(args_override_self = true, after_help = TSMAP_EXAMPLE)]
     Tsmap(TsmapArgs),
+    /// Excess, significance and flux in a disk around each pixel (ExcessMapEstimator)
+    #[command(args_override_self = true, after_help = EXCESS_EXAMPLE)]
+    Excess(ExcessArgs),
     /// Predicted counts of models
     #[command(args_override_self = true, after_help = NPRED_EXAMPLE)]
     Npred(NpredArgs),
@@ -60,6 +63,11 @@ pub enum Command {
 const TSMAP_EXAMPLE: &str = "Example: pevatron tsmap dataset.fits.gz -o flux.fits --png sqrt_ts.png --kernel-width 1deg \
      --energy-edges 10GeV,100GeV,2TeV --selection errn-errp,ul\n\nts is at least 0; sqrt_ts is its root, negative where \
      the fitted norm is not positive. Without --energy-edges there is one group over the whole energy axis.";
+const EXCESS_EXAMPLE: &str = "Example: pevatron excess onoff.fits.gz -o excess.fits --png significance.png \
+     --correlation-radius 0.1deg --selection errn-errp,ul,alpha\n\nA MapDataset is judged by the Cash statistic, a \
+     MapDatasetOnOff by the W statistic: Li & Ma's significance. ts is at least 0; sqrt_ts is its root with the sign of \
+     the excess. Without --energy-edges there is one group over the whole energy axis. Pixels without exposure have \
+     counts and a significance, but no flux. The flux is not corrected for what the PSF spreads beyond the disk.";
 const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
 const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
@@ -224,6 +232,93 @@ impl TsmapArgs {
             estimator.norm = scan.parse::<NormScan>()?;
         }
         estimator.exact = self.exact;
+        Ok(estimator)
+    }
+
+    pub fn sed_type(&self) -> Result<SedType> {
+        self.sed_type.parse()
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ExcessArgs {
+    /// Dataset with a background (MapDataset) or with off counts (MapDatasetOnOff), as Gammapy writes them
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Flux maps to write (FITS, .gz compresses)
+    #[arg(long, short, value_name = "FLUX.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Picture of sqrt_ts
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    /// Models of the null hypothesis (YAML): the excess is what is beyond them
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Radius of the disk that counts are summed over, e.g. 0.1deg or 6arcmin
+    #[arg(long, default_value = "0.1deg", value_name = "ANGLE", allow_hyphen_values = true)]
+    pub correlation_radius: String,
+    /// Sum the off counts over the disk, too; false where they are sums already (ring background)
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
+    pub correlate_off: bool,
+    /// Spectrum of the flux (YAML, first source) [default: power law of index 2]
+    #[arg(long, value_name = "MODEL.yaml")]
+    pub spectral_model: Option<PathBuf>,
+    /// Edges of the energy groups, e.g. 0.7TeV,5TeV,50TeV; `all` for every bin [default: one group]
+    #[arg(long, value_name = "EDGES")]
+    pub energy_edges: Option<String>,
+    /// One group over the whole energy axis, where no edges are given [both values do that, as in Gammapy 2.1]
+    #[arg(long, default_value_t = false, action = ArgAction::Set, value_name = "true|false")]
+    pub sum_over_energy_groups: bool,
+    /// Number of sigmas of the errors
+    #[arg(long, default_value_t = 1.0, value_name = "N", allow_hyphen_values = true)]
+    pub n_sigma: f64,
+    /// Number of sigmas of upper limits
+    #[arg(long, default_value_t = 2.0, value_name = "N", allow_hyphen_values = true)]
+    pub n_sigma_ul: f64,
+    /// Number of sigmas of the sensitivity
+    #[arg(long, default_value_t = 5.0, value_name = "N", allow_hyphen_values = true)]
+    pub n_sigma_sensitivity: f64,
+    /// errn-errp, ul, sensitivity (by comma), and of off counts alpha, acceptance (or acceptance_on, acceptance_off); or all
+    #[arg(long, default_value = "", value_name = "LIST")]
+    pub selection: String,
+    /// Least number of excess counts of a sensitivity, with --apply-threshold-sensitivity true
+    #[arg(long, default_value_t = 10.0, value_name = "COUNTS", allow_hyphen_values = true)]
+    pub gamma_min_sensitivity: f64,
+    /// Least excess of a sensitivity as a fraction of the background in the disk, with --apply-threshold-sensitivity true
+    #[arg(long, default_value_t = 0.05, value_name = "FRACTION", allow_hyphen_values = true)]
+    pub bkg_syst_fraction_sensitivity: f64,
+    /// Apply the two thresholds to the sensitivity
+    #[arg(long, default_value_t = false, action = ArgAction::Set, value_name = "true|false")]
+    pub apply_threshold_sensitivity: bool,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
+    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
+    pub sed_type: String,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl ExcessArgs {
+    /// The estimator, without its spectral model, which is in a file.
+    pub fn estimator(&self) -> Result<pevatron::estimators::ExcessMapEstimator> {
+        let mut estimator = pevatron::estimators::ExcessMapEstimator::new();
+        estimator.correlation_radius = named("correlation_radius", self.correlation_radius.parse::<Angle>())?;
+        if let Some(edges) = &self.energy_edges {
+            estimator.energy_edges = parse_edges(edges)?;
+        }
+        estimator.correlate_off = self.correlate_off;
+        estimator.sum_over_energy_groups = self.sum_over_energy_groups;
+        estimator.n_sigma = self.n_sigma;
+        estimator.n_sigma_ul = self.n_sigma_ul;
+        estimator.n_sigma_sensitivity = self.n_sigma_sensitivity;
+        estimator.selection_optional = self.selection.parse::<ExcessSelection>()?;
+        estimator.gamma_min_sensitivity = self.gamma_min_sensitivity;
+        estimator.bkg_syst_fraction_sensitivity = self.bkg_syst_fraction_sensitivity;
+        estimator.apply_threshold_sensitivity = self.apply_threshold_sensitivity;
         Ok(estimator)
     }
 
@@ -483,6 +578,7 @@ impl Cli {
     fn common(&self) -> Option<&CommonArgs> {
         match &self.command {
             Command::Tsmap(a) => Some(&a.common),
+            Command::Excess(a) => Some(&a.common),
             Command::Npred(a) => Some(&a.common),
             Command::Info(a) => Some(&a.common),
             Command::Plot(a) => Some(&a.common),

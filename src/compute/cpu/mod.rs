@@ -7,6 +7,7 @@
 mod boxes;
 mod correlate;
 mod dense;
+mod disk;
 mod dispatch;
 mod errors;
 mod fit_tile;
@@ -38,7 +39,7 @@ use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::engine::{Engine, PreparedTsMap};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData};
+use crate::kernels::{CashSumJob, ConvolveJob, DiskSumJob, EdispJob, TsMapData};
 
 /// Sparse, threaded, vectorised.
 #[derive(Debug)]
@@ -109,6 +110,11 @@ impl Engine for CpuEngine {
     fn cash_sum(&self, job: &CashSumJob<'_>, control: &Control) -> Result<f64> {
         job.check()?;
         self.pool.install(|| jobs::cash_sum(job, control))
+    }
+
+    fn disk_sum(&self, job: &DiskSumJob<'_>, control: &Control) -> Result<Array3<f64>> {
+        job.check()?;
+        self.pool.install(|| disk::disk_sum(job, control))
     }
 }
 

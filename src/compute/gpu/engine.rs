@@ -4,6 +4,7 @@ use ndarray::{Array3, Axis};
 
 use super::convolve::{convolve_pieces, narrow, padded_kernel};
 use super::device::GpuDevice;
+use super::disk;
 use super::memory::Buffer;
 use super::params;
 use super::pipelines::{CONVOLVE, EDISP, LIKELIHOOD, SELF_TEST};
@@ -15,7 +16,7 @@ use crate::compute::engine::{Engine, PreparedTsMap};
 use crate::compute::instruments::Instruments;
 use crate::control::Control;
 use crate::error::Result;
-use crate::kernels::{CashSumJob, ConvolveJob, EdispJob, TsMapData};
+use crate::kernels::{CashSumJob, ConvolveJob, DiskSumJob, EdispJob, TsMapData};
 
 /// Bins that one workgroup of the likelihood sums.
 const LIKELIHOOD_BINS: usize = 256 * 64;
@@ -219,6 +220,12 @@ impl Engine for GpuEngine {
             }
         }
         Ok(2.0 * total)
+    }
+
+    /// Values are split into two single-precision parts, sums are two-float.
+    fn disk_sum(&self, job: &DiskSumJob<'_>, control: &Control) -> Result<Array3<f64>> {
+        job.check()?;
+        disk::disk_sum(&self.device, job, control)
     }
 }
 

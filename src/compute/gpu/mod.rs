@@ -11,6 +11,7 @@ mod ceilings;
 mod clock;
 mod convolve;
 pub mod device;
+mod disk;
 mod dispatch;
 mod engine;
 mod lists;

@@ -32,6 +32,12 @@ params! {
     Edisp, "edisp" {
         pixels: u32, true_energies: u32, reco_energies: u32, first_group: u32, zero: u32, pad0: u32, pad1: u32, pad2: u32,
     }
+    /// Uniforms of `disk_rows.wgsl`.
+    DiskRows, "disk_rows" { nx: u32, rows: u32, x0: u32, x1: u32, first_group: u32, zero: u32, pad0: u32, pad1: u32 }
+    /// Uniforms of `disk_sum.wgsl`.
+    DiskSum, "disk_sum" {
+        nx: u32, rows: u32, band_y0: u32, band_ny: u32, reach: u32, first_group: u32, zero: u32, pad0: u32,
+    }
     /// Uniforms of `likelihood.wgsl`.
     Likelihood, "likelihood" { bins: u32, first_group: u32, zero: u32, pad0: u32 }
     /// Uniforms of the kernels that make lists of bins.

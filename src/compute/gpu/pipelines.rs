@@ -49,6 +49,8 @@ shaders! {
     CEILING_FMA = "ceiling_fma":;
     CEILING_COPY = "ceiling_copy":;
     EDISP = "edisp": TWO_FLOAT;
+    DISK_ROWS = "disk_rows": TWO_FLOAT;
+    DISK_SUM = "disk_sum": TWO_FLOAT;
     LIKELIHOOD = "likelihood": TWO_FLOAT, LOG;
     LISTS_SURVEY = "lists_survey": LISTS;
     LISTS_RATIO = "lists_ratio": LISTS;

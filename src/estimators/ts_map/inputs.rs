@@ -73,7 +73,7 @@ impl<'d> Planes<'d> {
 
 /// What each plane of the exposure gives to each plane in reconstructed energy for norm 1: the reference spectrum's flux
 /// in the true bin through the energy dispersion at the centre of its map.
-fn exposure_weights(model: &SkyModel, dataset: &MapDataset) -> Result<Array2<f64>> {
+pub(in crate::estimators) fn exposure_weights(model: &SkyModel, dataset: &MapDataset) -> Result<Array2<f64>> {
     let exposure = dataset.require_exposure()?;
     let energy_true = exposure.geom().axis("energy_true")?;
     let energy = dataset.energy_axis()?;

@@ -2,7 +2,7 @@
 //! and limits.
 
 mod assemble;
-mod inputs;
+pub(super) mod inputs;
 mod kernel;
 mod options;
 mod run;

@@ -8,7 +8,7 @@ use super::header::Value;
 use super::map::{read_map, read_mask};
 use super::reader::FitsReader;
 use super::{check::HduKind, gti};
-use crate::datasets::MapDataset;
+use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask};
@@ -75,16 +75,101 @@ impl MapDataset {
 
     /// What a user should know of this dataset, the worst first.
     pub fn check(&self) -> Vec<Problem> {
-        problems(self)
+        let mut list = background_problems(self);
+        list.extend(problems(self));
+        list.sort_by_key(|p| std::cmp::Reverse(p.severity));
+        list
     }
 }
 
+impl MapDatasetOnOff {
+    /// Reads a dataset as Gammapy's `MapDatasetOnOff.write` makes it, plain or gzip.
+    ///
+    /// # Errors
+    /// As [`MapDataset::read`], also for off counts and acceptances; where the file is a dataset without off counts.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let mut reader = FitsReader::open(path.as_ref())?;
+        read_on_off(&mut reader)
+    }
+
+    /// What a user should know of this dataset, the worst first.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut list = off_problems(self);
+        list.extend(problems(&self.on));
+        list.sort_by_key(|p| std::cmp::Reverse(p.severity));
+        list
+    }
+}
+
+impl Dataset {
+    /// Reads a dataset of the kind that the file is, which its HDUs say.
+    ///
+    /// # Errors
+    /// As [`MapDataset::read`] and [`MapDatasetOnOff::read`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let mut reader = FitsReader::open(path.as_ref())?;
+        if is_on_off(&reader) { read_on_off(&mut reader).map(Self::OnOff) } else { read(&mut reader).map(Self::Map) }
+    }
+
+    /// What a user should know of this dataset, the worst first.
+    pub fn check(&self) -> Vec<Problem> {
+        match self {
+            Self::Map(dataset) => dataset.check(),
+            Self::OnOff(dataset) => dataset.check(),
+        }
+    }
+}
+
+/// HDUs that only datasets with off counts have.
+pub(in crate::io) const OFF_PARTS: [&str; 3] = ["COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"];
+
+fn is_on_off(reader: &FitsReader) -> bool {
+    OFF_PARTS.iter().any(|part| reader.find(part).is_some())
+}
+
+fn read_on_off(reader: &mut FitsReader) -> Result<MapDatasetOnOff> {
+    let on = read_common(reader)?;
+    if !is_on_off(reader) {
+        let problem = format!("no on-off dataset: none of {OFF_PARTS:?} among the HDUs");
+        return Err(Error::input_at(reader.place(), problem).with_help("read it with MapDataset::read"));
+    }
+    let dataset = MapDatasetOnOff {
+        // Off counts make the background; Gammapy does not read another one either.
+        on: MapDataset { background: None, ..on },
+        counts_off: optional(reader, "COUNTS_OFF")?,
+        acceptance: optional(reader, "ACCEPTANCE")?,
+        acceptance_off: optional(reader, "ACCEPTANCE_OFF")?,
+    };
+    let off = [
+        ("COUNTS_OFF", dataset.counts_off.as_ref()),
+        ("ACCEPTANCE", dataset.acceptance.as_ref()),
+        ("ACCEPTANCE_OFF", dataset.acceptance_off.as_ref()),
+    ];
+    validate(reader, &dataset.on, &off)?;
+    Ok(dataset)
+}
+
 pub(super) fn read(reader: &mut FitsReader) -> Result<MapDataset> {
+    if is_on_off(reader) {
+        let problem = "this is a MapDatasetOnOff: it has off counts in place of a background, for the W statistic";
+        return Err(Error::input_at(reader.place(), problem).with_help(
+            "`pevatron excess` makes excess, significance and flux maps of it; where a background is needed, as for a TS \
+             map, write alpha times the off counts as one: MapDatasetOnOff::to_map_dataset, in Gammapy \
+             dataset.to_map_dataset().write(...)",
+        ));
+    }
+    let dataset = read_common(reader)?;
+    validate(reader, &dataset, &[])?;
+    Ok(dataset)
+}
+
+/// What both kinds of datasets have, not yet checked.
+fn read_common(reader: &mut FitsReader) -> Result<MapDataset> {
     if let Some(sed) = reader.primary().text("SED_TYPE") {
         return Err(Error::input_at(reader.place(), format!("these are flux maps ('{sed}'), a dataset is needed"))
             .with_help("read them with FluxMaps::read"));
     }
-    let parts = ["COUNTS", "EXPOSURE", "BACKGROUND"];
+    let parts = ["COUNTS", "EXPOSURE", "BACKGROUND", "COUNTS_OFF"];
     if parts.iter().all(|p| reader.find(p).is_none()) {
         let problem = format!("no dataset: none of {parts:?} among the HDUs [{}]", reader.names().join(", "));
         return Err(Error::input_at(reader.place(), problem)
@@ -126,7 +211,6 @@ pub(super) fn read(reader: &mut FitsReader) -> Result<MapDataset> {
         Some(index) => Some(gti::read(reader, index)?),
         None => None,
     };
-    validate(reader, &dataset)?;
     Ok(dataset)
 }
 
@@ -248,7 +332,8 @@ fn same_axis(a: &MapAxis, b: &MapAxis) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b * factor).abs() <= 1e-5 * (a.abs() + (b * factor).abs()))
 }
 
-fn validate(reader: &FitsReader, dataset: &MapDataset) -> Result<()> {
+/// Checks the parts of a dataset one by one and against each other; `off`: the off counts and acceptances, if any.
+fn validate(reader: &FitsReader, dataset: &MapDataset, off: &[(&str, Option<&Map>)]) -> Result<()> {
     let place = |hdu: &str| reader.place().hdu(hdu);
     let negative_counts = "counts are numbers of events: 0 or more";
     if let Some(counts) = &dataset.counts {
@@ -278,6 +363,17 @@ fn validate(reader: &FitsReader, dataset: &MapDataset) -> Result<()> {
             require_unit(&place("PSF_EXPOSURE"), exposure, "m2 s", "area times time")?;
         }
     }
+    for (name, map) in off.iter().filter_map(|(name, map)| map.map(|map| (*name, map))) {
+        let at = place(name);
+        require_axes(&at, map.geom(), &[&["energy"]])?;
+        require_unit(&at, map, "", "none")?;
+        if name == "COUNTS_OFF" {
+            require(&at, map, "negative or not finite", |v| !(v >= 0.0 && v.is_finite()), negative_counts)?;
+        } else {
+            let help = "acceptances are 0 or more; undefined ones (NaN) leave the bin without a background";
+            require(&at, map, "negative or infinite", |v| v < 0.0 || v.is_infinite(), help)?;
+        }
+    }
     let parts = [
         ("COUNTS", dataset.counts.as_ref().map(|m| m.geom())),
         ("BACKGROUND", dataset.background.as_ref().map(|m| m.geom())),
@@ -285,7 +381,8 @@ fn validate(reader: &FitsReader, dataset: &MapDataset) -> Result<()> {
         ("MASK_FIT", dataset.mask_fit.as_ref().map(Mask::geom)),
         ("EXPOSURE", dataset.exposure.as_ref().map(|m| m.geom())),
     ];
-    let mut present = parts.iter().filter_map(|(name, geom)| geom.map(|g| (*name, g)));
+    let off = off.iter().map(|(name, map)| (*name, map.map(Map::geom)));
+    let mut present = parts.into_iter().chain(off).filter_map(|(name, geom)| geom.map(|g| (name, g)));
     let Some((first_name, first)) = present.next() else { return Ok(()) };
     for (name, geom) in present {
         let at = place(name);
@@ -329,6 +426,60 @@ fn inside<'a>(map: &'a Map, mask: Option<&'a Mask>) -> Box<dyn Iterator<Item = f
     }
 }
 
+/// What is to be said of a known background.
+fn background_problems(dataset: &MapDataset) -> Vec<Problem> {
+    let mut list = Vec::new();
+    let mut add = |severity, text: &str| list.push(Problem { severity, part: "BACKGROUND", text: text.to_string() });
+    let Some(background) = &dataset.background else {
+        add(Severity::Warning, "there is no background: 0 is taken");
+        return list;
+    };
+    let mask = dataset.mask_safe.as_ref();
+    let undefined = background.data().iter().filter(|v| v.is_nan()).count();
+    let used = inside(background, mask).filter(|v| v.is_nan()).count();
+    if undefined > 0 {
+        let severity = if used > 0 { Severity::Warning } else { Severity::Note };
+        add(
+            severity,
+            &format!("{undefined} values are undefined (NaN), {used} of them inside of the safe mask: left out"),
+        );
+    }
+    if inside(background, mask).all(|v| v.is_nan() || v == 0.0) {
+        add(Severity::Warning, "no bin has any background");
+    }
+    list
+}
+
+/// What is to be said of off counts and acceptances.
+fn off_problems(dataset: &MapDatasetOnOff) -> Vec<Problem> {
+    let mut list = Vec::new();
+    let mut add = |severity, part, text: String| list.push(Problem { severity, part, text });
+    for (part, map) in [
+        ("COUNTS_OFF", &dataset.counts_off),
+        ("ACCEPTANCE", &dataset.acceptance),
+        ("ACCEPTANCE_OFF", &dataset.acceptance_off),
+    ] {
+        if map.is_none() {
+            add(Severity::Error, part, "it is missing: the background is not known".into());
+        }
+    }
+    let mask = dataset.on.mask_safe.as_ref();
+    if let Some(off) = &dataset.counts_off
+        && inside(off, mask).all(|v| v == 0.0)
+    {
+        add(Severity::Warning, "COUNTS_OFF", "no bin has any off counts".into());
+    }
+    if let Some(acceptance) = &dataset.acceptance_off {
+        let bad = inside(acceptance, mask).filter(|v| v.is_nan() || *v <= 0.0).count();
+        if bad > 0 {
+            let text = format!("{bad} values inside of the safe mask are 0 or undefined: there is no background there");
+            add(Severity::Warning, "ACCEPTANCE_OFF", text);
+        }
+    }
+    list
+}
+
+/// What is to be said of the parts that both kinds of datasets have.
 fn problems(dataset: &MapDataset) -> Vec<Problem> {
     let mut list = Vec::new();
     let mut add = |severity, part, text: String| list.push(Problem { severity, part, text });
@@ -345,22 +496,6 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
             }
             if counts.sum() == 0.0 {
                 add(Severity::Warning, "COUNTS", "all counts are 0".into());
-            }
-        }
-    }
-    match &dataset.background {
-        None => add(Severity::Warning, "BACKGROUND", "there is no background: 0 is taken".into()),
-        Some(background) => {
-            let undefined = background.data().iter().filter(|v| v.is_nan()).count();
-            let used = inside(background, mask).filter(|v| v.is_nan()).count();
-            if undefined > 0 {
-                let severity = if used > 0 { Severity::Warning } else { Severity::Note };
-                let text =
-                    format!("{undefined} values are undefined (NaN), {used} of them inside of the safe mask: left out");
-                add(severity, "BACKGROUND", text);
-            }
-            if inside(background, mask).all(|v| v.is_nan() || v == 0.0) {
-                add(Severity::Warning, "BACKGROUND", "no bin has any background".into());
             }
         }
     }
@@ -427,6 +562,5 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
     if dataset.gti.as_ref().is_some_and(|g| g.intervals.is_empty()) {
         add(Severity::Note, "GTI", "there are no time intervals".into());
     }
-    list.sort_by_key(|p| std::cmp::Reverse(p.severity));
     list
 }

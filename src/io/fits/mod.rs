@@ -19,6 +19,7 @@ mod wcs_header;
 mod writer;
 
 pub use check::{Column, Hdu, HduKind, check_bytes};
+pub(in crate::io) use dataset::OFF_PARTS;
 pub use dataset::{Problem, Severity};
 pub use header::{Header, Value};
 pub use reader::{ReadOptions, read_bytes};

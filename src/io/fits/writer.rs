@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
 use super::{axes, gti, wcs_header};
-use crate::datasets::MapDataset;
+use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::irf::EDisp;
@@ -105,47 +105,76 @@ impl MapDataset {
     /// # Errors
     /// As [`Map::write`].
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
-        let path = path.as_ref();
-        check_output(path, options.overwrite)?;
-        let parts = [&self.counts, &self.exposure, &self.background];
-        let mut out = MemoryWriter::new(parts.iter().filter_map(|m| m.as_ref()).map(map_bytes).sum())?;
-        out.image(8, &[]);
-        out.text("NAME", &self.name, "name of the dataset");
-        for (key, value) in &self.meta {
-            keyword(&mut out, key, value);
-        }
-        provenance(&mut out, options);
-        for (name, part) in ["COUNTS", "EXPOSURE", "BACKGROUND"].iter().zip(parts) {
-            if let Some(part) = part {
-                map(&mut out, part, name, Encoding::Keep, None)?;
-            }
-        }
-        let (edisp, edisp_exposure) = match &self.edisp {
-            Some(EDisp::Kernel(k)) => (Some(&k.edisp), k.exposure.as_ref()),
-            Some(EDisp::Migra(m)) => (Some(&m.edisp), m.exposure.as_ref()),
-            None => (None, None),
-        };
-        let psf = self.psf.as_ref();
-        for (name, part) in [
-            ("EDISP", edisp),
-            ("EDISP_EXPOSURE", edisp_exposure),
-            ("PSF", psf.map(|p| &p.psf)),
-            ("PSF_EXPOSURE", psf.and_then(|p| p.exposure.as_ref())),
-        ] {
-            if let Some(part) = part {
-                map(&mut out, part, name, Encoding::Keep, None)?;
-            }
-        }
-        for (name, part) in [("MASK_SAFE", &self.mask_safe), ("MASK_FIT", &self.mask_fit)] {
-            if let Some(part) = part {
-                mask(&mut out, part, name)?;
-            }
-        }
-        if let Some(intervals) = &self.gti {
-            gti::write(&mut out, intervals);
-        }
-        save(out, path, options.overwrite)
+        dataset(path.as_ref(), self, &[("BACKGROUND", self.background.as_ref())], options)
     }
+}
+
+impl MapDatasetOnOff {
+    /// Writes the dataset in the layout of Gammapy's `MapDatasetOnOff.write`; its models are written apart, as YAML.
+    ///
+    /// # Errors
+    /// As [`Map::write`].
+    pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        let own = [
+            ("COUNTS_OFF", self.counts_off.as_ref()),
+            ("ACCEPTANCE", self.acceptance.as_ref()),
+            ("ACCEPTANCE_OFF", self.acceptance_off.as_ref()),
+        ];
+        dataset(path.as_ref(), &self.on, &own, options)
+    }
+}
+
+impl Dataset {
+    /// Writes the dataset in the layout of its kind.
+    ///
+    /// # Errors
+    /// As [`Map::write`].
+    pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        match self {
+            Self::Map(dataset) => dataset.write(path, options),
+            Self::OnOff(dataset) => dataset.write(path, options),
+        }
+    }
+}
+
+/// Writes what both kinds of datasets have, and the maps that are a kind's `own`.
+fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], options: &WriteOptions) -> Result<()> {
+    check_output(path, options.overwrite)?;
+    let (edisp, edisp_exposure) = match &common.edisp {
+        Some(EDisp::Kernel(k)) => (Some(&k.edisp), k.exposure.as_ref()),
+        Some(EDisp::Migra(m)) => (Some(&m.edisp), m.exposure.as_ref()),
+        None => (None, None),
+    };
+    let psf = common.psf.as_ref();
+    let mut parts = vec![("COUNTS", common.counts.as_ref()), ("EXPOSURE", common.exposure.as_ref())];
+    parts.extend_from_slice(own);
+    parts.extend([
+        ("EDISP", edisp),
+        ("EDISP_EXPOSURE", edisp_exposure),
+        ("PSF", psf.map(|p| &p.psf)),
+        ("PSF_EXPOSURE", psf.and_then(|p| p.exposure.as_ref())),
+    ]);
+    let mut out = MemoryWriter::new(parts.iter().filter_map(|(_, part)| *part).map(map_bytes).sum())?;
+    out.image(8, &[]);
+    out.text("NAME", &common.name, "name of the dataset");
+    for (key, value) in &common.meta {
+        keyword(&mut out, key, value);
+    }
+    provenance(&mut out, options);
+    for (name, part) in parts {
+        if let Some(part) = part {
+            map(&mut out, part, name, Encoding::Keep, None)?;
+        }
+    }
+    for (name, part) in [("MASK_SAFE", &common.mask_safe), ("MASK_FIT", &common.mask_fit)] {
+        if let Some(part) = part {
+            mask(&mut out, part, name)?;
+        }
+    }
+    if let Some(intervals) = &common.gti {
+        gti::write(&mut out, intervals);
+    }
+    save(out, path, options.overwrite)
 }
 
 /// A free keyword that was read as text, as the number it may be.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pevatron::datasets::MapDataset;
+use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::FileKind;
 use pevatron::maps::Map;
@@ -37,10 +37,10 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             format!("flux maps, SED type {}", sed.name())
         }
         FileKind::FluxPoints => points(args, sed, &options, &mut warnings)?,
-        FileKind::MapDataset => {
+        FileKind::MapDataset | FileKind::MapDatasetOnOff => {
             only(args, &["format"], "a dataset")?;
             match args.format.as_deref() {
-                None | Some("gadf") => MapDataset::read(&args.file)?.write(&args.output, &options)?,
+                None | Some("gadf") => Dataset::read(&args.file)?.write(&args.output, &options)?,
                 Some(other) => return Err(Error::options("format", format!("'{other}': maps are written as gadf"))),
             }
             "a dataset".to_string()

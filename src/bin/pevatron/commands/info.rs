@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pevatron::datasets::MapDataset;
+use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
 use pevatron::maps::{Map, Mask, WcsGeom};
@@ -30,7 +30,7 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 
 fn describe(path: &Path) -> Result<Value> {
     match pevatron::io::file_kind(path)? {
-        FileKind::MapDataset => dataset(path),
+        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path),
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
         FileKind::Map => map(path),
@@ -62,23 +62,36 @@ fn sum_json(map: &Option<Map>) -> Value {
 }
 
 fn dataset(path: &Path) -> Result<Value> {
-    let dataset = MapDataset::read(path)?;
-    let geom = dataset.geom()?;
+    let kind = Dataset::read(path)?;
+    let dataset = kind.common();
+    let (geom, energy) = match &kind {
+        Dataset::Map(dataset) => (dataset.geom()?, dataset.energy_axis()?),
+        Dataset::OnOff(dataset) => (dataset.geom()?, dataset.energy_axis()?),
+    };
+    let off = match &kind {
+        Dataset::Map(_) => None,
+        Dataset::OnOff(dataset) => Some(dataset),
+    };
+    // Off counts make a background where all of their parts are there.
+    let background_sum = match off {
+        Some(off) => off.background().map_or(Value::Null, |background| json!(background.sum())),
+        None => sum_json(&dataset.background),
+    };
     let exposure = dataset.exposure.as_ref();
     let psf = dataset.psf.as_ref().map(|p| if p.is_in_reco_energy() { "energy" } else { "energy_true" });
     let edisp = dataset.edisp.as_ref().map(|e| match e {
         pevatron::irf::EDisp::Kernel(_) => "kernel",
         pevatron::irf::EDisp::Migra(_) => "migra",
     });
-    Ok(json!({
+    let mut document = json!({
         "file": path,
-        "kind": "MapDataset",
+        "kind": kind.kind(),
         "name": dataset.name,
         "counts_sum": sum_json(&dataset.counts),
-        "background_sum": sum_json(&dataset.background),
+        "background_sum": background_sum,
         "exposure_max": exposure.and_then(|e| e.max()).map(|(_, v)| v),
         "exposure_unit": exposure.map(|e| e.unit().to_string()),
-        "energy_edges_tev": dataset.energy_axis()?.edges_tev()?,
+        "energy_edges_tev": energy.edges_tev()?,
         "energy_true_edges_tev": exposure
             .and_then(|e| e.geom().axis("energy_true").ok())
             .and_then(|a| a.edges_tev().ok()),
@@ -87,8 +100,14 @@ fn dataset(path: &Path) -> Result<Value> {
         "psf": psf,
         "edisp": edisp,
         "gti_seconds": dataset.gti.as_ref().map(pevatron::time::Gti::time_sum_s),
-        "problems": dataset.check().iter().map(ToString::to_string).collect::<Vec<_>>(),
-    }))
+        "problems": kind.check().iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    if let (Some(off), Value::Object(entries)) = (off, &mut document) {
+        entries.insert("counts_off_sum".into(), sum_json(&off.counts_off));
+        entries.insert("acceptance_sum".into(), sum_json(&off.acceptance));
+        entries.insert("acceptance_off_sum".into(), sum_json(&off.acceptance_off));
+    }
+    Ok(document)
 }
 
 fn flux_maps(path: &Path) -> Result<Value> {

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod convert;
 pub mod demo;
 pub mod devices;
+pub mod excess;
 pub mod flux_points;
 pub mod info;
 pub mod npred;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use pevatron::datasets::MapDataset;
+use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType};
 use pevatron::io::FileKind;
 use pevatron::maps::{Map, WcsGeom};
@@ -49,21 +49,10 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             wants(&["sed", "light-curve", "profiles"])?;
             flux_points(args)?;
         }
-        FileKind::MapDataset => {
+        FileKind::MapDataset | FileKind::MapDatasetOnOff => {
             wants(&["map"])?;
-            let dataset = MapDataset::read(&args.file)?;
             let part = quantity.unwrap_or("counts");
-            let map = match part {
-                "counts" => dataset.counts,
-                "background" => dataset.background,
-                "exposure" => dataset.exposure,
-                _ => {
-                    return Err(Error::options(
-                        "quantity",
-                        format!("'{part}' is not one of counts, background, exposure"),
-                    ));
-                }
-            };
+            let map = part_of(Dataset::read(&args.file)?, part)?;
             let map = map.ok_or_else(|| Error::input_at(Place::file(&args.file), format!("it has no {part}")))?;
             write_map_picture(&map, part, args, &markers)?;
         }
@@ -74,6 +63,25 @@ pub fn run(args: &PlotArgs) -> Result<()> {
         report::json(&json!({ "output": args.output }));
     }
     Ok(())
+}
+
+/// A map of a dataset by its name.
+fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
+    let names = match &dataset {
+        Dataset::Map(_) => "counts, background, exposure",
+        Dataset::OnOff(_) => "counts, background, exposure, counts_off, acceptance, acceptance_off, alpha",
+    };
+    Ok(match (part, dataset) {
+        ("counts", dataset) => dataset.common().counts.clone(),
+        ("exposure", dataset) => dataset.common().exposure.clone(),
+        ("background", Dataset::Map(dataset)) => dataset.background,
+        ("background", Dataset::OnOff(dataset)) => Some(dataset.background()?),
+        ("counts_off", Dataset::OnOff(dataset)) => dataset.counts_off,
+        ("acceptance", Dataset::OnOff(dataset)) => dataset.acceptance,
+        ("acceptance_off", Dataset::OnOff(dataset)) => dataset.acceptance_off,
+        ("alpha", Dataset::OnOff(dataset)) => Some(dataset.alpha()?),
+        _ => return Err(Error::options("quantity", format!("'{part}' is not one of {names}"))),
+    })
 }
 
 /// Positions of the sources of a list of models.
