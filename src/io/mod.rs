@@ -1,6 +1,7 @@
 //! Files: FITS maps, datasets and flux maps, model YAML; written beside their target and renamed.
 
 mod atomic;
+mod ecsv_write;
 #[cfg(feature = "fits-system")]
 pub mod fits;
 #[cfg(feature = "fits-system")]
@@ -8,7 +9,8 @@ mod kind;
 mod yaml;
 
 pub use atomic::{check_output, write_atomic};
+pub use ecsv_write::{EcsvColumn, EcsvMeta, EcsvTable};
 #[cfg(feature = "fits-system")]
-pub use fits::{Problem, Provenance, ReadOptions, Severity, WriteOptions};
+pub use fits::{Catalogue, Problem, Provenance, ReadOptions, Severity, WriteOptions};
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};

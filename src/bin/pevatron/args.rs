@@ -24,6 +24,9 @@ pub enum Command {
     /// TS map of one or several datasets (TSMapEstimator)
     #[command(args_override_self = true, after_help = TSMAP_EXAMPLE)]
     Tsmap(TsmapArgs),
+    /// Peaks of flux maps, or sources one after the other: positions, fluxes, names
+    #[command(args_override_self = true, after_help = PEAKS_EXAMPLE)]
+    Peaks(Box<PeaksArgs>),
     /// Predicted counts of models
     #[command(args_override_self = true, after_help = NPRED_EXAMPLE)]
     Npred(NpredArgs),
@@ -54,6 +57,11 @@ pub enum Command {
 const TSMAP_EXAMPLE: &str = "Example: pevatron tsmap dataset.fits.gz -o flux.fits --png sqrt_ts.png --kernel-width 1deg \
      --energy-edges 10GeV,100GeV,2TeV --selection errn-errp,ul\n\nts is at least 0; sqrt_ts is its root, negative where \
      the fitted norm is not positive. Without --energy-edges there is one group over the whole energy axis.";
+const PEAKS_EXAMPLE: &str = "Example: pevatron peaks flux.fits -o peaks.ecsv --threshold 5 --min-distance 0.3deg --png \
+     peaks.png\n         pevatron peaks --iterative --dataset dataset.fits.gz -o sources.ecsv --models-out sources.yaml\n\n\
+     Each energy bin of the maps is an image of its own, unless --energy chooses one. Positions below the size of a pixel \
+     (*_fit) and their 1 sigma errors are from the shape of ts; position_status says where there is none. With \
+     --iterative each source enters the null hypothesis and the map is made again.";
 const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
 const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
@@ -216,6 +224,116 @@ impl TsmapArgs {
 
     pub fn sed_type(&self) -> Result<SedType> {
         self.sed_type.parse()
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct PeaksArgs {
+    /// Flux maps; with --iterative only their reference model is taken, as test source
+    #[arg(required_unless_present = "iterative", value_name = "FLUX.fits")]
+    pub flux: Option<PathBuf>,
+    /// Table to write (ECSV)
+    #[arg(long, short, value_name = "PEAKS.ecsv")]
+    pub output: PathBuf,
+    /// Replace existing outputs
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Value that a peak must exceed, in the unit of the quantity
+    #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
+    pub threshold: f64,
+    /// Least distance of peaks, e.g. 0.3deg [default: one pixel]
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
+    pub min_distance: Option<String>,
+    /// Quantity whose peaks are found (sqrt_ts, ts, flux, norm, …)
+    #[arg(long, default_value = "sqrt_ts", value_name = "NAME")]
+    pub quantity: String,
+    /// Energy bin of the maps, counted from 0 [default: each by itself]
+    #[arg(long, value_name = "N")]
+    pub energy: Option<usize>,
+    /// Regions for DS9 to write: 1 sigma ellipses, points where there is no error
+    #[arg(long, value_name = "FILE.reg")]
+    pub regions: Option<PathBuf>,
+    /// Frame of the regions, icrs or galactic [default: that of the map]
+    #[arg(long, value_name = "FRAME")]
+    pub frame: Option<String>,
+    /// Catalogue (FITS) that counterparts are named from
+    #[arg(long = "match", value_name = "CATALOGUE.fits")]
+    pub catalogue: Option<PathBuf>,
+    /// Largest distance of a counterpart
+    #[arg(long, default_value = "0.3deg", value_name = "ANGLE", allow_hyphen_values = true)]
+    pub match_radius: String,
+    /// Picture of sqrt_ts with the peaks
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    /// Put each found source into the null hypothesis and make the map again
+    #[arg(long, requires = "dataset")]
+    pub iterative: bool,
+    /// With --iterative: datasets, fitted jointly
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "DATASET", requires = "iterative")]
+    pub dataset: Vec<PathBuf>,
+    /// With --iterative: most sources
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub max_sources: usize,
+    /// With --iterative: models to write, those of --models and the sources (YAML)
+    #[arg(long, value_name = "MODELS.yaml", requires = "iterative")]
+    pub models_out: Option<PathBuf>,
+    /// With --iterative: flux maps to write, with all sources in the null hypothesis
+    #[arg(long, value_name = "FLUX.fits", requires = "iterative")]
+    pub residual: Option<PathBuf>,
+    /// With --iterative: models of the null hypothesis (YAML)
+    #[arg(long, value_name = "MODELS.yaml", requires = "iterative")]
+    pub models: Option<PathBuf>,
+    /// With --iterative: test source (YAML) [default: reference model of FLUX.fits, else power law of index 2]
+    #[arg(long, value_name = "MODEL.yaml", requires = "iterative")]
+    pub kernel_model: Option<PathBuf>,
+    /// With --iterative: width of the kernel, e.g. 1deg [default: that of the widest PSF]
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true, requires = "iterative")]
+    pub kernel_width: Option<String>,
+    /// With --iterative: the two edges of the energy range, e.g. 1TeV,10TeV [default: all energies]
+    #[arg(long, value_name = "EDGES", requires = "iterative")]
+    pub energy_edges: Option<String>,
+    /// With --iterative: sum the counts over energy before the fit, or fit the bins together
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
+    pub sum_over_energy_groups: bool,
+    /// With --iterative: errn-errp, ul (by comma)
+    #[arg(long, default_value = "", value_name = "LIST")]
+    pub selection: String,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl PeaksArgs {
+    pub fn min_distance(&self) -> Result<pevatron::estimators::PeakDistance> {
+        use pevatron::estimators::PeakDistance;
+        match &self.min_distance {
+            Some(text) => Ok(PeakDistance::Angle(named("min_distance", text.parse::<Angle>())?)),
+            None => Ok(PeakDistance::default()),
+        }
+    }
+
+    pub fn frame(&self) -> Result<Option<Frame>> {
+        match self.frame.as_deref() {
+            None => Ok(None),
+            Some("icrs") => Ok(Some(Frame::Icrs)),
+            Some("galactic") => Ok(Some(Frame::Galactic)),
+            Some(other) => Err(Error::options("frame", format!("'{other}' is not one of icrs, galactic"))),
+        }
+    }
+
+    /// The estimator of --iterative, without its kernel model, which is in a file.
+    pub fn estimator(&self) -> Result<pevatron::estimators::TsMapEstimator> {
+        let mut estimator = pevatron::estimators::TsMapEstimator::new();
+        if let Some(width) = &self.kernel_width {
+            estimator.kernel_width = Some(named("kernel_width", width.parse::<Angle>())?);
+        }
+        if let Some(edges) = &self.energy_edges {
+            estimator.energy_edges = parse_edges(edges)?;
+        }
+        estimator.sum_over_energy_groups = self.sum_over_energy_groups;
+        estimator.selection_optional = self.selection.parse::<Selection>()?;
+        Ok(estimator)
     }
 }
 
@@ -400,6 +518,7 @@ impl Cli {
     fn common(&self) -> Option<&CommonArgs> {
         match &self.command {
             Command::Tsmap(a) => Some(&a.common),
+            Command::Peaks(a) => Some(&a.common),
             Command::Npred(a) => Some(&a.common),
             Command::Info(a) => Some(&a.common),
             Command::Plot(a) => Some(&a.common),

@@ -47,6 +47,7 @@ fn main() -> ExitCode {
     } else {
         match &cli.command {
             Command::Tsmap(args) => commands::tsmap::run(args, &control),
+            Command::Peaks(args) => commands::peaks::run(args, &control),
             Command::Npred(args) => commands::npred::run(args, &control),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args),

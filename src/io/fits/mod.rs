@@ -5,6 +5,7 @@
 //! ```
 
 mod axes;
+mod catalogue;
 mod cfitsio;
 mod check;
 mod dataset;
@@ -17,6 +18,7 @@ mod reader;
 mod wcs_header;
 mod writer;
 
+pub use catalogue::Catalogue;
 pub use check::{Column, Hdu, HduKind, check_bytes};
 pub use dataset::{Problem, Severity};
 pub use header::{Header, Value};

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod devices;
 pub mod info;
 pub mod npred;
+pub mod peaks;
 pub mod plot;
 pub mod shell;
 pub mod tsmap;

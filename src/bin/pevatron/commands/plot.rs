@@ -83,6 +83,19 @@ pub fn write_flux_picture(
     path: &Path,
     overwrite: bool,
 ) -> Result<()> {
+    write_marked_picture(maps, quantity, energy, width, &|_| markers.to_vec(), path, overwrite)
+}
+
+/// The same with the markers of each energy group.
+pub fn write_marked_picture(
+    maps: &FluxMaps,
+    quantity: &str,
+    energy: Option<usize>,
+    width: u32,
+    markers: &dyn Fn(usize) -> Vec<Marker>,
+    path: &Path,
+    overwrite: bool,
+) -> Result<()> {
     let mut names = Vec::new();
     let mut found = None;
     for sed in SedType::ALL {
@@ -110,7 +123,7 @@ pub fn write_flux_picture(
     }
     for group in &groups {
         let title = format!("{} – {}", energy_text(edges[*group]), energy_text(edges[group + 1]));
-        let image = MapImage::new(&map.plane_f64(*group), &geom)?.title(title).markers(markers.iter().cloned());
+        let image = MapImage::new(&map.plane_f64(*group), &geom)?.title(title).markers(markers(*group));
         figure = figure.panel(styled(image, quantity, map.unit().to_string()));
     }
     write_figure(figure.draw()?, path, overwrite)
