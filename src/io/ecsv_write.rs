@@ -292,10 +292,7 @@ mod tests {
         table.column("name", "", "", names).unwrap();
         let text = table.to_ecsv();
         let body: Vec<&str> = text.lines().skip_while(|l| l.starts_with("# ")).collect();
-        assert_eq!(
-            body,
-            ["name", "\"\"", "\"a b\"", "\"say \"\"hi\"\"\"", "\"two lines\"", "\"#comment\"", "ü"]
-        );
+        assert_eq!(body, ["name", "\"\"", "\"a b\"", "\"say \"\"hi\"\"\"", "\"two lines\"", "\"#comment\"", "ü"]);
         assert!(text.contains("# - {\"a: b\": \"x\\n# - {y: 1}\"}\n"));
     }
 }

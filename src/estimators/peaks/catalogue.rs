@@ -28,7 +28,8 @@ pub fn match_positions(
         return Err(Error::options("match_radius", format!("{limit} deg must be positive and finite")));
     }
     let nearest = |position: &SkyPosition| {
-        let own = |index: usize, entry: &SkyPosition| Counterpart { index, separation_deg: position.separation_deg(*entry) };
+        let own =
+            |index: usize, entry: &SkyPosition| Counterpart { index, separation_deg: position.separation_deg(*entry) };
         let within = catalogue.iter().enumerate().map(|(i, e)| own(i, e)).filter(|c| c.separation_deg <= limit);
         within.reduce(|best, other| if other.separation_deg < best.separation_deg { other } else { best })
     };

@@ -260,9 +260,11 @@ mod tests {
     #[test]
     fn a_gaussian_gives_its_place_and_its_curvature() {
         let geom = geom("CAR");
-        for (peak, place, q) in
-            [(40.0, (10.3, 7.8), (0.3, 0.1, 0.5)), (900.0, (5.45, 9.0), (0.5, 0.0, 0.2)), (30.0, (9.6, 8.1), (0.01, 0.0, 0.02))]
-        {
+        for (peak, place, q) in [
+            (40.0, (10.3, 7.8), (0.3, 0.1, 0.5)),
+            (900.0, (5.45, 9.0), (0.5, 0.0, 0.2)),
+            (30.0, (9.6, 8.1), (0.01, 0.0, 0.02)),
+        ] {
             let ts = gaussian(peak, place, q);
             let found = locate(ts.view(), &geom, (place.1.round() as usize, place.0.round() as usize));
             assert_eq!(found.status, PeakStatus::Ok);
@@ -271,7 +273,8 @@ mod tests {
             // ts = peak - peak/2 dᵀ Q d, so C = 2 (peak Q)⁻¹.
             let det = (q.0 * q.2 - q.1 * q.1) * peak;
             let expected = (2.0 * q.2 / det, -2.0 * q.1 / det, 2.0 * q.0 / det);
-            for (a, b) in [(found.covariance.0, expected.0), (found.covariance.1, expected.1), (found.covariance.2, expected.2)]
+            for (a, b) in
+                [(found.covariance.0, expected.0), (found.covariance.1, expected.1), (found.covariance.2, expected.2)]
             {
                 assert!((a - b).abs() < 1e-9 * expected.0.abs(), "{a} {b}");
             }
@@ -294,7 +297,9 @@ mod tests {
         assert!(own.angle_deg.min(180.0 - own.angle_deg) < 0.1, "{own:?}");
         // Another frame turns the ellipse and leaves its size.
         let icrs = found.ellipse(&geom, Frame::Icrs).unwrap();
-        assert!((icrs.major_deg / own.major_deg - 1.0).abs() < 1e-3 && (icrs.minor_deg / own.minor_deg - 1.0).abs() < 1e-3);
+        assert!(
+            (icrs.major_deg / own.major_deg - 1.0).abs() < 1e-3 && (icrs.minor_deg / own.minor_deg - 1.0).abs() < 1e-3
+        );
         let turned = (icrs.angle_deg - own.angle_deg).rem_euclid(180.0);
         assert!((5.0..175.0).contains(&turned), "{turned}");
     }
@@ -306,9 +311,8 @@ mod tests {
         assert_eq!(locate(ts.view(), &geom, (8, 0)).status, PeakStatus::Border);
         assert_eq!(locate(ts.view(), &geom, (16, 10)).status, PeakStatus::Border);
         assert_eq!(locate(ts.view(), &geom, (8, 5)).status, PeakStatus::NoMaximum, "a slope");
-        let saddle = Array2::from_shape_fn((17, 21), |(y, x)| {
-            50.0 + (x as f64 - 10.0).powi(2) - 2.0 * (y as f64 - 8.0).powi(2)
-        });
+        let saddle =
+            Array2::from_shape_fn((17, 21), |(y, x)| 50.0 + (x as f64 - 10.0).powi(2) - 2.0 * (y as f64 - 8.0).powi(2));
         assert_eq!(locate(saddle.view(), &geom, (8, 10)).status, PeakStatus::NoMaximum);
         let ridge = Array2::from_shape_fn((17, 21), |(y, _)| 50.0 - 2.0 * (y as f64 - 8.0).powi(2));
         assert_eq!(locate(ridge.view(), &geom, (8, 10)).status, PeakStatus::NoMaximum);

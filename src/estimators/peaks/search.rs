@@ -143,9 +143,13 @@ impl SourceSearch {
         if self.max_sources == 0 {
             return Err(Error::options("max_sources", "must be at least 1"));
         }
-        let first = datasets.first().ok_or_else(|| Error::input("datasets", "there is none, at least one is needed"))?;
+        let first =
+            datasets.first().ok_or_else(|| Error::input("datasets", "there is none, at least one is needed"))?;
         if self.estimator.energy_edges.groups(first.energy_axis()?)?.bins.len() != 1 {
-            return Err(Error::options("energy_edges", "a search needs one energy group: a source belongs to all energies"));
+            return Err(Error::options(
+                "energy_edges",
+                "a search needs one energy group: a source belongs to all energies",
+            ));
         }
         // Found out before any map is made.
         scaled(&self.estimator.kernel_model.spectral, 1.0)?;
@@ -311,8 +315,10 @@ impl Rounds<'_> {
                 control.check()?;
                 let Some(local) = self.fit_one(sources, *j, control)? else { continue };
                 let source = &mut sources[*j];
-                let (dx, dy) =
-                    (local.location.pixel.0 - source.location.pixel.0, local.location.pixel.1 - source.location.pixel.1);
+                let (dx, dy) = (
+                    local.location.pixel.0 - source.location.pixel.0,
+                    local.location.pixel.1 - source.location.pixel.1,
+                );
                 // Without an error of the position a whole pixel is one.
                 let size = |variance: f64| if variance > 0.0 { variance.sqrt() } else { 1.0 };
                 change = change
@@ -490,7 +496,9 @@ mod tests {
 
     #[test]
     fn climbing_ends_on_the_peak_or_nowhere() {
-        let ts = Array2::from_shape_fn((30, 30), |(y, x)| 100.0 - ((x as f64 - 20.0).powi(2) + (y as f64 - 9.0).powi(2)) / 10.0);
+        let ts = Array2::from_shape_fn((30, 30), |(y, x)| {
+            100.0 - ((x as f64 - 20.0).powi(2) + (y as f64 - 9.0).powi(2)) / 10.0
+        });
         let norm = Array2::from_elem((30, 30), 1.0);
         assert_eq!(climb(&ts, &norm, (11, 16)), Some((9, 20)));
         assert_eq!(climb(&ts, &norm, (9, 5)), None);

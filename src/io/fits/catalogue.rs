@@ -46,11 +46,12 @@ impl Catalogue {
             hdu.columns.iter().find(|c| c.name.trim().eq_ignore_ascii_case(name)).map(|c| c.name.clone())
         };
         let name_of = |hdu: &Hdu| {
-            NAMES.iter().find_map(|n| find(hdu, n).filter(|n| hdu.column(n).is_some_and(|i| hdu.columns[i].code == 'A')))
+            NAMES
+                .iter()
+                .find_map(|n| find(hdu, n).filter(|n| hdu.column(n).is_some_and(|i| hdu.columns[i].code == 'A')))
         };
-        let position_of = |hdu: &Hdu| {
-            POSITIONS.iter().find_map(|(lon, lat, frame)| Some((find(hdu, lon)?, find(hdu, lat)?, *frame)))
-        };
+        let position_of =
+            |hdu: &Hdu| POSITIONS.iter().find_map(|(lon, lat, frame)| Some((find(hdu, lon)?, find(hdu, lat)?, *frame)));
         let whole = tables.iter().find_map(|hdu| Some((hdu.clone(), name_of(hdu)?, position_of(hdu)?)));
         let Some((hdu, name, (lon, lat, frame))) = whole else {
             return Err(missing(&reader, &tables, |hdu| name_of(hdu).is_some(), |hdu| position_of(hdu).is_some()));

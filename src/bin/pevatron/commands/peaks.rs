@@ -53,11 +53,7 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
     // Also checks the radius before the work.
     match_positions(&[], &[], radius)?;
 
-    let mut found = if args.iterative {
-        search(args, min_distance, control)?
-    } else {
-        peaks(args, min_distance)?
-    };
+    let mut found = if args.iterative { search(args, min_distance, control)? } else { peaks(args, min_distance)? };
     let positions: Vec<SkyPosition> = found.locations.iter().map(|l| l.position).collect();
     let mut labels = found.names.clone();
     if let Some(catalogue) = &catalogue {
@@ -69,8 +65,7 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
             }
         }
     }
-    let inputs: Vec<String> =
-        args.flux.iter().chain(&args.dataset).map(|p| p.display().to_string()).collect();
+    let inputs: Vec<String> = args.flux.iter().chain(&args.dataset).map(|p| p.display().to_string()).collect();
     let table = found
         .table
         .clone()
@@ -234,9 +229,9 @@ fn summary(found: &Found, labels: &[String], args: &PeaksArgs) {
     report::line(&format!("{}: {} {kind} above {}", args.output.display(), labels.len(), args.threshold));
     for (i, location) in found.locations.iter().enumerate() {
         let p = location.position;
-        let size = location.ellipse(&found.geom, p.frame).map_or(format!("({})", location.status.name()), |e| {
-            format!("± {:.4}", e.major_deg)
-        });
+        let size = location
+            .ellipse(&found.geom, p.frame)
+            .map_or(format!("({})", location.status.name()), |e| format!("± {:.4}", e.major_deg));
         report::line(&format!(
             "  {:<16} ({:.4}, {:.4}) {size} deg   {} {:.2}   flux {:.3e} ± {:.1e} cm-2 s-1",
             labels[i],
