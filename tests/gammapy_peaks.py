@@ -15,6 +15,14 @@ from gammapy.estimators import FluxMaps
 from gammapy.estimators.utils import find_peaks, find_peaks_in_flux_map
 
 
+def plain(value):
+    """A value for JSON: what is not finite or missing is null."""
+    if value is np.ma.masked:
+        return None
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def peaks(threshold, distance, path):
     # The reference model is looked for in the folder that Python runs in.
     os.chdir(os.path.dirname(os.path.abspath(path)))
@@ -24,12 +32,16 @@ def peaks(threshold, distance, path):
     for i in range(sqrt_ts.geom.axes["energy"].nbin):
         image = sqrt_ts.slice_by_idx({"energy": slice(i, i + 1)}).copy()
         table = find_peaks(image, threshold, distance * u.deg)
+        # Above a negative threshold, pixels without a value are peaks of 0.
+        table = [r for r in table if np.isfinite(sqrt_ts.data[i, r["y"], r["x"]])]
         rows = [[int(r["y"]), int(r["x"]), float(r["value"]), float(r["ra"]), float(r["dec"])] for r in table]
         out["bins"].append(rows)
     if sqrt_ts.geom.is_flat and "norm_err" in maps.available_quantities:
         table = find_peaks_in_flux_map(maps, threshold, distance * u.deg)
+        if len(table):
+            table = table[np.isfinite(sqrt_ts.data[0, table["y"], table["x"]])]
         out["table"] = {
-            name: np.asarray(table[name], dtype=float).tolist()
+            name: [plain(v) for v in np.asarray(table[name], dtype=float)]
             for name in table.colnames
             if np.asarray(table[name]).ndim == 1
         }
@@ -43,10 +55,7 @@ def table(path):
         "meta": {k: v for k, v in t.meta.items()},
         "units": {name: str(t[name].unit or "") for name in t.colnames},
         "types": {name: str(t[name].dtype) for name in t.colnames},
-        "columns": {
-            name: [None if v is np.ma.masked else (v.item() if hasattr(v, "item") else v) for v in t[name]]
-            for name in t.colnames
-        },
+        "columns": {name: [plain(v) for v in t[name]] for name in t.colnames},
     }
 
 

@@ -65,8 +65,9 @@ pub struct Peak {
 }
 
 /// The local maxima of an image above a threshold (Gammapy's `find_peaks`): pixels that are the largest in the square of
-/// `2 min_distance + 1` pixels around them, the largest first. What is beyond the border counts as 0, pixels without a
-/// value as the smallest one. Of equal neighbours each is a peak; in a constant map there is none.
+/// `2 min_distance + 1` pixels around them, the largest first. What is beyond the border counts as 0, and so do pixels
+/// without a value, which are never peaks themselves (in Gammapy they are, above a negative threshold). Of equal
+/// neighbours each is a peak; in a constant map there is none.
 ///
 /// # Errors
 /// [`Error::Input`] for a map of several planes, [`Error::Options`] for a threshold that is not finite or a distance
@@ -91,15 +92,16 @@ pub(super) fn find_in_plane(
     let half = min_distance.pixels(geom)?;
     let finite = || plane.iter().copied().filter(|v| v.is_finite());
     let (lowest, highest) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
-    let hole = plane.iter().any(|v| !v.is_finite());
-    if lowest >= highest || (hole && finite().count() == 0) {
+    let holes = plane.iter().any(|v| !v.is_finite());
+    let (lowest, highest) = if holes { (lowest.min(0.0), highest.max(0.0)) } else { (lowest, highest) };
+    if lowest >= highest {
         return Ok(Vec::new());
     }
-    let plane = plane.mapv(|v| if v.is_finite() { v } else { lowest });
-    let largest = largest_around(&plane, half);
+    let filled = plane.mapv(|v| if v.is_finite() { v } else { 0.0 });
+    let largest = largest_around(&filled, half);
     let mut peaks: Vec<Peak> = plane
         .indexed_iter()
-        .filter(|(at, value)| **value == largest[*at] && **value > threshold)
+        .filter(|(at, value)| value.is_finite() && **value == largest[*at] && **value > threshold)
         .filter_map(|((y, x), value)| {
             Some(Peak { value: *value, x, y, position: geom.pix_to_sky(x as f64, y as f64)? })
         })
@@ -282,10 +284,17 @@ mod tests {
         assert_eq!(pixels(&map, 5.0, 2), [(6, 8), (1, 3)]);
         assert_eq!(pixels(&map, 6.0, 1), [(6, 8), (1, 3)], "the threshold itself is not above it");
         assert_eq!(pixels(&map, 9.5, 1), []);
-        // Holes count as the smallest value; equal neighbours are both peaks, the later one first.
+        // Holes count as 0; equal neighbours are both peaks, the later one first.
         values[[6, 7]] = f64::NAN;
         values[[6, 9]] = 9.0;
+        values[[2, 7]] = f64::INFINITY;
         assert_eq!(pixels(&image(values), 5.0, 1), [(6, 9), (6, 8), (1, 3), (1, 1)]);
+        let low = Array2::from_shape_fn((9, 9), |at| if at == (4, 4) { -1.0 } else { -2.0 });
+        assert_eq!(pixels(&image(low.clone()), -3.0, 4), [], "the border is 0, and higher");
+        assert_eq!(pixels(&image(low.clone()), -1.5, 3), [(4, 4)]);
+        let mut holed = low;
+        holed[[4, 6]] = f64::NAN;
+        assert_eq!(pixels(&image(holed), -1.5, 3), [], "so is a hole, and is no peak");
         assert_eq!(pixels(&image(Array2::from_elem((4, 4), 7.0)), 5.0, 1), []);
         assert_eq!(pixels(&image(Array2::from_elem((4, 4), f64::NAN)), 5.0, 1), []);
     }
