@@ -11,6 +11,6 @@ mod yaml;
 pub use atomic::{check_output, write_atomic};
 pub use ecsv_write::{EcsvColumn, EcsvMeta, EcsvTable};
 #[cfg(feature = "fits-system")]
-pub use fits::{Catalogue, Problem, Provenance, ReadOptions, Severity, WriteOptions};
+pub use fits::{Catalogue, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_maps};
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};

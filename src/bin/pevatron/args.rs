@@ -27,6 +27,12 @@ pub enum Command {
     /// Peaks of flux maps, or sources one after the other: positions, fluxes, names
     #[command(args_override_self = true, after_help = PEAKS_EXAMPLE)]
     Peaks(Box<PeaksArgs>),
+    /// Flux maps of several data sets or epochs combined through their likelihoods
+    #[command(args_override_self = true, after_help = COMBINE_EXAMPLE)]
+    Combine(CombineArgs),
+    /// Adaptive smoothing (ASmoothMapEstimator)
+    #[command(args_override_self = true, after_help = ASMOOTH_EXAMPLE)]
+    Asmooth(AsmoothArgs),
     /// Predicted counts of models
     #[command(args_override_self = true, after_help = NPRED_EXAMPLE)]
     Npred(NpredArgs),
@@ -62,6 +68,11 @@ const PEAKS_EXAMPLE: &str = "Example: pevatron peaks flux.fits -o peaks.ecsv --t
      Each energy bin of the maps is an image of its own, unless --energy chooses one. Positions below the size of a pixel \
      (*_fit) and their 1 sigma errors are from the shape of ts; position_status says where there is none. With \
      --iterative each source enters the null hypothesis and the map is made again.";
+const COMBINE_EXAMPLE: &str = "Example: pevatron combine 2023.fits 2024.fits -o all.fits\n\nMaps with stat_scan are \
+     combined exactly; others by their asymmetric errors (a parabola whose variance changes with the norm), which is an \
+     approximation: the output says which.";
+const ASMOOTH_EXAMPLE: &str = "Example: pevatron asmooth dataset.fits.gz -o smooth.fits --scales 0.05deg,0.1deg,0.2deg \
+     --threshold 3 --energy-edges 1TeV,10TeV";
 const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
 const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
@@ -338,6 +349,92 @@ impl PeaksArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CombineArgs {
+    /// Flux maps of the same pixels, energies and spectrum
+    #[arg(required = true, num_args = 2.., value_name = "FLUX.fits")]
+    pub maps: Vec<PathBuf>,
+    /// Flux maps to write
+    #[arg(long, short, value_name = "FLUX.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// auto: profiles where there are any, else errors; profile: profiles or nothing; errors: errors only
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub method: String,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
+    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
+    pub sed_type: String,
+    /// Picture of sqrt_ts
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AsmoothArgs {
+    /// Dataset, as MapDataset.write makes it
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Maps to write (HDUs COUNTS, BACKGROUND, FLUX, SCALE, SQRT_TS)
+    #[arg(long, short, value_name = "SMOOTH.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Sigmas of the Gaussian kernels, in the order in which they are tried [default: nine from 0.19 pixels by √2]
+    #[arg(long, value_name = "ANGLES", allow_hyphen_values = true)]
+    pub scales: Option<String>,
+    /// Significance at which a scale is taken
+    #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
+    pub threshold: f64,
+    /// How significance is told: lima or asmooth
+    #[arg(long, default_value = "lima", value_name = "NAME")]
+    pub method: String,
+    /// Edges of the energy groups, e.g. 10GeV,100GeV,2TeV; `all` for every bin [default: one group]
+    #[arg(long, value_name = "EDGES")]
+    pub energy_edges: Option<String>,
+    /// Models with the background model of the dataset (YAML)
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Source whose spectrum fluxes are for (YAML) [default: power law of index 2]
+    #[arg(long, value_name = "MODEL.yaml")]
+    pub kernel_model: Option<PathBuf>,
+    /// Picture of the smoothed flux (counts without an exposure)
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    /// Most CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl AsmoothArgs {
+    /// The estimator, without its spectrum, which is in a file.
+    pub fn estimator(&self) -> Result<pevatron::estimators::AsmoothMapEstimator> {
+        let mut estimator = pevatron::estimators::AsmoothMapEstimator::new();
+        if let Some(scales) = &self.scales {
+            let scales = named("scales", pevatron::units::parse_list(scales))?;
+            let angles = scales.iter().map(|q| q.to("deg").map(Angle::deg)).collect::<Result<_>>();
+            estimator.scales = named("scales", angles)?;
+        }
+        estimator.threshold = self.threshold;
+        estimator.method = self.method.parse()?;
+        if let Some(edges) = &self.energy_edges {
+            estimator.energy_edges = parse_edges(edges)?;
+        }
+        Ok(estimator)
+    }
+
+    /// A backend of the wanted number of threads; nothing but its threads is used.
+    pub fn backend_options(&self) -> Result<BackendOptions> {
+        Ok(BackendOptions { choice: BackendChoice::Cpu, threads: threads(self.threads)?, ..Default::default() })
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct NpredArgs {
     /// Dataset, as MapDataset.write makes it
     #[arg(value_name = "DATASET")]
@@ -519,6 +616,8 @@ impl Cli {
         match &self.command {
             Command::Tsmap(a) => Some(&a.common),
             Command::Peaks(a) => Some(&a.common),
+            Command::Combine(a) => Some(&a.common),
+            Command::Asmooth(a) => Some(&a.common),
             Command::Npred(a) => Some(&a.common),
             Command::Info(a) => Some(&a.common),
             Command::Plot(a) => Some(&a.common),

@@ -23,4 +23,4 @@ pub use check::{Column, Hdu, HduKind, check_bytes};
 pub use dataset::{Problem, Severity};
 pub use header::{Header, Value};
 pub use reader::{ReadOptions, read_bytes};
-pub use writer::{Provenance, WriteOptions};
+pub use writer::{Provenance, WriteOptions, write_maps};

@@ -1,6 +1,8 @@
 //! One file per command: options → library → output.
 
+pub mod asmooth;
 pub mod bench;
+pub mod combine;
 pub mod demo;
 pub mod devices;
 pub mod info;

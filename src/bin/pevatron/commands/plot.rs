@@ -129,6 +129,22 @@ pub fn write_marked_picture(
     write_figure(figure.draw()?, path, overwrite)
 }
 
+/// One panel per energy bin of a map.
+pub fn write_panels(map: &Map, quantity: &str, path: &Path, overwrite: bool) -> Result<()> {
+    let geom = map.wcs_geom()?.to_image();
+    let edges = map.geom().axis("energy")?.edges_tev()?;
+    if edges.len() - 1 > MOST_PANELS {
+        return Err(Error::options("png", format!("{} energy groups are too many panels", edges.len() - 1)));
+    }
+    let mut figure = Figure::new();
+    for (group, pair) in edges.windows(2).enumerate() {
+        let title = format!("{} – {}", energy_text(pair[0]), energy_text(pair[1]));
+        let image = MapImage::new(&map.plane_f64(group), &geom)?.title(title);
+        figure = figure.panel(styled(image, quantity, map.unit().to_string()));
+    }
+    write_figure(figure.draw()?, path, overwrite)
+}
+
 fn write_map_picture(map: &Map, name: &str, args: &PlotArgs, markers: &[Marker]) -> Result<()> {
     let geom = map.wcs_geom()?.to_image();
     let image = match args.energy {
