@@ -237,14 +237,14 @@ fn peaks_of_wrong_input() {
     refuse(&["flux.fits", "--regions", "there.ecsv"], &["exists"]);
     refuse(&["flux.fits", "--png", "nowhere/p.png"], &["nowhere"]);
     refuse(&["flux.fits", "-o", "out.fits"], &["output", ".ecsv"]);
-    refuse(&["--iterative"], &["dataset"]);
+    refuse(&["--iterative"], &["required"]);
     refuse(&["--iterative", "--dataset", "nowhere.fits"], &["nowhere.fits"]);
     refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--threshold", "0"], &["threshold"]);
     refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--quantity", "ts"], &["iterative"]);
     refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--max-sources", "0"], &["max_sources"]);
     refuse(&["flux.fits", "--iterative", "--dataset", "dataset.fits.gz"], &["dataset.fits.gz", "pixels"]);
-    refuse(&["flux.fits", "--models-out", "m.yaml"], &["--iterative"]);
-    refuse(&[], &["FLUX.fits"]);
+    refuse(&["flux.fits", "--models-out", "m.yaml"], &["required"]);
+    refuse(&[], &["required"]);
 }
 
 #[test]

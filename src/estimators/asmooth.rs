@@ -17,11 +17,11 @@ use crate::models::SpectralModel;
 use crate::models::spectral::PowerLawSpectralModel;
 use crate::units::Angle;
 
-/// Points per pixel and direction that a kernel is averaged over.
+/// Points per pixel and direction that the weight of a kernel is averaged over.
 const OVERSAMPLING: usize = 10;
 
-/// Width of a kernel in sigmas of its Gaussian.
-const KERNEL_SIGMAS: f64 = 8.0;
+/// Half width in sigmas to which a Gaussian is taken.
+const TRUNCATE: f64 = 4.0;
 
 /// How the significance of a smoothed excess is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,7 +153,8 @@ impl AsmoothMapEstimator {
         if widest > 4.0 * image.nx().max(image.ny()) as f64 {
             return Err(Error::options("scales", format!("a scale of {widest:.0} pixels is far beyond the map")));
         }
-        let kernels: Vec<Vec<f64>> = scales_deg.iter().map(|s| gaussian(s / pixel)).collect();
+        let kernels: Vec<(Vec<f64>, f64)> =
+            scales_deg.iter().map(|s| (gaussian(s / pixel), weight(s / pixel))).collect();
         let groups = self.energy_edges.groups(dataset.energy_axis()?)?;
         let (n, ny, nx) = (groups.bins.len(), image.ny(), image.nx());
         let geom = Arc::new(Geom::Wcs(image.with_axes(vec![groups.axis.clone()])));
@@ -169,24 +170,23 @@ impl AsmoothMapEstimator {
                 (Array2::from_elem((ny, nx), f64::NAN), Array2::from_elem((ny, nx), f64::NAN));
             let mut smooth = [images.counts.clone(), images.background.clone()];
             let mut flux = images.flux.clone();
-            for (i, (kernel, deg)) in kernels.iter().zip(&scales_deg).enumerate() {
+            for (i, ((kernel, weight), deg)) in kernels.iter().zip(&scales_deg).enumerate() {
                 control.check()?;
                 control.report("smooth", (g * kernels.len() + i) as u64, (n * kernels.len()) as u64);
-                let sum = kernel.iter().sum::<f64>().powi(2);
                 let counts = convolve(images.counts.view(), kernel);
                 let background = convolve(images.background.view(), kernel);
                 let fluxes = images.flux.as_ref().map(|f| convolve(f.view(), kernel));
                 for (at, chosen) in scale.indexed_iter_mut() {
-                    let significance = self.method.sqrt_ts(counts[at], background[at]);
+                    let significance = self.method.sqrt_ts(weight * counts[at], weight * background[at]);
                     if !chosen.is_nan() || significance.is_nan() || significance <= self.threshold {
                         continue;
                     }
                     *chosen = *deg;
                     sqrt_ts[at] = significance;
-                    smooth[0][at] = counts[at] / sum;
-                    smooth[1][at] = background[at] / sum;
+                    smooth[0][at] = counts[at];
+                    smooth[1][at] = background[at];
                     if let (Some(flux), Some(fluxes)) = (&mut flux, &fluxes) {
-                        flux[at] = fluxes[at] / sum;
+                        flux[at] = fluxes[at];
                     }
                 }
             }
@@ -299,21 +299,26 @@ fn level(mut values: Array2<f64>, scale: &Array2<f64>) -> Array2<f64> {
     values
 }
 
-/// One direction of a Gaussian of that sigma in pixels, averaged over each pixel, 1 at its peak. The kernel on the sky is
-/// the product of two of them.
+/// One direction of a Gaussian of that sigma in pixels, of sum 1. The kernel on the sky is the product of two of them.
 fn gaussian(sigma: f64) -> Vec<f64> {
-    let width = (KERNEL_SIGMAS * sigma).ceil() as usize;
-    let half = width / 2;
-    let average = |i: usize| -> f64 {
-        let at = i as f64 - half as f64;
-        let point = |k: usize| at + (k as f64 + 0.5) / OVERSAMPLING as f64 - 0.5;
-        (0..OVERSAMPLING).map(|k| (-0.5 * (point(k) / sigma).powi(2)).exp()).sum()
-    };
-    let peak = average(half);
-    (0..2 * half + 1).map(|i| average(i) / peak).collect()
+    let half = (TRUNCATE * sigma + 0.5) as isize;
+    let line: Vec<f64> = (-half..=half).map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp()).collect();
+    let sum: f64 = line.iter().sum();
+    line.into_iter().map(|v| v / sum).collect()
 }
 
-/// Convolution with the product of a line with itself, 0 beyond the border.
+/// Sum of the kernel whose peak is 1, averaged over each pixel: what smoothed counts are multiplied with so that they
+/// count as counts.
+fn weight(sigma: f64) -> f64 {
+    let half = (TRUNCATE * sigma - 0.5).ceil().max(0.0) as isize;
+    let average = |i: isize| -> f64 {
+        let point = |k: usize| i as f64 + (k as f64 + 0.5) / OVERSAMPLING as f64 - 0.5;
+        (0..OVERSAMPLING).map(|k| (-0.5 * (point(k) / sigma).powi(2)).exp()).sum()
+    };
+    ((-half..=half).map(average).sum::<f64>() / average(0)).powi(2)
+}
+
+/// Convolution with the product of a line with itself; beyond the border the image goes on mirrored.
 fn convolve(image: ArrayView2<'_, f64>, line: &[f64]) -> Array2<f64> {
     along_rows(along_rows(image, line).t(), line).reversed_axes().as_standard_layout().into_owned()
 }
@@ -324,13 +329,18 @@ fn along_rows(image: ArrayView2<'_, f64>, line: &[f64]) -> Array2<f64> {
     let image = image.as_standard_layout();
     let mut out = Array2::zeros((ny, nx));
     if let (Some(target), Some(source)) = (out.as_slice_mut().filter(|v| !v.is_empty()), image.as_slice()) {
-        target.par_chunks_mut(nx).zip(source.par_chunks(nx)).for_each(|(target, source)| {
-            for (x, value) in target.iter_mut().enumerate() {
-                let first = x.saturating_sub(half);
-                let last = (x + half).min(nx - 1);
-                *value = source[first..=last].iter().zip(&line[first + half - x..]).map(|(s, k)| s * k).sum();
-            }
-        });
+        target.par_chunks_mut(nx).zip(source.par_chunks(nx)).for_each_init(
+            || vec![0.0; nx + 2 * half],
+            |wide, (target, source)| {
+                for (i, value) in wide.iter_mut().enumerate() {
+                    let at = (i as isize - half as isize).rem_euclid(2 * nx as isize) as usize;
+                    *value = source[if at < nx { at } else { 2 * nx - 1 - at }];
+                }
+                for (value, window) in target.iter_mut().zip(wide.windows(line.len())) {
+                    *value = window.iter().zip(line).map(|(s, k)| s * k).sum();
+                }
+            },
+        );
     }
     out
 }
@@ -338,19 +348,33 @@ fn along_rows(image: ArrayView2<'_, f64>, line: &[f64]) -> Array2<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::convolve::convolve_plane;
 
     #[test]
-    fn two_lines_are_the_whole_kernel() {
+    fn two_lines_are_the_whole_kernel_and_borders_are_mirrors() {
         let image = Array2::from_shape_fn((13, 17), |(y, x)| ((y * 31 + x * 17) % 11) as f64);
-        for sigma in [0.2, 0.7, 1.6, 4.0] {
+        for sigma in [0.2, 0.7, 1.6, 9.0] {
             let line = gaussian(sigma);
-            assert_eq!(line.len() % 2, 1);
-            assert_eq!(line[line.len() / 2], 1.0);
-            let kernel = Array2::from_shape_fn((line.len(), line.len()), |(v, u)| line[v] * line[u]);
-            let (fast, slow) = (convolve(image.view(), &line), convolve_plane(image.view(), kernel.view()));
-            assert!(fast.iter().zip(&slow).all(|(a, b)| (a - b).abs() < 1e-9), "{sigma}");
+            let half = (line.len() / 2) as isize;
+            assert!(line.len() % 2 == 1 && (line.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            let mirrored = |i: isize, n: isize| {
+                let at = i.rem_euclid(2 * n);
+                (if at < n { at } else { 2 * n - 1 - at }) as usize
+            };
+            let fast = convolve(image.view(), &line);
+            for ((y, x), value) in fast.indexed_iter() {
+                let mut sum = 0.0;
+                for v in -half..=half {
+                    for u in -half..=half {
+                        let from = [mirrored(y as isize + v, 13), mirrored(x as isize + u, 17)];
+                        sum += line[(v + half) as usize] * line[(u + half) as usize] * image[from];
+                    }
+                }
+                assert!((value - sum).abs() < 1e-9, "{sigma} {y} {x}");
+            }
         }
+        // A wide kernel weighs 2 pi sigma², a narrow one a pixel.
+        assert!((weight(5.0) / (50.0 * std::f64::consts::PI) - 1.0).abs() < 2e-3);
+        assert!((weight(0.05) - 1.0).abs() < 1e-9);
     }
 
     #[test]
