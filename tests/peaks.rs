@@ -1,4 +1,5 @@
 //! Peaks, positions below the size of a pixel, and sources that are found one after the other.
+#![cfg(feature = "fits-system")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 mod support;
@@ -59,7 +60,7 @@ fn positions_scatter_as_much_as_their_errors_say() {
     }
 }
 
-fn nearest<'a>(sources: &'a [FoundSource], place: (f64, f64)) -> &'a FoundSource {
+fn nearest(sources: &[FoundSource], place: (f64, f64)) -> &FoundSource {
     let distance = |s: &FoundSource| (s.location.pixel.0 - place.0).hypot(s.location.pixel.1 - place.1);
     sources.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()
 }
@@ -155,7 +156,6 @@ fn a_search_can_be_cancelled_and_checks_its_options() {
 }
 
 /// A Python that has Gammapy and the script beside this file, or `None` and a line that says so.
-#[cfg(feature = "fits-system")]
 fn gammapy(arguments: &[&std::ffi::OsStr]) -> Option<Value> {
     let python = std::env::var_os("PEVATRON_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
     let has = Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success());
@@ -170,7 +170,6 @@ fn gammapy(arguments: &[&std::ffi::OsStr]) -> Option<Value> {
 }
 
 /// The golden flux maps that Gammapy made.
-#[cfg(feature = "fits-system")]
 fn golden_maps() -> Vec<PathBuf> {
     let cases = [
         "ts-cta-cube",
@@ -190,7 +189,6 @@ fn golden_maps() -> Vec<PathBuf> {
 }
 
 /// The same pixels as Gammapy's `find_peaks`, in its order, and the values of `find_peaks_in_flux_map`.
-#[cfg(feature = "fits-system")]
 #[test]
 fn peaks_are_gammapys() {
     let files = golden_maps();
@@ -244,7 +242,6 @@ fn peaks_are_gammapys() {
 }
 
 /// astropy reads the table as it was: names, units, types, values, header.
-#[cfg(feature = "fits-system")]
 #[test]
 fn astropy_reads_the_table() {
     let Some(folder) = support::golden("ts-hess-cube") else { return };

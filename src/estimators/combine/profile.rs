@@ -134,14 +134,15 @@ fn slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
     let n = x.len();
     let step = |i: usize| x[i + 1] - x[i];
     let secant = |i: usize| (y[i + 1] - y[i]) / step(i);
-    let mut slopes = vec![0.0; n];
-    for i in 1..n - 1 {
+    let inner = |i: usize| {
         let (before, after) = (secant(i - 1), secant(i));
         let parabola = (step(i) * before + step(i - 1) * after) / (step(i - 1) + step(i));
         let wall = (before * step(i - 1)).abs().max((after * step(i)).abs()) > WALL;
         let bound = 3.0 * before.abs().min(after.abs());
-        slopes[i] = if wall { parabola.clamp(-bound, bound) } else { parabola };
-    }
+        if wall { parabola.clamp(-bound, bound) } else { parabola }
+    };
+    let mut slopes = vec![0.0; n];
+    slopes.iter_mut().enumerate().take(n - 1).skip(1).for_each(|(i, slope)| *slope = inner(i));
     let end = |secant: f64, next: f64| {
         let parabola = 2.0 * secant - next;
         if parabola * secant <= 0.0 { 0.0 } else { parabola.clamp(-3.0 * secant.abs(), 3.0 * secant.abs()) }

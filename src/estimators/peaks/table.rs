@@ -11,6 +11,9 @@ use crate::maps::{Frame, WcsGeom};
 /// Columns of numbers: name, unit, description, values.
 type Floats<'a> = (&'a str, &'a str, &'a str, Vec<f64>);
 
+/// A quantity that was selected or not: its names as norm and as flux, and its norm.
+type Optional = (&'static str, &'static str, fn(&FoundSource) -> Option<f64>);
+
 /// The peaks of flux maps: Gammapy's columns (x, y, ra, dec, the quantities of the pixel), position below the size of a
 /// pixel (`*_fit`) with its 1 sigma errors, and its status. `names` has one name per peak.
 ///
@@ -61,7 +64,7 @@ pub fn sources_table(sources: &[FoundSource], geom: &WcsGeom) -> Result<EcsvTabl
         ("norm", "", "relative to the test source", of(&|s| s.norm)),
         ("norm_err", "", "with all other sources as they are", of(&|s| s.norm_err)),
     ];
-    let optional: [(&str, &str, fn(&FoundSource) -> Option<f64>); 3] = [
+    let optional: [Optional; 3] = [
         ("norm_errn", "flux_errn", |s| s.norm_errn),
         ("norm_errp", "flux_errp", |s| s.norm_errp),
         ("norm_ul", "flux_ul", |s| s.norm_ul),
