@@ -129,7 +129,7 @@ impl Shape {
 }
 
 /// Slopes at the points, each that of the parabola through it and its neighbours, but beside walls (where predicted
-/// counts become negative, profiles jump) no steeper than what keeps a rising profile rising.
+/// counts become negative, profiles jump) no steeper than what keeps a rising profile rising and a minimum a minimum.
 fn slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
     let n = x.len();
     let step = |i: usize| x[i + 1] - x[i];
@@ -139,7 +139,11 @@ fn slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
         let parabola = (step(i) * before + step(i - 1) * after) / (step(i - 1) + step(i));
         let wall = (before * step(i - 1)).abs().max((after * step(i)).abs()) > WALL;
         let bound = 3.0 * before.abs().min(after.abs());
-        if wall { parabola.clamp(-bound, bound) } else { parabola }
+        match (wall, before * after > 0.0) {
+            (false, _) => parabola,
+            (true, true) => parabola.clamp(-bound, bound),
+            (true, false) => 0.0,
+        }
     };
     let mut slopes = vec![0.0; n];
     slopes.iter_mut().enumerate().take(n - 1).skip(1).for_each(|(i, slope)| *slope = inner(i));
@@ -279,7 +283,7 @@ mod tests {
         let best = Sum::new(&profiles).unwrap().best(1.0, 2.0).unwrap();
         let joint = poisson(47.0, 20.0, 10.0);
         assert!((best.norm - 2.7).abs() < 2e-3, "{best:?}");
-        assert!((best.stat - joint(2.7)).abs() < 1e-4);
+        assert!((best.stat - joint(2.7)).abs() < 1e-3, "{best:?} {}", joint(2.7));
         let crossing = |x: f64, rise: f64| (joint(x) - joint(2.7) - rise).abs();
         assert!(crossing(best.norm - best.errn, 1.0) < 5e-3 && crossing(best.norm + best.errp, 1.0) < 5e-3);
         assert!(crossing(best.ul, 4.0) < 5e-3);
@@ -304,7 +308,7 @@ mod tests {
         let f = |x: f64| if x < -0.5 { 1000.0 } else { 3.0 * (x + 0.5) };
         let profile = scan(f, -5.0, 5.0, 41);
         let lowest = (0..2000).map(|i| profile.at(-5.0 + f64::from(i) * 0.005)).fold(f64::INFINITY, f64::min);
-        assert!(lowest > -0.05, "{lowest}");
+        assert!(lowest > -1e-9, "{lowest}");
     }
 
     #[test]
