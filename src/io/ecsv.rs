@@ -16,6 +16,7 @@ struct Described {
     unit: Unit,
     kind: Kind,
     shape: Vec<usize>,
+    description: String,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -119,11 +120,12 @@ fn describe(node: &Node) -> Result<Described> {
         t if t.starts_with("float") => Kind::Float,
         other => return Err(node.error(format!("column '{name}': the type '{other}' cannot be read"))),
     };
-    Ok(Described { name, unit, kind, shape })
+    let description = node.get("description").map(Node::text).transpose()?.unwrap_or_default();
+    Ok(Described { name, unit, kind, shape, description })
 }
 
 fn build(column: Described, cells: Vec<String>, lines: &[usize]) -> Result<Column> {
-    let Described { name, unit, kind, shape } = column;
+    let Described { name, unit, kind, shape, description } = column;
     let per_row: usize = shape.iter().product();
     let wrong = |row: usize, cell: &str| {
         Error::input(format!("line {}", lines[row]), format!("'{cell}' in column '{name}' is no value of its type"))
@@ -167,7 +169,7 @@ fn build(column: Described, cells: Vec<String>, lines: &[usize]) -> Result<Colum
         )?),
         Kind::Text => Values::Text(items.into_iter().map(|(_, c)| c).collect()),
     };
-    let column = Column::new(&name, unit, values);
+    let column = Column::new(&name, unit, values).described(&description);
     if shape.is_empty() { Ok(column) } else { column.with_shape(shape) }
 }
 
@@ -249,7 +251,11 @@ pub(super) fn to_text(table: &Table) -> String {
             let sizes: Vec<String> = column.shape().iter().map(usize::to_string).collect();
             format!("datatype: string, subtype: '{kind}[{}]'", sizes.join(","))
         };
-        let _ = writeln!(out, "# - {{name: {}{unit}, {kind}}}", quoted_yaml(column.name()));
+        let description = match column.description() {
+            "" => String::new(),
+            text => format!(", description: {}", quoted_yaml(text)),
+        };
+        let _ = writeln!(out, "# - {{name: {}{unit}, {kind}{description}}}", quoted_yaml(column.name()));
     }
     if !table.meta().is_empty() {
         out.push_str("# meta: !!omap\n");
@@ -356,7 +362,7 @@ mod tests {
         table.push(Column::floats("e_ref", "TeV".parse().unwrap(), vec![1.5e-3, f64::NAN])).unwrap();
         table.push(Column::floats("dnde", "cm-2 s-1 TeV-1".parse().unwrap(), vec![2.88e-12, f64::INFINITY])).unwrap();
         table.push(Column::new("n", Unit::default(), Values::Int(vec![-3, 4]))).unwrap();
-        table.push(Column::bools("is_ul", vec![true, false])).unwrap();
+        table.push(Column::bools("is_ul", vec![true, false]).described("1: only the limit, e.g. {x}")).unwrap();
         table.push(Column::texts("name", vec!["Crab \"the\" nebula".into(), String::new()])).unwrap();
         let scan = vec![1.0, 2.0, 3.5, -1e-9, f64::NAN, 6.0, 7.0, 8.0];
         table.push(Column::floats("scan", Unit::default(), scan).with_shape(vec![2, 2]).unwrap()).unwrap();

@@ -13,6 +13,6 @@ mod yaml;
 
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]
-pub use fits::{Problem, Provenance, ReadOptions, Severity, WriteOptions};
+pub use fits::{Catalogue, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_maps};
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};

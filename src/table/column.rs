@@ -33,6 +33,25 @@ impl Values {
     }
 }
 
+macro_rules! from {
+    ($($source:ty => $variant:ident;)*) => {
+        $(
+            impl From<$source> for Values {
+                fn from(values: $source) -> Self {
+                    Self::$variant(values)
+                }
+            }
+        )*
+    };
+}
+
+from! {
+    Vec<f64> => Float;
+    Vec<i64> => Int;
+    Vec<bool> => Bool;
+    Vec<String> => Text;
+}
+
 /// A column: name, unit, values, and the shape of one row (empty for one value per row; slowest dimension first).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
@@ -40,12 +59,23 @@ pub struct Column {
     unit: Unit,
     values: Values,
     shape: Vec<usize>,
+    description: String,
 }
 
 impl Column {
     /// One value per row.
     pub fn new(name: &str, unit: Unit, values: Values) -> Self {
-        Self { name: name.to_string(), unit, values, shape: Vec::new() }
+        Self { name: name.to_string(), unit, values, shape: Vec::new(), description: String::new() }
+    }
+
+    /// The same with a description, which ECSV files hold.
+    pub fn described(self, description: &str) -> Self {
+        Self { description: description.to_string(), ..self }
+    }
+
+    /// What the values are; may be empty.
+    pub fn description(&self) -> &str {
+        &self.description
     }
 
     /// One number per row.

@@ -54,6 +54,18 @@ impl From<&str> for MetaValue {
     }
 }
 
+impl From<String> for MetaValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for MetaValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
 impl From<f64> for MetaValue {
     fn from(value: f64) -> Self {
         Self::Float(value)
@@ -108,6 +120,20 @@ impl Table {
             None => self.columns.push(column),
         }
         Ok(())
+    }
+
+    /// Adds a column of one value per row: name, unit, description, values.
+    ///
+    /// # Errors
+    /// As [`Table::push`], and where the unit is none.
+    pub fn add(&mut self, name: &str, unit: &str, description: &str, values: impl Into<Values>) -> Result<()> {
+        self.push(Column::new(name, unit.parse()?, values.into()).described(description))
+    }
+
+    /// The same with a value that belongs to the whole.
+    pub fn with_meta(mut self, key: &str, value: impl Into<MetaValue>) -> Self {
+        self.set_meta(key, value);
+        self
     }
 
     /// True where there is a column of that name.

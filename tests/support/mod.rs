@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test target uses its part")]
 
 pub mod compare;
+pub mod field;
 pub mod fits_file;
 #[cfg(feature = "fits-system")]
 pub mod npz;

@@ -27,6 +27,15 @@ pub enum Command {
     /// Excess, significance and flux in a disk around each pixel (ExcessMapEstimator)
     #[command(args_override_self = true, after_help = EXCESS_EXAMPLE)]
     Excess(ExcessArgs),
+    /// Peaks of flux maps, or sources one after the other: positions, fluxes, names
+    #[command(args_override_self = true, after_help = PEAKS_EXAMPLE)]
+    Peaks(Box<PeaksArgs>),
+    /// Flux maps of several data sets or epochs combined through their likelihoods
+    #[command(args_override_self = true, after_help = COMBINE_EXAMPLE)]
+    Combine(CombineArgs),
+    /// Adaptive smoothing (ASmoothMapEstimator)
+    #[command(args_override_self = true, after_help = ASMOOTH_EXAMPLE)]
+    Asmooth(AsmoothArgs),
     /// Predicted counts of models
     #[command(args_override_self = true, after_help = NPRED_EXAMPLE)]
     Npred(NpredArgs),
@@ -68,6 +77,16 @@ const EXCESS_EXAMPLE: &str = "Example: pevatron excess onoff.fits.gz -o excess.f
      MapDatasetOnOff by the W statistic: Li & Ma's significance. ts is at least 0; sqrt_ts is its root with the sign of \
      the excess. Without --energy-edges there is one group over the whole energy axis. Pixels without exposure have \
      counts and a significance, but no flux. The flux is not corrected for what the PSF spreads beyond the disk.";
+const PEAKS_EXAMPLE: &str = "Example: pevatron peaks flux.fits -o peaks.ecsv --threshold 5 --min-distance 0.3deg --png \
+     peaks.png\n         pevatron peaks --iterative --dataset dataset.fits.gz -o sources.ecsv --models-out sources.yaml\n\n\
+     Each energy bin of the maps is an image of its own, unless --energy chooses one. Positions below the size of a pixel \
+     (*_fit) and their 1 sigma errors are from the shape of ts; position_status says where there is none. With \
+     --iterative each source enters the null hypothesis and the map is made again.";
+const COMBINE_EXAMPLE: &str = "Example: pevatron combine 2023.fits 2024.fits -o all.fits\n\nMaps with stat_scan are \
+     combined exactly; others by their asymmetric errors (a parabola whose variance changes with the norm), which is an \
+     approximation: the output says which.";
+const ASMOOTH_EXAMPLE: &str = "Example: pevatron asmooth dataset.fits.gz -o smooth.fits --scales 0.05deg,0.1deg,0.2deg \
+     --threshold 3 --energy-edges 1TeV,10TeV";
 const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
 const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
@@ -328,6 +347,202 @@ impl ExcessArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct PeaksArgs {
+    /// Flux maps; with --iterative only their reference model is taken, as test source
+    #[arg(required_unless_present = "iterative", value_name = "FLUX.fits")]
+    pub flux: Option<PathBuf>,
+    /// Table to write (ECSV)
+    #[arg(long, short, value_name = "PEAKS.ecsv")]
+    pub output: PathBuf,
+    /// Replace existing outputs
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Value that a peak must exceed, in the unit of the quantity
+    #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
+    pub threshold: f64,
+    /// Least distance of peaks, e.g. 0.3deg [default: one pixel]
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
+    pub min_distance: Option<String>,
+    /// Quantity whose peaks are found (sqrt_ts, ts, flux, norm, …)
+    #[arg(long, default_value = "sqrt_ts", value_name = "NAME")]
+    pub quantity: String,
+    /// Energy bin of the maps, counted from 0 [default: each by itself]
+    #[arg(long, value_name = "N")]
+    pub energy: Option<usize>,
+    /// Regions for DS9 to write: 1 sigma ellipses, points where there is no error
+    #[arg(long, value_name = "FILE.reg")]
+    pub regions: Option<PathBuf>,
+    /// Frame of the regions, icrs or galactic [default: that of the map]
+    #[arg(long, value_name = "FRAME")]
+    pub frame: Option<String>,
+    /// Catalogue (FITS) that counterparts are named from
+    #[arg(long = "match", value_name = "CATALOGUE.fits")]
+    pub catalogue: Option<PathBuf>,
+    /// Largest distance of a counterpart
+    #[arg(long, default_value = "0.3deg", value_name = "ANGLE", allow_hyphen_values = true)]
+    pub match_radius: String,
+    /// Picture of sqrt_ts with the peaks
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    /// Put each found source into the null hypothesis and make the map again
+    #[arg(long, requires = "dataset")]
+    pub iterative: bool,
+    /// With --iterative: datasets, fitted jointly
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "DATASET", requires = "iterative")]
+    pub dataset: Vec<PathBuf>,
+    /// With --iterative: most sources
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub max_sources: usize,
+    /// With --iterative: models to write, those of --models and the sources (YAML)
+    #[arg(long, value_name = "MODELS.yaml", requires = "iterative")]
+    pub models_out: Option<PathBuf>,
+    /// With --iterative: flux maps to write, with all sources in the null hypothesis
+    #[arg(long, value_name = "FLUX.fits", requires = "iterative")]
+    pub residual: Option<PathBuf>,
+    /// With --iterative: models of the null hypothesis (YAML)
+    #[arg(long, value_name = "MODELS.yaml", requires = "iterative")]
+    pub models: Option<PathBuf>,
+    /// With --iterative: test source (YAML) [default: reference model of FLUX.fits, else power law of index 2]
+    #[arg(long, value_name = "MODEL.yaml", requires = "iterative")]
+    pub kernel_model: Option<PathBuf>,
+    /// With --iterative: width of the kernel, e.g. 1deg [default: that of the widest PSF]
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true, requires = "iterative")]
+    pub kernel_width: Option<String>,
+    /// With --iterative: the two edges of the energy range, e.g. 1TeV,10TeV [default: all energies]
+    #[arg(long, value_name = "EDGES", requires = "iterative")]
+    pub energy_edges: Option<String>,
+    /// With --iterative: sum the counts over energy before the fit, or fit the bins together
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
+    pub sum_over_energy_groups: bool,
+    /// With --iterative: errn-errp, ul (by comma)
+    #[arg(long, default_value = "", value_name = "LIST")]
+    pub selection: String,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl PeaksArgs {
+    pub fn min_distance(&self) -> Result<pevatron::estimators::PeakDistance> {
+        use pevatron::estimators::PeakDistance;
+        match &self.min_distance {
+            Some(text) => Ok(PeakDistance::Angle(named("min_distance", text.parse::<Angle>())?)),
+            None => Ok(PeakDistance::default()),
+        }
+    }
+
+    pub fn frame(&self) -> Result<Option<Frame>> {
+        match self.frame.as_deref() {
+            None => Ok(None),
+            Some("icrs") => Ok(Some(Frame::Icrs)),
+            Some("galactic") => Ok(Some(Frame::Galactic)),
+            Some(other) => Err(Error::options("frame", format!("'{other}' is not one of icrs, galactic"))),
+        }
+    }
+
+    /// The estimator of --iterative, without its kernel model, which is in a file.
+    pub fn estimator(&self) -> Result<pevatron::estimators::TsMapEstimator> {
+        let mut estimator = pevatron::estimators::TsMapEstimator::new();
+        if let Some(width) = &self.kernel_width {
+            estimator.kernel_width = Some(named("kernel_width", width.parse::<Angle>())?);
+        }
+        if let Some(edges) = &self.energy_edges {
+            estimator.energy_edges = parse_edges(edges)?;
+        }
+        estimator.sum_over_energy_groups = self.sum_over_energy_groups;
+        estimator.selection_optional = self.selection.parse::<Selection>()?;
+        Ok(estimator)
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct CombineArgs {
+    /// Flux maps of the same pixels, energies and spectrum
+    #[arg(required = true, num_args = 2.., value_name = "FLUX.fits")]
+    pub maps: Vec<PathBuf>,
+    /// Flux maps to write
+    #[arg(long, short, value_name = "FLUX.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// auto: profiles where there are any, else errors; profile: profiles or nothing; errors: errors only
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub method: String,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
+    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
+    pub sed_type: String,
+    /// Picture of sqrt_ts
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AsmoothArgs {
+    /// Dataset, as MapDataset.write makes it
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Maps to write (HDUs COUNTS, BACKGROUND, FLUX, SCALE, SQRT_TS)
+    #[arg(long, short, value_name = "SMOOTH.fits")]
+    pub output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Sigmas of the Gaussian kernels, in the order in which they are tried [default: nine from 0.19 pixels by √2]
+    #[arg(long, value_name = "ANGLES", allow_hyphen_values = true)]
+    pub scales: Option<String>,
+    /// Significance at which a scale is taken
+    #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
+    pub threshold: f64,
+    /// How significance is told: lima or asmooth
+    #[arg(long, default_value = "lima", value_name = "NAME")]
+    pub method: String,
+    /// Edges of the energy groups, e.g. 10GeV,100GeV,2TeV; `all` for every bin [default: one group]
+    #[arg(long, value_name = "EDGES")]
+    pub energy_edges: Option<String>,
+    /// Models with the background model of the dataset (YAML)
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Source whose spectrum fluxes are for (YAML) [default: power law of index 2]
+    #[arg(long, value_name = "MODEL.yaml")]
+    pub kernel_model: Option<PathBuf>,
+    /// Picture of the smoothed flux (counts without an exposure)
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
+    /// Most CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+impl AsmoothArgs {
+    /// The estimator, without its spectrum, which is in a file.
+    pub fn estimator(&self) -> Result<pevatron::estimators::AsmoothMapEstimator> {
+        let mut estimator = pevatron::estimators::AsmoothMapEstimator::new();
+        if let Some(scales) = &self.scales {
+            let scales = named("scales", pevatron::units::parse_list(scales))?;
+            let angles = scales.iter().map(|q| q.to("deg").map(Angle::deg)).collect::<Result<_>>();
+            estimator.scales = named("scales", angles)?;
+        }
+        estimator.threshold = self.threshold;
+        estimator.method = self.method.parse()?;
+        if let Some(edges) = &self.energy_edges {
+            estimator.energy_edges = parse_edges(edges)?;
+        }
+        Ok(estimator)
+    }
+
+    /// A backend of the wanted number of threads; nothing but its threads is used.
+    pub fn backend_options(&self) -> Result<BackendOptions> {
+        Ok(BackendOptions { choice: BackendChoice::Cpu, threads: threads(self.threads)?, ..Default::default() })
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct NpredArgs {
     /// Dataset, as MapDataset.write makes it
     #[arg(value_name = "DATASET")]
@@ -579,6 +794,9 @@ impl Cli {
         match &self.command {
             Command::Tsmap(a) => Some(&a.common),
             Command::Excess(a) => Some(&a.common),
+            Command::Peaks(a) => Some(&a.common),
+            Command::Combine(a) => Some(&a.common),
+            Command::Asmooth(a) => Some(&a.common),
             Command::Npred(a) => Some(&a.common),
             Command::Info(a) => Some(&a.common),
             Command::Plot(a) => Some(&a.common),

@@ -48,6 +48,9 @@ fn main() -> ExitCode {
         match &cli.command {
             Command::Tsmap(args) => commands::tsmap::run(args, &control),
             Command::Excess(args) => commands::excess::run(args, &control),
+            Command::Peaks(args) => commands::peaks::run(args, &control),
+            Command::Combine(args) => commands::combine::run(args, &control),
+            Command::Asmooth(args) => commands::asmooth::run(args, &control),
             Command::Npred(args) => commands::npred::run(args, &control),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args),

@@ -10,3 +10,4 @@ mod scan;
 
 pub use options::{NormScan, Selection, TsMapEstimator};
 pub use run::TsMapReport;
+pub(super) use scan::adaptive_norms;

@@ -35,7 +35,8 @@ pub(super) fn scan_norms(scan: &NormScan, norm: &Array2<f64>, norm_err: &Array2<
     }
 }
 
-fn adaptive_norms(norm: f64, error: f64) -> Vec<f64> {
+/// The norms of the adaptive grid around a best fit, ascending.
+pub(in crate::estimators) fn adaptive_norms(norm: f64, error: f64) -> Vec<f64> {
     // A norm that is 0 but for rounding stays the centre, whatever the rounding: Gammapy takes 1 where it is exactly 0,
     // any number of errors away.
     let is_zero = error.is_finite() && norm.abs() <= ZERO_NORM * error;

@@ -5,6 +5,7 @@
 //! ```
 
 mod axes;
+mod catalogue;
 mod cfitsio;
 mod check;
 mod dataset;
@@ -18,10 +19,11 @@ mod table;
 mod wcs_header;
 mod writer;
 
+pub use catalogue::Catalogue;
 pub use check::{Column, Hdu, HduKind, check_bytes};
 pub(in crate::io) use dataset::OFF_PARTS;
 pub use dataset::{Problem, Severity};
 pub use header::{Header, Value};
 pub use reader::{ReadOptions, read_bytes};
 pub(in crate::io) use table::{read_table, write_tables};
-pub use writer::{Provenance, WriteOptions};
+pub use writer::{Provenance, WriteOptions, write_maps};

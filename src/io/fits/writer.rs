@@ -99,6 +99,23 @@ impl Map {
     }
 }
 
+/// Writes several maps into one file, each as the HDU of its name (in upper case) with its table of bands; Gammapy's
+/// `Map.read(file, hdu="NAME")` reads them.
+///
+/// # Errors
+/// As [`Map::write`].
+pub fn write_maps(path: impl AsRef<Path>, maps: &[(&str, &Map)], options: &WriteOptions) -> Result<()> {
+    let path = path.as_ref();
+    check_output(path, options.overwrite)?;
+    let mut out = MemoryWriter::new(maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
+    out.image(8, &[]);
+    provenance(&mut out, options);
+    for (name, values) in maps {
+        map(&mut out, values, &name.to_uppercase(), Encoding::Keep, None)?;
+    }
+    save(out, path, options.overwrite)
+}
+
 impl MapDataset {
     /// Writes the dataset in the layout of Gammapy's `MapDataset.write`; its models are written apart, as YAML.
     ///

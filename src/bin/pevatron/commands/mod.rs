@@ -1,13 +1,16 @@
 //! One file per command: options → library → output.
 
+pub mod asmooth;
 pub mod bench;
 pub mod convert;
+pub mod combine;
 pub mod demo;
 pub mod devices;
 pub mod excess;
 pub mod flux_points;
 pub mod info;
 pub mod npred;
+pub mod peaks;
 pub mod plot;
 pub mod shell;
 pub mod tsmap;

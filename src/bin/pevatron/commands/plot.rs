@@ -42,7 +42,11 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             wants(&["map", "histogram"])?;
             let maps = FluxMaps::read(&args.file)?;
             let style =
-                FluxPicture { quantity: quantity.unwrap_or("sqrt_ts"), contours: contours(args)?, markers: &markers };
+                FluxPicture {
+                quantity: quantity.unwrap_or("sqrt_ts"),
+                contours: contours(args)?,
+                markers: &|_| markers.clone(),
+            };
             write_flux_maps(&maps, &style, args.energy, args.width, &args.output, args.overwrite)?;
         }
         FileKind::FluxPoints => {
@@ -214,6 +218,20 @@ pub fn write_flux_picture(
     path: &Path,
     overwrite: bool,
 ) -> Result<()> {
+    let style = FluxPicture { quantity, contours: Vec::new(), markers: &|_| markers.to_vec() };
+    write_flux_maps(maps, &style, energy, width, path, overwrite)
+}
+
+/// The same with the markers of each energy group.
+pub fn write_marked_picture(
+    maps: &FluxMaps,
+    quantity: &str,
+    energy: Option<usize>,
+    width: u32,
+    markers: &dyn Fn(usize) -> Vec<Marker>,
+    path: &Path,
+    overwrite: bool,
+) -> Result<()> {
     write_flux_maps(maps, &FluxPicture { quantity, contours: Vec::new(), markers }, energy, width, path, overwrite)
 }
 
@@ -221,7 +239,8 @@ pub fn write_flux_picture(
 struct FluxPicture<'a> {
     quantity: &'a str,
     contours: Vec<f64>,
-    markers: &'a [Marker],
+    /// The markers of an energy group.
+    markers: &'a dyn Fn(usize) -> Vec<Marker>,
 }
 
 fn write_flux_maps(
@@ -232,7 +251,7 @@ fn write_flux_maps(
     path: &Path,
     overwrite: bool,
 ) -> Result<()> {
-    let (quantity, markers) = (style.quantity, style.markers);
+    let quantity = style.quantity;
     let mut names = Vec::new();
     let mut found = None;
     for sed in SedType::ALL {
@@ -260,11 +279,27 @@ fn write_flux_maps(
     }
     for group in &groups {
         let title = format!("{} – {}", energy_text(edges[*group]), energy_text(edges[group + 1]));
-        let image = MapImage::new(&map.plane_f64(*group), &geom)?.title(title).markers(markers.iter().cloned());
+        let image = MapImage::new(&map.plane_f64(*group), &geom)?.title(title).markers((style.markers)(*group));
         // Fluxes fall by orders of magnitude from group to group, on one scale for all.
         let spread = groups.len() > 1 && !map.unit().to_string().is_empty();
         let image = if spread { image.stretch(Stretch::Asinh) } else { image };
         let image = if style.contours.is_empty() { image } else { image.contours(&style.contours) };
+        figure = figure.panel(styled(image, quantity, map.unit().to_string()));
+    }
+    write_figure(figure.draw()?, path, overwrite)
+}
+
+/// One panel per energy bin of a map.
+pub fn write_panels(map: &Map, quantity: &str, path: &Path, overwrite: bool) -> Result<()> {
+    let geom = map.wcs_geom()?.to_image();
+    let edges = map.geom().axis("energy")?.edges_tev()?;
+    if edges.len() - 1 > MOST_PANELS {
+        return Err(Error::options("png", format!("{} energy groups are too many panels", edges.len() - 1)));
+    }
+    let mut figure = Figure::new();
+    for (group, pair) in edges.windows(2).enumerate() {
+        let title = format!("{} – {}", energy_text(pair[0]), energy_text(pair[1]));
+        let image = MapImage::new(&map.plane_f64(group), &geom)?.title(title);
         figure = figure.panel(styled(image, quantity, map.unit().to_string()));
     }
     write_figure(figure.draw()?, path, overwrite)

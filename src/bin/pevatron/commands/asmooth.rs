@@ -1,0 +1,55 @@
+//! `pevatron asmooth`.
+
+use pevatron::compute::Backend;
+use pevatron::datasets::MapDataset;
+use pevatron::models::Models;
+use pevatron::{Control, Result};
+use serde_json::json;
+
+use super::{check_output, write_options};
+use crate::args::AsmoothArgs;
+use crate::{progress, report};
+
+pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
+    let mut estimator = args.estimator()?;
+    check_output(&args.output, args.overwrite)?;
+    if let Some(png) = &args.png {
+        check_output(png, args.overwrite)?;
+    }
+    let control = progress::observed(control, args.common.quiet || args.common.json);
+    let mut dataset = MapDataset::read(&args.dataset)?;
+    if let Some(models) = &args.models {
+        dataset.models = Models::read(models)?;
+    }
+    if let Some(path) = &args.kernel_model {
+        estimator.spectral_model = super::tsmap::kernel_model(path)?.spectral;
+    }
+    let backend = Backend::new(&args.backend_options()?)?;
+    let maps = backend.install(|| estimator.run(&dataset, &control))?;
+    let mut inputs = vec![args.dataset.as_path()];
+    inputs.extend(args.models.as_deref());
+    inputs.extend(args.kernel_model.as_deref());
+    let options = write_options(args.overwrite, &inputs);
+    pevatron::io::write_maps(&args.output, &maps.named(), &options)?;
+    if let Some(png) = &args.png {
+        match &maps.flux {
+            Some(flux) => super::plot::write_panels(flux, "flux", png, args.overwrite)?,
+            None => super::plot::write_panels(&maps.counts, "counts", png, args.overwrite)?,
+        }
+    }
+    let taken = maps.scale.data().iter().filter(|s| !s.is_nan()).count();
+    let all = maps.scale.data().len();
+    if args.common.json {
+        let names: Vec<&str> = maps.named().iter().map(|m| m.0).collect();
+        report::json(&json!({
+            "output": args.output,
+            "maps": names,
+            "pixels": all,
+            "significant_pixels": taken,
+            "max_sqrt_ts": maps.sqrt_ts.max().map(|m| m.1),
+        }));
+    } else if !args.common.quiet {
+        report::line(&format!("{}: {taken} of {all} pixels above {}", args.output.display(), args.threshold));
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! `pevatron combine`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pevatron::estimators::{CombineMethod, combine_flux_maps};
+use pevatron::flux::{FluxMaps, SedType};
+use pevatron::{Control, Error, Place, Result};
+use serde_json::json;
+
+use super::{check_output, max_sqrt_ts, write_options};
+use crate::args::CombineArgs;
+use crate::{progress, report};
+
+pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
+    let sed_type = args.sed_type.parse::<SedType>()?;
+    if !["auto", "profile", "errors"].contains(&args.method.as_str()) {
+        return Err(Error::options("method", format!("'{}' is not one of auto, profile, errors", args.method)));
+    }
+    check_output(&args.output, args.overwrite)?;
+    if let Some(png) = &args.png {
+        check_output(png, args.overwrite)?;
+    }
+    let control = progress::observed(control, args.common.quiet || args.common.json);
+    let names: Vec<String> = args.maps.iter().map(|p| p.display().to_string()).collect();
+    let maps: Vec<FluxMaps> = args.maps.iter().map(FluxMaps::read).collect::<Result<_>>()?;
+    let inputs: Vec<(&str, &FluxMaps)> = names.iter().map(String::as_str).zip(&maps).collect();
+    let start = Instant::now();
+    let combined = combine_flux_maps(&inputs, args.method == "errors", &control)?;
+    let seconds = start.elapsed().as_secs_f64();
+    if args.method == "profile"
+        && let Some(i) = combined.methods.iter().position(|m| *m != CombineMethod::Profile)
+    {
+        return Err(Error::input_at(Place::file(&args.maps[i]).item("stat_scan"), "there is no profile")
+            .with_help("estimate it with `--selection stat_scan`, or leave --method out"));
+    }
+    let paths: Vec<&Path> = args.maps.iter().map(PathBuf::as_path).collect();
+    combined.maps.write(&args.output, sed_type, &write_options(args.overwrite, &paths))?;
+    if let Some(png) = &args.png {
+        super::plot::write_flux_picture(&combined.maps, "sqrt_ts", None, 1200, &[], png, args.overwrite)?;
+    }
+    let best = max_sqrt_ts(&combined.maps)?;
+    if args.common.json {
+        let told = |(name, method): (&String, &CombineMethod)| json!({ "file": name, "method": method.name() });
+        report::json(&json!({
+            "output": args.output,
+            "inputs": names.iter().zip(&combined.methods).map(told).collect::<Vec<_>>(),
+            "exact": combined.methods.iter().all(|m| *m == CombineMethod::Profile),
+            "pixels": combined.pixels,
+            "combine_seconds": seconds,
+            "max_sqrt_ts": best.map(|(value, position, group)| json!({
+                "value": value, "lon_deg": position.lon_deg, "lat_deg": position.lat_deg, "energy_group": group,
+            })),
+        }));
+        return Ok(());
+    }
+    if !args.common.quiet {
+        let place = best.map_or(String::new(), |(value, p, _)| {
+            format!(", largest sqrt_ts {value:.1} at ({:.3}, {:.3}) deg", p.lon_deg, p.lat_deg)
+        });
+        report::line(&format!("{}: {} pixels combined{place}", args.output.display(), combined.pixels));
+        for (name, method) in names.iter().zip(&combined.methods) {
+            report::line(&format!("  {name}: {}", method.name()));
+        }
+    }
+    Ok(())
+}
