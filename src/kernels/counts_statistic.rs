@@ -40,7 +40,13 @@ pub fn cstat(n_on: f64, mu_on: f64) -> f64 {
 /// n = 0, infinite for mu = 0 with n > 0.
 #[inline]
 pub fn deviance(n: f64, mu: f64) -> f64 {
-    if n == 0.0 { mu } else { n * log1p_rest((mu - n) / n) }
+    if n == 0.0 {
+        mu
+    } else if mu < 0.6 * n {
+        n * (n / mu).ln() - (n - mu)
+    } else {
+        n * log1p_rest((mu - n) / n)
+    }
 }
 
 /// Expected counts on (signal and background) and off for an expected signal, the background being the most likely one.
