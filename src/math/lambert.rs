@@ -9,6 +9,17 @@ use std::f64::consts::E;
 /// e to twice the digits of a double: `E + E_LOW`.
 const E_LOW: f64 = 1.445_646_891_729_250_2e-16;
 
+/// 1/25, 1/23, …, 1/3: coefficients of artanh.
+const ODD_INVERSES: [f64; 12] = {
+    let mut inverses = [0.0; 12];
+    let mut i = 0;
+    while i < 12 {
+        inverses[i] = 1.0 / (25 - 2 * i) as f64;
+        i += 1;
+    }
+    inverses
+};
+
 /// `v - ln(1 + v)`, to full relative precision also near 0; infinite at -1, NaN below.
 ///
 /// With z = v / (2 + v), ln(1 + v) is 2 artanh z, and what is left after the first term has no cancellation.
@@ -19,10 +30,7 @@ pub fn log1p_rest(v: f64) -> f64 {
     }
     let z = v / (2.0 + v);
     let q = z * z;
-    let mut sum = 1.0 / 27.0;
-    for k in [25.0, 23.0, 21.0, 19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
-        sum = sum * q + 1.0 / k;
-    }
+    let sum = ODD_INVERSES.iter().fold(1.0 / 27.0, |sum, inverse| sum * q + inverse);
     z * (v - 2.0 * q * sum)
 }
 

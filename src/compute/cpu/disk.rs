@@ -6,6 +6,7 @@
 //! are exact up to 2^53, zeros stay zeros, and other values are right to the last digits beside however bright a
 //! neighbour. Rows are added as a whole, which compilers vectorise.
 
+use multiversion::multiversion;
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -60,10 +61,8 @@ struct Scratch {
     rows: Vec<f64>,
     /// Sums from each row of a block to its end.
     ends: Vec<f64>,
-    /// Sums of the next block from its start on.
-    start: Vec<f64>,
-    /// One row of column sums.
-    sums: Vec<f64>,
+    /// Sums of the next block from its start on, and a row of column sums.
+    lines: Vec<f64>,
 }
 
 /// `to += from`.
@@ -87,47 +86,52 @@ impl Scratch {
                 plane.copy_row(y as usize, 0, row);
             }
         }
-        self.sums.resize(nx, 0.0);
-        self.start.resize(nx, 0.0);
+        self.lines.resize(2 * nx, 0.0);
         for (half, distances) in columns {
-            self.sum_columns(nx, count, reach - half, 2 * half + 1, distances, target);
+            let (ends, lines) = (&mut self.ends, &mut self.lines);
+            add_columns(&self.rows, ends, lines, nx, reach - half, 2 * half + 1, distances, target);
         }
     }
+}
 
-    /// Adds the columns of one height; the window of the band's row i is rows `first + i .. first + i + length`.
-    fn sum_columns(
-        &mut self,
-        nx: usize,
-        count: usize,
-        first: usize,
-        length: usize,
-        distances: &[usize],
-        target: &mut [f64],
-    ) {
-        for begin in (0..count).step_by(length) {
-            let used = length.min(count - begin);
-            let block = &self.rows[(first + begin) * nx..(first + begin + length) * nx];
-            self.ends.clear();
-            self.ends.extend_from_slice(block);
-            for row in (0..length - 1).rev() {
-                let (before, after) = self.ends.split_at_mut((row + 1) * nx);
-                add(&mut before[row * nx..], &after[..nx]);
+/// Adds the columns of one height to a band; the window of its row i is rows `first + i .. first + i + length` of `rows`.
+/// `ends` and `scratch` are room for sums of a block, and of a row twice.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+#[expect(clippy::too_many_arguments, reason = "borrowed apart: instruction sets are chosen for free functions")]
+fn add_columns(
+    rows: &[f64],
+    ends: &mut Vec<f64>,
+    scratch: &mut [f64],
+    nx: usize,
+    first: usize,
+    length: usize,
+    distances: &[usize],
+    target: &mut [f64],
+) {
+    let count = target.len() / nx;
+    let (start, sums) = scratch.split_at_mut(nx);
+    for begin in (0..count).step_by(length) {
+        let used = length.min(count - begin);
+        ends.clear();
+        ends.extend_from_slice(&rows[(first + begin) * nx..(first + begin + length) * nx]);
+        for row in (0..length - 1).rev() {
+            let (before, after) = ends.split_at_mut((row + 1) * nx);
+            add(&mut before[row * nx..], &after[..nx]);
+        }
+        start.fill(0.0);
+        for i in 0..used {
+            if i > 0 {
+                // The window has moved on into the next block.
+                let row = first + begin + length + i - 1;
+                add(start, &rows[row * nx..(row + 1) * nx]);
             }
-            self.start.fill(0.0);
-            for i in 0..used {
-                if i > 0 {
-                    // The window has moved on into the next block.
-                    let row = first + begin + length + i - 1;
-                    add(&mut self.start, &self.rows[row * nx..(row + 1) * nx]);
-                }
-                self.sums.copy_from_slice(&self.ends[i * nx..(i + 1) * nx]);
-                add(&mut self.sums, &self.start);
-                let target = &mut target[(begin + i) * nx..(begin + i + 1) * nx];
-                for &dx in distances.iter().filter(|dx| **dx < nx) {
-                    add(&mut target[..nx - dx], &self.sums[dx..]);
-                    if dx > 0 {
-                        add(&mut target[dx..], &self.sums[..nx - dx]);
-                    }
+            sums.copy_from_slice(&ends[i * nx..(i + 1) * nx]);
+            add(sums, start);
+            let target = &mut target[(begin + i) * nx..(begin + i + 1) * nx];
+            for &dx in distances.iter().filter(|dx| **dx < nx) {
+                add(&mut target[..nx - dx], &sums[dx..]);
+                if dx > 0 {
+                    add(&mut target[dx..], &sums[..nx - dx]);
                 }
             }
         }

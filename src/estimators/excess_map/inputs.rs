@@ -1,6 +1,8 @@
 //! From a dataset to the planes that are summed over disks: bins of a group added up, masked.
 
-use ndarray::{Array3, ArrayView3, s};
+use std::borrow::Cow;
+
+use ndarray::{Array3, ArrayD, ArrayView3, Axis, Ix3, s};
 use rayon::prelude::*;
 
 use crate::compute::Backend;
@@ -116,7 +118,9 @@ impl Bins<'_> {
 #[inline(always)]
 fn add(to: &mut [f64], from: &[f64], factor: f64) {
     for (to, from) in to.iter_mut().zip(from) {
-        *to += if from.is_finite() { factor * from } else { 0.0 };
+        // Selected, not branched on: this becomes vector code.
+        let finite = from.abs() < f64::INFINITY;
+        *to += factor * if finite { *from } else { 0.0 };
     }
 }
 
@@ -141,13 +145,17 @@ pub(super) fn planes(
     }
     control.check()?;
 
-    // Bins without a known background are not summed.
+    // Bins without a known background are not summed. `None`: all bins are.
     let npred;
-    let mut known = safe.map(|mask| mask.cube().to_owned());
-    let mut exclude = |at: (usize, usize, usize), is_known: bool| {
-        if !is_known {
-            known.get_or_insert_with(|| Array3::from_elem((planes, ny, nx), true))[at] = false;
-        }
+    let mut known = safe.filter(|mask| mask.data().iter().any(|m| !m)).map(|mask| Cow::Borrowed(mask.data()));
+    let mut exclude = |is_known: &(dyn Fn(usize, usize, usize) -> bool + Sync)| {
+        let known = known.get_or_insert_with(|| Cow::Owned(ArrayD::from_elem(vec![planes, ny, nx], true)));
+        let Some(known) = known.to_mut().as_slice_mut() else { return };
+        known.par_chunks_mut(nx).with_min_len(ROWS_AT_LEAST).enumerate().for_each(|(row, known)| {
+            for (x, known) in known.iter_mut().enumerate() {
+                *known &= is_known(row / ny, row % ny, x);
+            }
+        });
     };
     let background = match dataset {
         DatasetRef::Map(dataset) => {
@@ -155,9 +163,7 @@ pub(super) fn planes(
             let cube = npred.cube();
             check_shape("background", cube.dim(), counts.dim())?;
             if !cube.all(f64::is_finite) {
-                for at in ndarray::indices(counts.dim()) {
-                    exclude(at, cube.at(at.0, at.1, at.2).is_finite());
-                }
+                exclude(&|plane, y, x| cube.at(plane, y, x).is_finite());
             }
             Some(cube)
         }
@@ -166,32 +172,33 @@ pub(super) fn planes(
             let off = dataset.require_counts_off()?.cube();
             let (on, acceptance_off) = dataset.require_acceptances()?;
             let (on, acceptance_off) = (on.cube(), acceptance_off.cube());
-            for at in ndarray::indices(counts.dim()) {
-                let (a, b) = (on.at(at.0, at.1, at.2), acceptance_off.at(at.0, at.1, at.2));
-                // Gammapy's own resampling leaves NaN where there are no off counts.
-                let empty = b.is_nan() && off.at(at.0, at.1, at.2) == 0.0;
-                exclude(at, a.is_finite() && (b > 0.0 && b.is_finite() || empty));
+            if !(on.all(f64::is_finite) && acceptance_off.all(|v| v > 0.0 && v.is_finite())) {
+                exclude(&|plane, y, x| {
+                    let (a, b) = (on.at(plane, y, x), acceptance_off.at(plane, y, x));
+                    // Gammapy's own resampling leaves NaN where there are no off counts.
+                    let empty = b.is_nan() && off.at(plane, y, x) == 0.0;
+                    a.is_finite() && (b > 0.0 && b.is_finite() || empty)
+                });
             }
             None
         }
     };
-    let bins = Bins { mask: known.as_ref().map(|m| m.view()), groups, shape: (ny, nx) };
-    let any = |mask: ArrayView3<'_, bool>, at: (usize, usize, usize)| {
-        groups.bins[at.0].clone().any(|bin| mask[[bin, at.1, at.2]])
+    let known = match &known {
+        Some(known) => Some(known.view().into_dimensionality::<Ix3>().map_err(|e| Error::input("mask", e.to_string()))?),
+        None => None,
     };
-    let shape = (groups.bins.len(), ny, nx);
-    let shown = Array3::from_shape_fn(shape, |at| {
-        safe.is_none_or(|mask| any(mask.cube(), at)) && fit.is_none_or(|mask| any(mask.cube(), at))
-    });
+    let bins = Bins { mask: known, groups, shape: (ny, nx) };
+    let mut shown = Array3::from_elem((groups.bins.len(), ny, nx), true);
+    for mask in [safe, fit].into_iter().flatten() {
+        shown.zip_mut_with(&any_of_groups(mask.cube(), groups), |shown, any| *shown &= *any);
+    }
     if !shown.iter().any(|shown| *shown) {
         return Err(Error::input("mask", format!("no bin of dataset '{}' is unmasked", common.name))
             .with_help("check mask_safe and mask_fit with `pevatron info`"));
     }
     let mut summed = shown.mapv(|shown| f64::from(u8::from(shown)));
-    if let Some(known) = &known {
-        for (at, summed) in summed.indexed_iter_mut() {
-            *summed *= f64::from(u8::from(any(known.view(), at)));
-        }
+    if let Some(known) = known {
+        summed.zip_mut_with(&any_of_groups(known, groups), |summed, any| *summed *= f64::from(u8::from(*any)));
     }
     let masked = |mut cube: Array3<f64>| {
         ndarray::Zip::from(&mut cube).and(&summed).for_each(|v, summed| *v *= summed);
@@ -221,6 +228,18 @@ pub(super) fn planes(
     };
     let (counts, exposure, background) = (masked(bins.sum(counts)), masked(exposure), masked(background));
     Ok(Planes { shown, summed, counts, exposure, background, off })
+}
+
+/// `[group, y, x]`: true where any bin of the group is.
+fn any_of_groups(mask: ArrayView3<'_, bool>, groups: &EnergyGroups) -> Array3<bool> {
+    let (_, ny, nx) = mask.dim();
+    let mut out = Array3::from_elem((groups.bins.len(), ny, nx), false);
+    for (mut target, bins) in out.outer_iter_mut().zip(&groups.bins) {
+        for bin in bins.clone() {
+            target.zip_mut_with(&mask.index_axis(Axis(0), bin), |any, m| *any |= *m);
+        }
+    }
+    out
 }
 
 fn check_shape(name: &str, found: (usize, usize, usize), wanted: (usize, usize, usize)) -> Result<()> {

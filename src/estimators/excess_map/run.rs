@@ -289,7 +289,7 @@ impl Disks {
                 *alpha = if background[at] > 0.0 {
                     background[at] / n_off[at]
                 } else {
-                    no_off += 1;
+                    no_off += u64::from(n_off[at] == 0.0);
                     acceptance[at] / acceptance_off[at]
                 };
             });
