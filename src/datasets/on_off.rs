@@ -19,11 +19,13 @@ use crate::maps::{Map, MapAxis, Mask, WcsGeom};
 ///
 /// ```
 /// use pevatron::datasets::{MapDataset, MapDatasetOnOff};
-/// use pevatron::maps::{Frame, Map, MapAxis, SkyPosition, WcsGeom};
+/// use pevatron::maps::{Frame, Geom, Map, MapAxis, SkyPosition, WcsGeom};
 /// let center = SkyPosition { lon_deg: 83.6, lat_deg: 22.0, frame: Frame::Icrs };
 /// let axis = MapAxis::energy_bounds(1.0, 10.0, 1, "energy")?;
-/// let geom = std::sync::Arc::new(WcsGeom::create("TAN", center, (0.1, 0.1), (4, 3), vec![axis])?.into());
-/// let map = |value: f64| Map::from_cube(std::sync::Arc::clone(&geom), Default::default(), ndarray::Array3::from_elem((1, 3, 4), value));
+/// let geom = std::sync::Arc::new(Geom::Wcs(WcsGeom::create(center, 4, 3, (0.1, 0.1), "TAN", vec![axis])?));
+/// let map = |value: f64| {
+///     Map::from_cube(geom.clone(), Default::default(), ndarray::Array3::from_elem((1, 3, 4), value))
+/// };
 /// let dataset = MapDatasetOnOff {
 ///     on: MapDataset { counts: Some(map(7.0)?), ..MapDataset::default() },
 ///     counts_off: Some(map(20.0)?),

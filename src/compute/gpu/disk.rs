@@ -85,14 +85,16 @@ pub(super) fn disk_sum(device: &GpuDevice, job: &DiskSumJob<'_>, control: &Contr
             let bindings = [(1, &values), (2, &widths), (3, &sums)];
             let groups = (band.len() * nx).div_ceil(256) as u32;
             let work = (256 * (2 * reach + 1) * 4) as f64;
-            device.run(&DISK_SUM, &sum_uniform, &bindings, groups, 1, work, control, |first_group| params::DiskSum {
-                nx: nx as u32,
-                rows: rows.len() as u32,
-                band_y0: (band.start - rows.start) as u32,
-                band_ny: band.len() as u32,
-                reach: reach as u32,
-                first_group,
-                ..Default::default()
+            device.run(&DISK_SUM, &sum_uniform, &bindings, groups, 1, work, control, |first_group| {
+                params::DiskSum {
+                    nx: nx as u32,
+                    rows: rows.len() as u32,
+                    band_y0: (band.start - rows.start) as u32,
+                    band_ny: band.len() as u32,
+                    reach: reach as u32,
+                    first_group,
+                    ..Default::default()
+                }
             })?;
             let found: Vec<[f32; 2]> = device.read(&sums, 0, band.len() * nx)?;
             let mut target = out.slice_mut(s![p, band.clone(), ..]);

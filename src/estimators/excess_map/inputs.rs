@@ -184,7 +184,9 @@ pub(super) fn planes(
         }
     };
     let known = match &known {
-        Some(known) => Some(known.view().into_dimensionality::<Ix3>().map_err(|e| Error::input("mask", e.to_string()))?),
+        Some(known) => {
+            Some(known.view().into_dimensionality::<Ix3>().map_err(|e| Error::input("mask", e.to_string()))?)
+        }
         None => None,
     };
     let bins = Bins { mask: known, groups, shape: (ny, nx) };
@@ -258,7 +260,10 @@ fn check_off(dataset: &MapDatasetOnOff, wanted: (usize, usize, usize)) -> Result
     off.cube().check_values(&format!("counts_off of dataset '{}'", dataset.name()), 0.0)?;
     for (name, map) in [("acceptance", acceptance), ("acceptance_off", acceptance_off)] {
         if !map.cube().all(|v| v.is_nan() || (v >= 0.0 && v.is_finite())) {
-            return Err(Error::input(name, format!("of dataset '{}' is negative or infinite somewhere", dataset.name())));
+            return Err(Error::input(
+                name,
+                format!("of dataset '{}' is negative or infinite somewhere", dataset.name()),
+            ));
         }
     }
     Ok(())
@@ -270,8 +275,11 @@ fn exposure(dataset: DatasetRef<'_>, spectrum: &SkyModel, bins: &Bins<'_>) -> Re
     let map = common.require_exposure()?;
     let cube = map.cube();
     if !cube.all(|v| v.is_nan() || (v >= 0.0 && v.is_finite())) {
-        return Err(Error::input("exposure", format!("of dataset '{}' is negative or infinite somewhere", common.name))
-            .with_help("exposures are 0 or more"));
+        return Err(Error::input(
+            "exposure",
+            format!("of dataset '{}' is negative or infinite somewhere", common.name),
+        )
+        .with_help("exposures are 0 or more"));
     }
     let (truths, ny, nx) = cube.dim();
     if (ny, nx) != bins.shape {

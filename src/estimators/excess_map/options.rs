@@ -100,15 +100,15 @@ impl std::str::FromStr for ExcessSelection {
 /// // 13 counts on, 11 off with twice the acceptance, in the middle of an empty map.
 /// let center = SkyPosition { lon_deg: 83.6, lat_deg: 22.0, frame: Frame::Icrs };
 /// let energy = MapAxis::energy_bounds(1.0, 10.0, 1, "energy")?;
-/// let image = WcsGeom::create("TAN", center, (0.1, 0.1), (9, 9), vec![energy])?;
-/// let geom: Arc<Geom> = Arc::new(image.clone().into());
+/// let image = WcsGeom::create(center, 9, 9, (0.1, 0.1), "TAN", vec![energy])?;
+/// let geom: Arc<Geom> = Arc::new(Geom::Wcs(image.clone()));
 /// let map = |outside: f64, inside: f64| {
 ///     let mut cube = ndarray::Array3::from_elem((1, 9, 9), outside);
 ///     cube[[0, 4, 4]] = inside;
 ///     Map::from_cube(geom.clone(), Default::default(), cube)
 /// };
 /// let true_energy = MapAxis::energy_bounds(1.0, 10.0, 1, "energy_true")?;
-/// let true_geom: Arc<Geom> = Arc::new(image.with_axes(vec![true_energy]).into());
+/// let true_geom: Arc<Geom> = Arc::new(Geom::Wcs(image.with_axes(vec![true_energy])));
 /// let exposure = Map::from_cube(true_geom, "m2 s".parse()?, ndarray::Array3::from_elem((1, 9, 9), 1e9))?;
 /// let dataset = MapDatasetOnOff {
 ///     on: MapDataset { counts: Some(map(0.0, 13.0)?), exposure: Some(exposure), ..MapDataset::default() },
@@ -120,7 +120,7 @@ impl std::str::FromStr for ExcessSelection {
 ///     .correlation_radius(Angle::deg(0.25))
 ///     .selection_optional("errn-errp,ul".parse::<pevatron::estimators::ExcessSelection>()?);
 /// let maps = estimator.run(&dataset, &Backend::reference())?;
-/// let at = |quantity| maps.get(quantity).unwrap().data().at(4 * 9 + 4).unwrap();
+/// let at = |quantity| maps.get(quantity).unwrap().cube().at(0, 4, 4);
 /// assert_eq!(at(FluxQuantity::NpredExcess), 13.0 - 5.5);
 /// assert!((at(FluxQuantity::SqrtTs) - 2.119_441).abs() < 1e-6); // Li & Ma
 /// assert!(at(FluxQuantity::NormUl) > at(FluxQuantity::Norm));
@@ -236,7 +236,10 @@ impl ExcessMapEstimator {
             }
         }
         if self.sum_over_energy_groups && self.energy_edges == EnergyEdges::All {
-            return Err(Error::options("sum_over_energy_groups", "contradicts energy_edges `all`: one group, or all bins"));
+            return Err(Error::options(
+                "sum_over_energy_groups",
+                "contradicts energy_edges `all`: one group, or all bins",
+            ));
         }
         Ok(())
     }

@@ -110,8 +110,15 @@ impl Statistics {
             table[i] = 0.0;
         }
         let one = |n_on: f64| f(&CashCountsStatistic { n_on, mu_bkg: 0.0 });
-        table.par_iter_mut().with_min_len(64).enumerate().filter(|(_, v)| !v.is_nan()).for_each(|(n, v)| *v = one(n as f64));
-        let look_up = |i: usize| if counts[i].is_nan() { f64::NAN } else { index(counts[i]).map_or_else(|| one(counts[i]), |n| table[n]) };
+        table
+            .par_iter_mut()
+            .with_min_len(64)
+            .enumerate()
+            .filter(|(_, v)| !v.is_nan())
+            .for_each(|(n, v)| *v = one(n as f64));
+        let look_up = |i: usize| {
+            if counts[i].is_nan() { f64::NAN } else { index(counts[i]).map_or_else(|| one(counts[i]), |n| table[n]) }
+        };
         self.fill(control, 8 * CHUNK, look_up)
     }
 

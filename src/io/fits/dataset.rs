@@ -108,11 +108,7 @@ impl Dataset {
     /// As [`MapDataset::read`] and [`MapDatasetOnOff::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = FitsReader::open(path.as_ref())?;
-        if is_on_off(&reader) {
-            read_on_off(&mut reader).map(Self::OnOff)
-        } else {
-            read(&mut reader).map(Self::Map)
-        }
+        if is_on_off(&reader) { read_on_off(&mut reader).map(Self::OnOff) } else { read(&mut reader).map(Self::Map) }
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -433,8 +429,7 @@ fn inside<'a>(map: &'a Map, mask: Option<&'a Mask>) -> Box<dyn Iterator<Item = f
 /// What is to be said of a known background.
 fn background_problems(dataset: &MapDataset) -> Vec<Problem> {
     let mut list = Vec::new();
-    let mut add =
-        |severity, text: &str| list.push(Problem { severity, part: "BACKGROUND", text: text.to_string() });
+    let mut add = |severity, text: &str| list.push(Problem { severity, part: "BACKGROUND", text: text.to_string() });
     let Some(background) = &dataset.background else {
         add(Severity::Warning, "there is no background: 0 is taken");
         return list;
@@ -444,7 +439,10 @@ fn background_problems(dataset: &MapDataset) -> Vec<Problem> {
     let used = inside(background, mask).filter(|v| v.is_nan()).count();
     if undefined > 0 {
         let severity = if used > 0 { Severity::Warning } else { Severity::Note };
-        add(severity, &format!("{undefined} values are undefined (NaN), {used} of them inside of the safe mask: left out"));
+        add(
+            severity,
+            &format!("{undefined} values are undefined (NaN), {used} of them inside of the safe mask: left out"),
+        );
     }
     if inside(background, mask).all(|v| v.is_nan() || v == 0.0) {
         add(Severity::Warning, "no bin has any background");

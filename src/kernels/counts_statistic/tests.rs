@@ -46,7 +46,8 @@ fn fit_statistics_are_gammapys() {
                 wstat_gof_terms(n_on, n_off),
             ];
             let scale = gof.abs().max(1e-3);
-            for ((found, wanted), scale) in found.iter().zip([mu_bkg, stat, other, gof]).zip([1e-3, scale, scale, 0.0]) {
+            for ((found, wanted), scale) in found.iter().zip([mu_bkg, stat, other, gof]).zip([1e-3, scale, scale, 0.0])
+            {
                 assert!(close(*found, wanted, scale, 1e-12), "{row:?}: {found} for {wanted}");
             }
             let given = wstat(n_on, n_off, alpha, mu, Some(mu_bkg), true);
@@ -118,9 +119,13 @@ fn what_is_not_defined_is_nan_and_nothing_is_infinite() {
 /// Where Gammapy's brackets end before the root: n_sig ± 2 n (error + 1).
 #[test]
 fn roots_beyond_gammapys_brackets_are_found() {
-    for (n_on, n_off, alpha, n_sigma) in
-        [(0.0, 0.0, 3.0, 2.0), (1.0, 1.0, 1e-4, 5.0), (0.0, 1.0, 20.0, 3.0), (1.0, 0.0, 30.0, 4.0), (0.0, 0.0, 1.0, 10.0)]
-    {
+    for (n_on, n_off, alpha, n_sigma) in [
+        (0.0, 0.0, 3.0, 2.0),
+        (1.0, 1.0, 1e-4, 5.0),
+        (0.0, 1.0, 20.0, 3.0),
+        (1.0, 0.0, 30.0, 4.0),
+        (0.0, 0.0, 1.0, 10.0),
+    ] {
         let stat = WStatCountsStatistic { n_on, n_off, alpha, mu_sig: 0.0 };
         for distance in [stat.compute_errn(n_sigma), stat.compute_errp(n_sigma)] {
             assert!(distance > 0.0 && distance.is_finite(), "{stat:?}: {distance}");
