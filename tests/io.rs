@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use ndarray::{ArrayD, IxDyn};
-use pevatron::datasets::MapDataset;
+use pevatron::datasets::{Dataset, MapDataset};
 use pevatron::flux::{FluxMaps, SedType};
 use pevatron::io::{Provenance, WriteOptions};
 use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, MapData, NodeType, SkyPosition, WcsGeom};
@@ -162,12 +162,13 @@ fn datasets_of_all_instruments() {
         "cta-1dc-gc",
         "cta-gc-cutout",
     ] {
-        let dataset =
-            MapDataset::read(data.join(format!("{name}.fits.gz"))).unwrap_or_else(|e| panic!("{e} {:?}", e.help()));
+        let read = Dataset::read(data.join(format!("{name}.fits.gz"))).unwrap_or_else(|e| panic!("{e} {:?}", e.help()));
+        assert_eq!(matches!(read, Dataset::OnOff(_)), name.contains("onoff"), "{name}");
+        let dataset = read.common();
         assert_eq!(dataset.name, name);
         assert!(dataset.counts.is_some() && dataset.exposure.is_some() && dataset.psf.is_some(), "{name}");
         assert_eq!(dataset.background.is_some(), !name.contains("onoff"), "{name}");
-        for problem in dataset.check() {
+        for problem in read.check() {
             println!("{name}: {problem}");
         }
     }
