@@ -135,7 +135,7 @@ fn options_that_cannot_be() {
 fn outputs_that_exist() {
     let place = Place::new();
     fs::write(place.path("out.fits"), "mine").unwrap();
-    place.fails(&excess("map.fits", &[]), &["out.fits", "--overwrite"]);
+    place.fails(&excess("map.fits", &[]), &["out.fits", "exists"]);
     assert_eq!(fs::read(place.path("out.fits")).unwrap(), b"mine");
     place.works(&excess("map.fits", &["--overwrite", "--quiet"]));
     assert!(FluxMaps::read(place.path("out.fits")).is_ok());
