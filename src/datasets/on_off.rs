@@ -198,6 +198,7 @@ fn combine(a: &Map, b: &Map, f: impl Fn(f64, f64) -> f64) -> Result<Map> {
 
 /// A dataset of either kind.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one per file, never many in a list")]
 pub enum Dataset {
     /// With a known background (Cash statistic).
     Map(MapDataset),

@@ -125,8 +125,9 @@ fn add_columns(
                 let row = first + begin + length + i - 1;
                 add(start, &rows[row * nx..(row + 1) * nx]);
             }
-            sums.copy_from_slice(&ends[i * nx..(i + 1) * nx]);
-            add(sums, start);
+            for ((sum, end), start) in sums.iter_mut().zip(&ends[i * nx..(i + 1) * nx]).zip(&*start) {
+                *sum = end + start;
+            }
             let target = &mut target[(begin + i) * nx..(begin + i + 1) * nx];
             for &dx in distances.iter().filter(|dx| **dx < nx) {
                 add(&mut target[..nx - dx], &sums[dx..]);
@@ -161,7 +162,7 @@ mod tests {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let v = (state >> 33) as f64;
                 // A bright pixel now and then.
-                let v = if v as u64 % 97 == 0 { v * 1e5 } else { (v % 5.0).floor() };
+                let v = if (v as u64).is_multiple_of(97) { v * 1e5 } else { (v % 5.0).floor() };
                 if whole { v } else { v * 0.1 }
             });
             let job = DiskSumJob { cube: CubeView::F64(image.view()), radius };

@@ -1,6 +1,7 @@
 //! From a dataset to the planes that are summed over disks: bins of a group added up, masked.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ndarray::{Array3, ArrayD, ArrayView3, Axis, Ix3, s};
 use rayon::prelude::*;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::estimators::EnergyGroups;
 use crate::estimators::ts_map::inputs::exposure_weights;
 use crate::kernels::CubeView;
+use crate::kernels::cube::PlaneView;
 use crate::models::SkyModel;
 
 /// Rows that a thread takes at once.
@@ -49,7 +51,7 @@ pub(super) struct OffPlanes {
 
 /// Stretches of a row in which the same bins of a group are summed, and these bins.
 struct Stretch {
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
     bins: Vec<usize>,
 }
 
@@ -100,27 +102,30 @@ impl Bins<'_> {
 
     /// The sums of a cube over the bins; NaN counts as 0.
     fn sum(&self, cube: CubeView<'_>) -> Array3<f64> {
-        let nx = self.shape.1;
         self.fill(|_, y, stretches, target| {
-            let mut row = vec![0.0; nx];
             for Stretch { columns, bins } in stretches {
                 for bin in bins {
-                    let row = &mut row[columns.clone()];
-                    cube.plane(*bin).copy_row(y, columns.start, row);
-                    add(&mut target[columns.clone()], row, 1.0);
+                    add_row(cube.plane(*bin), y, columns, 1.0, target);
                 }
             }
         })
     }
 }
 
-/// `to += factor * from`, leaving out what is not finite.
-#[inline(always)]
-fn add(to: &mut [f64], from: &[f64], factor: f64) {
-    for (to, from) in to.iter_mut().zip(from) {
-        // Selected, not branched on: this becomes vector code.
-        let finite = from.abs() < f64::INFINITY;
-        *to += factor * if finite { *from } else { 0.0 };
+/// Adds a stretch of a row of a plane times a factor, leaving out what is not finite.
+fn add_row(plane: PlaneView<'_>, y: usize, columns: &Range<usize>, factor: f64, target: &mut [f64]) {
+    // Selected, not branched on: this becomes vector code.
+    let kept = |v: f64| if v.abs() < f64::INFINITY { v } else { 0.0 };
+    let pairs = target[columns.clone()].iter_mut();
+    match plane {
+        PlaneView::F32(image) => match image.row(y).to_slice() {
+            Some(row) => pairs.zip(&row[columns.clone()]).for_each(|(to, v)| *to += factor * kept(f64::from(*v))),
+            None => pairs.zip(columns.clone()).for_each(|(to, x)| *to += factor * kept(plane.at(y, x))),
+        },
+        PlaneView::F64(image) => match image.row(y).to_slice() {
+            Some(row) => pairs.zip(&row[columns.clone()]).for_each(|(to, v)| *to += factor * kept(*v)),
+            None => pairs.zip(columns.clone()).for_each(|(to, x)| *to += factor * kept(plane.at(y, x))),
+        },
     }
 }
 
@@ -147,7 +152,7 @@ pub(super) fn planes(
 
     // Bins without a known background are not summed. `None`: all bins are.
     let npred;
-    let mut known = safe.filter(|mask| mask.data().iter().any(|m| !m)).map(|mask| Cow::Borrowed(mask.data()));
+    let mut known = safe.filter(|mask| mask.cube().iter().any(|m| !m)).map(|mask| Cow::Borrowed(mask.data()));
     let mut exclude = |is_known: &(dyn Fn(usize, usize, usize) -> bool + Sync)| {
         let known = known.get_or_insert_with(|| Cow::Owned(ArrayD::from_elem(vec![planes, ny, nx], true)));
         let Some(known) = known.to_mut().as_slice_mut() else { return };
@@ -290,14 +295,11 @@ fn exposure(dataset: DatasetRef<'_>, spectrum: &SkyModel, bins: &Bins<'_>) -> Re
     }
     let weights = exposure_weights(spectrum, common)?;
     Ok(bins.fill(|_, y, stretches, target| {
-        let mut row = vec![0.0; nx];
         for Stretch { columns, bins } in stretches.iter().filter(|stretch| !stretch.bins.is_empty()) {
             for truth in 0..truths {
                 let weight: f64 = bins.iter().map(|bin| weights[[truth, *bin]]).sum();
                 if weight != 0.0 {
-                    let row = &mut row[columns.clone()];
-                    cube.plane(truth).copy_row(y, columns.start, row);
-                    add(&mut target[columns.clone()], row, weight);
+                    add_row(cube.plane(truth), y, columns, weight, target);
                 }
             }
         }

@@ -319,7 +319,7 @@ impl Disks {
         let mut counts = BTreeMap::from([
             ("masked", planes.shown.len() as u64 - shown),
             ("empty_disk", self.empty),
-            ("no_background", count(&|i| there(i) && !(n_bkg[i] > 0.0))),
+            ("no_background", count(&|i| there(i) && (n_bkg[i].is_nan() || n_bkg[i] <= 0.0))),
             ("no_counts", count(&|i| n_on[i] == 0.0)),
             ("no_exposure", count(&|i| there(i) && exposure[i].is_nan())),
             ("no_off_counts", self.no_off),

@@ -470,7 +470,7 @@ fn off_problems(dataset: &MapDatasetOnOff) -> Vec<Problem> {
         add(Severity::Warning, "COUNTS_OFF", "no bin has any off counts".into());
     }
     if let Some(acceptance) = &dataset.acceptance_off {
-        let bad = inside(acceptance, mask).filter(|v| !(*v > 0.0)).count();
+        let bad = inside(acceptance, mask).filter(|v| v.is_nan() || *v <= 0.0).count();
         if bad > 0 {
             let text = format!("{bad} values inside of the safe mask are 0 or undefined: there is no background there");
             add(Severity::Warning, "ACCEPTANCE_OFF", text);
