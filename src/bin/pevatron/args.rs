@@ -360,7 +360,8 @@ pub struct PlotArgs {
     /// Replace an existing picture
     #[arg(long)]
     pub overwrite: bool,
-    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …) or part of a dataset (counts, background, exposure)
+    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …) or part of a dataset (counts, background, exposure; counts_off,
+    /// acceptance, acceptance_off, alpha)
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
     /// Energy bin, counted from 0 [default: all, as panels; counts are summed]
