@@ -588,8 +588,8 @@ pub struct PlotArgs {
     /// Replace an existing picture
     #[arg(long)]
     pub overwrite: bool,
-    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …), part of a dataset (counts, background, exposure), or SED
-    /// type of flux points (dnde, e2dnde, flux, eflux, likelihood)
+    /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …), part of a dataset (counts, background, exposure; counts_off,
+    /// acceptance, acceptance_off, alpha), or SED type of flux points (dnde, e2dnde, flux, eflux, likelihood)
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
     /// Energy bin, counted from 0 [default: all, as panels; counts are summed]

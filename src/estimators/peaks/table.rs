@@ -93,11 +93,7 @@ fn names(sources: &[FoundSource]) -> Vec<String> {
 ///
 /// # Errors
 /// Where their number is not that of the rows.
-pub fn add_counterparts(
-    table: &mut Table,
-    found: &[Option<Counterpart>],
-    catalogue_names: &[String],
-) -> Result<()> {
+pub fn add_counterparts(table: &mut Table, found: &[Option<Counterpart>], catalogue_names: &[String]) -> Result<()> {
     let name = |c: &Option<Counterpart>| c.and_then(|c| catalogue_names.get(c.index).cloned()).unwrap_or_default();
     let separation = |c: &Option<Counterpart>| c.map_or(f64::NAN, |c| c.separation_deg);
     table.add("counterpart", "", "nearest entry of the catalogue", found.iter().map(name).collect::<Vec<_>>())?;
@@ -140,4 +136,3 @@ fn location_columns(table: &mut Table, all: &[&PeakLocation], geom: &WcsGeom, su
     let status: Vec<String> = all.iter().map(|l| l.status.name().to_string()).collect();
     table.add("position_status", "", "ok, or why there is no position below the size of a pixel", status)
 }
-

@@ -2,8 +2,8 @@
 
 pub mod asmooth;
 pub mod bench;
-pub mod convert;
 pub mod combine;
+pub mod convert;
 pub mod demo;
 pub mod devices;
 pub mod excess;

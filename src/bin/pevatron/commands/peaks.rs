@@ -10,10 +10,10 @@ use pevatron::estimators::peaks::{
 use pevatron::estimators::{PeakDistance, SourceSearch};
 use pevatron::flux::{FluxMaps, SedType};
 use pevatron::io::Catalogue;
-use pevatron::table::{Column, Table, Values};
 use pevatron::maps::{Frame, SkyPosition, WcsGeom};
 use pevatron::models::Models;
 use pevatron::plot::Marker;
+use pevatron::table::{Column, Table, Values};
 use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::{Value, json};

@@ -41,8 +41,7 @@ pub fn run(args: &PlotArgs) -> Result<()> {
         FileKind::FluxMaps => {
             wants(&["map", "histogram"])?;
             let maps = FluxMaps::read(&args.file)?;
-            let style =
-                FluxPicture {
+            let style = FluxPicture {
                 quantity: quantity.unwrap_or("sqrt_ts"),
                 contours: contours(args)?,
                 markers: &|_| markers.clone(),
