@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
+use pevatron::estimators::{ExcessMapEstimator, PeakDistance, find_peaks_in_flux_map};
 use pevatron::flux::{FluxMaps, FluxPoints};
 use pevatron::maps::MapAxis;
 use pevatron::models::spectral::PowerLawSpectralModel;
@@ -26,6 +27,8 @@ fn main() -> pevatron::Result<()> {
     maps_over_energy(&maps, &survey, folder)?;
     histogram(&maps, &survey, folder)?;
     spectra(&maps, &survey, folder)?;
+    peaks(&maps, folder)?;
+    excess(&survey, &backend, folder)?;
     light_curve(&survey_field((2.0, 2.0), 0.04, 1, &backend, &Control::new())?, &backend, folder)?;
     println!("pictures in {}", folder.display());
     Ok(())
@@ -86,6 +89,29 @@ fn histogram(maps: &FluxMaps, survey: &SurveyField, folder: &Path) -> pevatron::
     let values: Vec<f64> = sqrt_ts.plane_f64(0).iter().copied().collect();
     let chart = plot::significance_histogram(&values, Some(&off))?.title("Is the background right? 0.5 – 2.3 TeV");
     save(Figure::new().panel(chart), folder, "significances")
+}
+
+/// Peaks above five standard deviations in the lowest group, numbered by their height.
+fn peaks(maps: &FluxMaps, folder: &Path) -> pevatron::Result<()> {
+    let sqrt_ts = maps.sqrt_ts()?;
+    let image = sqrt_ts.plane_f64(0);
+    let geom = sqrt_ts.wcs_geom()?.to_image();
+    let found = find_peaks_in_flux_map(maps, "sqrt_ts", Some(0), 5.0, PeakDistance::Angle(Angle::deg(0.5)))?;
+    let name = |n: usize, sigma: f64| format!("{} ({sigma:.1}σ)", n + 1);
+    let markers = found.iter().enumerate().map(|(n, p)| Marker::new(p.peak.position).label(name(n, p.peak.value)));
+    let panel = MapImage::new(&image, &geom)?.significance().title("Peaks above 5σ, 0.5 – 2.3 TeV").markers(markers);
+    save(Figure::new().panel(panel), folder, "peaks")
+}
+
+/// The significance of the counts in a disk around each pixel.
+fn excess(survey: &SurveyField, backend: &Backend, folder: &Path) -> pevatron::Result<()> {
+    let maps = ExcessMapEstimator::new().correlation_radius(Angle::deg(0.1)).run(&survey.dataset, backend)?;
+    let sqrt_ts = maps.sqrt_ts()?;
+    let panel = MapImage::new(&sqrt_ts.plane_f64(0), &sqrt_ts.wcs_geom()?.to_image())?
+        .significance()
+        .title("Excess in 0.1° disks, 0.5 – 50 TeV")
+        .markers(markers(survey));
+    save(Figure::new().panel(panel), folder, "excess")
 }
 
 fn spectra(maps: &FluxMaps, survey: &SurveyField, folder: &Path) -> pevatron::Result<()> {

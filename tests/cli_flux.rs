@@ -180,6 +180,10 @@ fn histograms_and_contours() {
     place.works(&plot(&["-o", "c.png", "--quantity", "sqrt_ts", "--contours", "1,2.5", "--energy", "0"]));
     place.fails(&plot(&["-o", "x.png", "--contours", "1,a"]), 2, &["contours", "'a'"]);
     place.fails(&plot(&["-o", "x.png", "--kind", "sed"]), 2, &["kind", "map, histogram"]);
+    fs::write(place.path("r.reg"), "icrs\ncircle(83.6,22.0,0.05) # text={ring}\n").unwrap();
+    place.works(&plot(&["-o", "r.png", "--quantity", "sqrt_ts", "--regions", "r.reg"]));
+    fs::write(place.path("r.reg"), "icrs\npolygon(1,2,3,4)\n").unwrap();
+    place.fails(&plot(&["-o", "x.png", "--regions", "r.reg"]), 2, &["r.reg", "line 2", "polygon"]);
     let bad = ["-o", "x.png", "--kind", "histogram", "--sources", "models.yaml", "--exclude-radius", "0deg"];
     place.fails(&plot(&bad), 2, &["exclude_radius", "positive"]);
     assert!(dataset().bytes().len() > 1000);

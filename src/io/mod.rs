@@ -8,6 +8,7 @@ pub mod fits;
 mod flux_points;
 #[cfg(feature = "fits-system")]
 mod kind;
+mod regions;
 mod table;
 mod yaml;
 
@@ -16,3 +17,4 @@ pub use atomic::{check_output, write_atomic};
 pub use fits::{Catalogue, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_maps};
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};
+pub use regions::{SkyRegion, read_regions};

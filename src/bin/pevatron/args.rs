@@ -601,6 +601,9 @@ pub struct PlotArgs {
     /// Models (YAML) whose positions are marked; in the spectrum of flux points the first one's line is drawn
     #[arg(long, value_name = "MODELS.yaml")]
     pub sources: Option<PathBuf>,
+    /// DS9 regions (circles, ellipses, points) that are drawn over maps
+    #[arg(long, value_name = "FILE.reg")]
+    pub regions: Option<PathBuf>,
     /// What to draw: map, histogram (of significances), sed, light-curve or profiles [default: the natural one]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,

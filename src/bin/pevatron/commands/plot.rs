@@ -24,10 +24,19 @@ pub fn run(args: &PlotArgs) -> Result<()> {
     if !(200..=8000).contains(&args.width) {
         return Err(Error::options("width", format!("{} px is not within 200 to 8000", args.width)));
     }
-    let markers = match &args.sources {
+    let mut markers = match &args.sources {
         Some(path) => markers_of(&Models::read(path)?),
         None => Vec::new(),
     };
+    if let Some(path) = &args.regions {
+        markers.extend(pevatron::io::read_regions(path)?.into_iter().map(|region| {
+            let marker = Marker::new(region.center).label(region.name);
+            match region.radius_deg {
+                Some(radius) => marker.radius_deg(radius),
+                None => marker,
+            }
+        }));
+    }
     let quantity = args.quantity.as_deref();
     let kind = args.kind.as_deref();
     let wants = |allowed: &[&str]| match kind {
