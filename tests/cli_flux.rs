@@ -64,12 +64,19 @@ fn flux_maps_in_every_sed_type_and_back() {
         file.write(place.path("bad.fits"));
         place.fails(&["convert", "bad.fits", "-o", "a.fits"], 2, &[&["bad.fits"][..], &words[..]].concat());
     }
-    // Without its model, inside and beside, the usual one is taken, which is said.
+    // Its model is neither inside nor beside: an error, unless another one is given; none was named: said.
     let mut file = FitsFile::read(place.path("as_dnde.fits"));
     file.remove("MODEL_YAML");
     file.write(place.path("lonely.fits"));
-    fs::remove_file(place.path("as_dnde_model.yaml")).unwrap();
-    let output = place.run(&["convert", "lonely.fits", "-o", "a.fits"]);
+    fs::rename(place.path("as_dnde_model.yaml"), place.path("moved.yaml")).unwrap();
+    place.fails(&["convert", "lonely.fits", "-o", "a.fits"], 2, &["lonely.fits", "MODEL", "as_dnde_model.yaml"]);
+    place.fails(&["info", "lonely.fits"], 2, &["as_dnde_model.yaml"]);
+    place.works(&["convert", "lonely.fits", "-o", "a.fits", "--models", "moved.yaml", "--sed-type", "likelihood"]);
+    assert_same(&values(&FluxMaps::read(place.path("a.fits")).unwrap().norm().unwrap()), &values(&maps.norm().unwrap()));
+    file.hdus[0].unset("MODEL");
+    file.hdus[0].unset("CHECKSUM");
+    file.write(place.path("nameless.fits"));
+    let output = place.run(&["convert", "nameless.fits", "-o", "c.fits"]);
     assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("E^-2"));
     place.fails(&["convert", "flux.fits", "-o", "b.fits", "--models", "none.yaml"], 2, &["none.yaml"]);
 }

@@ -12,7 +12,7 @@ use pevatron::flux::{
     TableFormat,
 };
 use pevatron::io::WriteOptions;
-use pevatron::maps::{Map, SkyPosition};
+use pevatron::maps::{AxisInterp, Map, MapAxis, SkyPosition};
 use pevatron::models::{Model, Models, SkyModel};
 use pevatron::table::{Column, Table};
 
@@ -247,6 +247,35 @@ fn the_light_curve_is_cut_and_put_together() {
     assert_eq!(maps.geom().axis("time").unwrap().bounds(), curve.time_axis().unwrap().bounds());
     assert_eq!(maps.geom().axis("time").unwrap().time_reference(), curve.time_axis().unwrap().time_reference());
     assert_same(&values(&maps.ts_scan().unwrap()), &values(&curve.ts_scan().unwrap()), "light curve");
+}
+
+/// Flux along a line over the sky: an axis of distances beside energy.
+#[test]
+fn profiles_along_the_sky_are_tables_too() {
+    let part = |n: f64| {
+        let mut table = Table::new();
+        table.push(Column::floats("e_min", "TeV".parse().unwrap(), vec![1.0, 10.0])).unwrap();
+        table.push(Column::floats("e_max", "TeV".parse().unwrap(), vec![10.0, 100.0])).unwrap();
+        table.push(Column::floats("flux", "cm-2 s-1".parse().unwrap(), vec![n * 1e-12, n * 1e-13])).unwrap();
+        table.push(Column::floats("flux_err", "cm-2 s-1".parse().unwrap(), vec![1e-13, 1e-14])).unwrap();
+        FluxMaps::from(FluxPoints::from_table(&table, &FromTable::default()).unwrap().0)
+    };
+    let edges = vec![-0.2, 0.0, 0.1, 0.4];
+    let axis = MapAxis::from_edges("projected-distance", "deg".parse().unwrap(), edges, AxisInterp::Lin).unwrap();
+    let stacked = FluxMaps::from_stack(&[part(1.0), part(2.0), part(3.0)], axis).unwrap();
+    let profile = FluxPoints::new(stacked).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for end in ["fits", "ecsv"] {
+        let path = folder.path().join(format!("profile.{end}"));
+        profile.write(&path, SedType::Flux, Some(TableFormat::Profile), &WriteOptions::default()).unwrap();
+        let again = read(&path);
+        assert_same(&values(&again.flux().unwrap()), &[1e-12, 1e-13, 2e-12, 2e-13, 3e-12, 3e-13], end);
+        let axis = again.geom().axis("projected-distance").unwrap();
+        assert_eq!((axis.edges(), axis.unit().to_string().as_str()), (vec![-0.2, 0.0, 0.1, 0.4], "deg"));
+    }
+    let error = profile.to_table(SedType::Flux, Some(TableFormat::GadfSed)).unwrap_err().to_string();
+    assert!(error.contains("projected-distance"), "{error}");
+    assert!(profile.to_table(SedType::Flux, Some(TableFormat::LightCurve)).is_err());
 }
 
 #[test]

@@ -664,7 +664,7 @@ pub struct ConvertArgs {
     /// Layout of tables: gadf-sed, lightcurve, profile or binned-time-series; gadf for datasets [default: as it came]
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
-    /// Reference model (YAML) of flux points, whose tables do not hold it
+    /// Reference model (YAML) instead of the one that the file has or lacks
     #[arg(long, value_name = "MODEL.yaml")]
     pub models: Option<PathBuf>,
     /// Column of a table of another tool and its unit; may be repeated

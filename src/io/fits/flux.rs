@@ -54,20 +54,30 @@ impl FluxMaps {
     /// Reads flux maps as Gammapy's `FluxMaps.write` or [`FluxMaps::write`] makes them, in any SED type.
     ///
     /// The reference model is the one inside the file, else the YAML that the keyword MODEL names (relative to the
-    /// file, then in its folder), else the one named like the file, else a point source with an E^-2 spectrum.
+    /// file, then in its folder), else the one named like the file. A file that names none has a point source with an
+    /// E^-2 spectrum.
     ///
     /// # Errors
-    /// [`Error::Input`] where the file is missing or damaged, or the map of its SED type is not in it.
+    /// [`Error::Input`] where the file is missing or damaged, the map of its SED type is not in it, or the reference
+    /// model that it names is missing; see [`FluxMaps::read_with_model`] for that.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_with_warnings(path).map(|(maps, _)| maps)
     }
 
-    /// [`FluxMaps::read`], with what its user should be told (a reference model that was not found).
+    /// The same with another reference model than the file's, which may be missing.
+    ///
+    /// # Errors
+    /// As [`FluxMaps::read`], without that of a missing model.
+    pub fn read_with_model(path: impl AsRef<Path>, model: SkyModel) -> Result<Self> {
+        Self::from_reader(FitsReader::open(path.as_ref())?, Some(model)).map(|(maps, _)| maps)
+    }
+
+    /// [`FluxMaps::read`], with what its user should be told (a file that names no reference model).
     ///
     /// # Errors
     /// As [`FluxMaps::read`].
     pub fn read_with_warnings(path: impl AsRef<Path>) -> Result<(Self, Vec<String>)> {
-        Self::from_reader(FitsReader::open(path.as_ref())?)
+        Self::from_reader(FitsReader::open(path.as_ref())?, None)
     }
 
     /// From the bytes of an uncompressed file, as [`FluxMaps::to_bytes`] makes them. Gammapy: `from_hdulist`.
@@ -76,18 +86,25 @@ impl FluxMaps {
     /// As [`FluxMaps::read`]; the reference model must be inside, else a point source with an E^-2 spectrum is taken.
     #[doc(alias = "from_hdulist")]
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
-        Self::from_reader(FitsReader::from_bytes(Path::new(""), bytes)?).map(|(maps, _)| maps)
+        Self::from_reader(FitsReader::from_bytes(Path::new(""), bytes)?, None).map(|(maps, _)| maps)
     }
 
-    fn from_reader(mut reader: FitsReader) -> Result<(Self, Vec<String>)> {
+    fn from_reader(mut reader: FitsReader, given: Option<SkyModel>) -> Result<(Self, Vec<String>)> {
         let content = read(&mut reader)?;
         let mut warnings = Vec::new();
-        let model = match &content.model {
-            Some(source) => parse_model(&source.yaml, &source.path)?,
-            None => {
-                let named = content.model_name.as_deref().unwrap_or("none");
+        let model = match (given, &content.model, &content.model_name) {
+            (Some(model), ..) => model,
+            (None, Some(source), _) => parse_model(&source.yaml, &source.path)?,
+            (None, None, Some(name)) => {
+                return Err(Error::input_at(
+                    reader.place().hdu("PRIMARY").item("MODEL"),
+                    format!("the reference model '{name}' is neither inside the file nor beside it"),
+                )
+                .with_help("put the YAML beside the file, or name one: pevatron convert FILE -o OUT --models MODEL.yaml"));
+            }
+            (None, None, None) => {
                 warnings.push(format!(
-                    "{}: the reference model ({named}) was not found; a point source with an E^-2 spectrum is taken",
+                    "{}: the file names no reference model; a point source with an E^-2 spectrum is taken",
                     reader.path().display()
                 ));
                 Self::default_reference_model()

@@ -26,12 +26,14 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     let what = match kind {
         FileKind::FluxMaps => {
             only(args, &["sed_type", "models"], "flux maps")?;
-            let (mut maps, said) = FluxMaps::read_with_warnings(&args.file)?;
-            warnings = said;
-            if let Some(path) = &args.models {
-                maps = maps.with_reference_model(super::tsmap::kernel_model(path)?);
-                warnings.clear();
-            }
+            let maps = match &args.models {
+                Some(path) => FluxMaps::read_with_model(&args.file, super::tsmap::kernel_model(path)?)?,
+                None => {
+                    let (maps, said) = FluxMaps::read_with_warnings(&args.file)?;
+                    warnings = said;
+                    maps
+                }
+            };
             let sed = sed.unwrap_or(maps.sed_type_init());
             maps.write(&args.output, sed, &options)?;
             format!("flux maps, SED type {}", sed.name())
