@@ -432,7 +432,7 @@ mod tests {
             chart = chart.series(series);
         }
         let text = svg(chart);
-        for wanted in ["Energy [TeV]", "E² dN/dE [10⁻¹³ erg s⁻¹ cm⁻²]", ">A<", ">B<", ">reference<"] {
+        for wanted in ["Energy [TeV]", "E² dN/dE [10⁻¹² erg s⁻¹ cm⁻²]", ">A<", ">B<", ">reference<"] {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }
         assert!(!text.contains("NaN"));
