@@ -43,7 +43,7 @@ fn flux_maps_in_every_sed_type_and_back() {
     // The same in memory.
     let bytes = maps.to_bytes(SedType::Eflux, &pevatron::io::WriteOptions::default()).unwrap();
     let back = FluxMaps::from_bytes(bytes).unwrap();
-    assert_eq!((back.sed_type_init(), back.reference_model().name.as_str()), (SedType::Eflux, "reference"));
+    assert_eq!((back.sed_type_init(), back.reference_model().name.as_str()), (SedType::Likelihood, "ts-kernel"));
     assert_same(&values(&back.norm().unwrap()), &values(&maps.norm().unwrap()));
     place.fails(&["convert", "flux.fits", "-o", "as_dnde.fits"], 2, &["'as_dnde.fits' exists"]);
     place.fails(&["convert", "flux.fits", "-o", "a.fits", "--sed-type", "fluence"], 2, &["'fluence'", "likelihood"]);

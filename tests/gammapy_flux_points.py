@@ -26,7 +26,13 @@ def values(points, quantity):
 
 
 def compare(original, rewritten):
-    a, b = FluxPoints.read(original), FluxPoints.read(rewritten)
+    b = FluxPoints.read(rewritten)
+    try:
+        a = FluxPoints.read(original)
+    except KeyError as error:
+        # Gammapy 2.1 writes tables of maps (npred without counts) that it cannot read; ours it can.
+        print(f"{rewritten}: read, the original is not ({error})")
+        return
     if a.sed_type_init != b.sed_type_init:
         failures.append(f"{rewritten}: SED type {a.sed_type_init} {b.sed_type_init}")
     if a.geom.axes.names != b.geom.axes.names:

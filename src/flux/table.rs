@@ -70,6 +70,9 @@ pub struct FromTable {
     pub position: Option<SkyPosition>,
 }
 
+/// Quantities that each dataset has its own of.
+const COUNTS: [&str; 3] = ["npred", "npred_excess", "counts"];
+
 /// Column names of the reference fluxes of SED type likelihood.
 const REFERENCES: [(&str, SedType); 3] =
     [("ref_dnde", SedType::Dnde), ("ref_flux", SedType::Flux), ("ref_eflux", SedType::Eflux)];
@@ -180,6 +183,10 @@ impl FluxPoints {
             }
             table.push(rows.column(&name, &map)?)?;
         }
+        // Gammapy takes the number of datasets from counts, or from this column.
+        if (table.has("npred") || table.has("npred_excess")) && !table.has("counts") {
+            table.push(Column::texts("datasets", vec!["all".to_string(); table.rows()]))?;
+        }
         if self.has_stat_profiles() {
             table.push(rows.column("norm_scan", &self.norm_scan()?)?)?;
             // The table's profiles count from nothing, as stat does.
@@ -237,6 +244,8 @@ impl FluxPoints {
             if per_point > 1 && !several {
                 return Err(Error::input(name, format!("{per_point} values per point where there is one")));
             }
+            // One that is named is no axis: tables of maps without datasets have it for Gammapy's sake.
+            let is_array = is_array && !(per_point == 1 && table.has("datasets"));
             let geom = if several && is_array {
                 let dataset: Vec<f64> = (0..per_point).map(|i| i as f64).collect();
                 let dataset = MapAxis::from_nodes("dataset", Unit::default(), dataset, AxisInterp::Lin)?;
@@ -319,7 +328,9 @@ impl Rows<'_> {
             "is_ul" | "success" => Values::Bool(values.iter().map(|v| !v.is_nan() && *v != 0.0).collect()),
             _ => Values::Float(values),
         };
-        self.shaped(Column::new(name, map.unit().clone(), values), has_more.then_some(more))
+        // Counts are arrays over datasets, also of one, for Gammapy to find that axis.
+        let is_array = has_more || COUNTS.contains(&name);
+        self.shaped(Column::new(name, map.unit().clone(), values), is_array.then_some(more))
     }
 }
 
