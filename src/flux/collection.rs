@@ -214,6 +214,11 @@ impl FluxPointsCollection {
             if !tables.iter().all(like) {
                 continue;
             }
+            if let Values::Text(_) = column.values() {
+                let of = |t: &Table| t.texts(name).map_or_else(|_| vec![String::new(); t.rows()], <[String]>::to_vec);
+                out.push(Column::texts(name, tables.iter().flat_map(of).collect()))?;
+                continue;
+            }
             let unit = column.unit().to_string();
             let mut values = Vec::new();
             let mut truths = true;

@@ -338,9 +338,11 @@ fn quoted_yaml(text: &str) -> String {
     if plain {
         return text.to_string();
     }
-    // Line breaks would leave the comment.
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("'{}'", clean.replace('\'', "''"))
+    // Line breaks would leave the comment: in double quotes they are escaped, as in JSON.
+    match serde_json::to_string(text) {
+        Ok(json) if text.contains(|c: char| c.is_control()) => json,
+        _ => format!("'{}'", text.replace('\'', "''")),
+    }
 }
 
 fn quoted_field(text: &str) -> String {
@@ -370,6 +372,7 @@ mod tests {
         table.set_meta("UL_CONF", 0.9544997);
         table.set_meta("MJDREFI", 51544_i64);
         table.set_meta("comment", "it's: # odd");
+        table.set_meta("a: #b", "x {y}\n- z\t\"");
         table.set_meta("tiny", 1e-12);
         let text = to_text(&table);
         let again = parse(&text).unwrap();
