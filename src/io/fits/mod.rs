@@ -8,6 +8,7 @@ mod axes;
 mod cfitsio;
 mod check;
 mod dataset;
+mod datasets;
 mod flux;
 mod gti;
 mod header;
