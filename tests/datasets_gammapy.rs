@@ -188,7 +188,7 @@ fn all_is_as_gammapy_makes_it() {
     numbers["onoff_stat_sum_models"] = json!(on.stat_sum(&backend, &control).unwrap());
     models.components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "c-bkg".into(),
-        spectral: Arc::new(PowerLawNormSpectralModel::new(1.3, 0.2, 1.0)),
+        spectral: Arc::new(PowerLawNormSpectralModel::new(0.2, 1.3, 1.0)),
         datasets_names: vec!["c".into()],
     }));
     c.models = models.clone();

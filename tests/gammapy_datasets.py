@@ -160,7 +160,7 @@ onoff[0].models = models
 close_number(numbers["onoff_stat_sum_models"], onoff[0].stat_sum(), "onoff stat_sum with models", 1e-6)
 
 # The list of datasets and models.
-read = Datasets.read(folder / "list.yaml", folder / "list-models.yaml", checksum=False)
+read = Datasets.read(folder / "list.yaml", folder / "list-models.yaml", lazy=False, checksum=False)
 check(read.names == ["a", "b", "c", "onoff a"], f"names {read.names}")
 check([d.tag for d in read][-1] == "MapDatasetOnOff", "type")
 check(read.models.names == [*models.names, "c-bkg"], f"models {read.models.names}")

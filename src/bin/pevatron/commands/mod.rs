@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod convert;
+pub mod cutout;
 pub mod demo;
 pub mod devices;
 pub mod excess;
@@ -9,7 +10,10 @@ pub mod flux_points;
 pub mod info;
 pub mod npred;
 pub mod plot;
+pub mod residuals;
 pub mod shell;
+pub mod simulate;
+pub mod stack;
 pub mod tsmap;
 
 use std::path::Path;
