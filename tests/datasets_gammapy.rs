@@ -119,9 +119,8 @@ fn all_is_as_gammapy_makes_it() {
     write_off("onoff-b.fits", &onoff[1]);
     std::fs::write(path("models.yaml"), MODELS).unwrap();
 
-    let stack = |list: &[&MapDataset]| {
-        Datasets::new(list.iter().map(|d| (*d).clone())).unwrap().stack_reduce("sum").unwrap()
-    };
+    let stack =
+        |list: &[&MapDataset]| Datasets::new(list.iter().map(|d| (*d).clone())).unwrap().stack_reduce("sum").unwrap();
     stack(&[&a, &b]).write(path("stack-ab.fits"), &options).unwrap();
     stack(&[&a, &b, &c]).write(path("stack-abc.fits"), &options).unwrap();
     let irfs = IrfAxes {

@@ -71,7 +71,11 @@ impl Geoms {
         let energy = geom.axis("energy")?;
         let truth = irfs.energy_true.clone().unwrap_or_else(|| energy.renamed("energy_true"));
         let expect = |axis: &MapAxis, name: &str| {
-            if axis.name() == name { Ok(()) } else { Err(Error::input(axis.name(), format!("an axis named {name} is needed"))) }
+            if axis.name() == name {
+                Ok(())
+            } else {
+                Err(Error::input(axis.name(), format!("an axis named {name} is needed")))
+            }
         };
         expect(&truth, "energy_true")?;
         let rad = match &irfs.rad {

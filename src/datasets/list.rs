@@ -378,7 +378,10 @@ impl Datasets {
         };
         if !self.is_all_same_type() {
             let kinds: Vec<&str> = self.list.iter().map(Dataset::kind).collect();
-            return Err(Error::input("datasets", format!("only datasets of one kind are stacked, these are {kinds:?}")));
+            return Err(Error::input(
+                "datasets",
+                format!("only datasets of one kind are stacked, these are {kinds:?}"),
+            ));
         }
         let mut sum = first.to_masked().map_err(|e| of_dataset(e, first.name()))?;
         sum.common_mut().mask_fit = None;

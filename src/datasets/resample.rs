@@ -73,7 +73,8 @@ fn groups_of(axis: &MapAxis, wanted: &MapAxis) -> Result<(Vec<Range<usize>>, Map
         let edge = edge * factor;
         indices.push(index(edge).ok_or_else(|| {
             let problem = format!("the edge {edge} {} is none of the dataset's axis", axis.unit());
-            Error::options("energy_axis", problem).with_help("bins can only be merged, so each edge must be one of them")
+            Error::options("energy_axis", problem)
+                .with_help("bins can only be merged, so each edge must be one of them")
         })?);
     }
     let groups: Vec<Range<usize>> = indices.windows(2).map(|w| w[0]..w[1]).collect();
@@ -268,7 +269,9 @@ impl MapDataset {
         let psf = each(&self.psf, |p| Ok(PsfMap { psf: f(&p.psf)?, exposure: each(&p.exposure, f)? }))?;
         let edisp = each(&self.edisp, |e| {
             Ok(match e {
-                EDisp::Kernel(k) => EDisp::Kernel(EDispKernelMap { edisp: f(&k.edisp)?, exposure: each(&k.exposure, f)? }),
+                EDisp::Kernel(k) => {
+                    EDisp::Kernel(EDispKernelMap { edisp: f(&k.edisp)?, exposure: each(&k.exposure, f)? })
+                }
                 EDisp::Migra(m) => EDisp::Migra(EDispMap { edisp: f(&m.edisp)?, exposure: each(&m.exposure, f)? }),
             })
         })?;
@@ -291,15 +294,15 @@ fn repeated(mask: &Mask, geom: &Arc<Geom>) -> Result<Mask> {
     let cube = mask.cube();
     let (bins, ny, nx) = cube.dim();
     let truth = geom.axis("energy_true")?.nbin();
-    mask_of(
-        Arc::clone(geom),
-        Array3::from_shape_fn((bins * truth, ny, nx), |(plane, y, x)| cube[[plane % bins, y, x]]),
-    )
+    mask_of(Arc::clone(geom), Array3::from_shape_fn((bins * truth, ny, nx), |(plane, y, x)| cube[[plane % bins, y, x]]))
 }
 
 fn coarser(axis: &MapAxis, factor: usize) -> Result<MapAxis> {
     if factor == 0 || !axis.nbin().is_multiple_of(factor) {
-        return Err(Error::options("factor", format!("{} bins of '{}' are not divisible by {factor}", axis.nbin(), axis.name())));
+        return Err(Error::options(
+            "factor",
+            format!("{} bins of '{}' are not divisible by {factor}", axis.nbin(), axis.name()),
+        ));
     }
     let edges = axis.edges().into_iter().step_by(factor).collect();
     MapAxis::from_edges(axis.name(), axis.unit().clone(), edges, axis.interp())

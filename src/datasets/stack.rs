@@ -102,9 +102,10 @@ struct Addition {
 /// Whether a map can be added with weights (of its shape, or one image for all planes).
 fn addition(what: &str, own: &Map, other: &Map, weights: Option<&Mask>) -> Result<Addition> {
     let at = overlap(what, own.geom(), other.geom())?;
-    let factor = other.unit().factor_to(own.unit()).map_err(|_| {
-        Error::input(what, format!("the unit '{}' cannot be added to '{}'", other.unit(), own.unit()))
-    })?;
+    let factor = other
+        .unit()
+        .factor_to(own.unit())
+        .map_err(|_| Error::input(what, format!("the unit '{}' cannot be added to '{}'", other.unit(), own.unit())))?;
     if let Some(mask) = weights {
         let (found, wanted) = (mask.cube().dim(), other.cube().dim());
         if (found.1, found.2) != (wanted.1, wanted.2) || (found.0 != 1 && found.0 != wanted.0) {
@@ -150,8 +151,11 @@ fn response_exposure(what: &str, dataset: &MapDataset, response: &Response<'_>, 
     }
     let geom = response.map.geom();
     let none = || {
-        Error::input(what, "it has no exposure map, by which responses are averaged, nor can that of the dataset be taken")
-            .with_help("write datasets with the exposure maps of their PSF and energy dispersion, as Gammapy does")
+        Error::input(
+            what,
+            "it has no exposure map, by which responses are averaged, nor can that of the dataset be taken",
+        )
+        .with_help("write datasets with the exposure maps of their PSF and energy dispersion, as Gammapy does")
     };
     let exposure = dataset.exposure.as_ref().ok_or_else(none)?;
     let truth = exposure.geom().axis("energy_true")?;
@@ -328,9 +332,10 @@ impl MapDataset {
                 return Err(lacking(part, other));
             }
         }
-        for (part, own, more, weights) in
-            [("counts", &self.counts, &other.counts, mask), ("exposure", &self.exposure, &other.exposure, image.as_ref())]
-        {
+        for (part, own, more, weights) in [
+            ("counts", &self.counts, &other.counts, mask),
+            ("exposure", &self.exposure, &other.exposure, image.as_ref()),
+        ] {
             if let (Some(own), Some(more)) = (own, more) {
                 addition(part, own, more, weights)?;
             }

@@ -10,9 +10,7 @@ use super::on_off::MapDatasetOnOff;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kernels::counts_statistic::{
-    CashCountsStatistic, CountsStatistic, WStatCountsStatistic, cash, wstat,
-};
+use crate::kernels::counts_statistic::{CashCountsStatistic, CountsStatistic, WStatCountsStatistic, cash, wstat};
 use crate::maps::{Map, Mask, SmoothKernel};
 
 /// How counts are compared with what is predicted.
@@ -121,9 +119,7 @@ pub struct OffInfo {
 /// Sum of finite values that a mask chooses.
 fn sum_inside(map: &Map, mask: Option<&Mask>) -> f64 {
     match mask {
-        Some(mask) => {
-            map.data().iter().zip(mask.data()).filter(|(v, m)| **m && v.is_finite()).map(|(v, _)| v).sum()
-        }
+        Some(mask) => map.data().iter().zip(mask.data()).filter(|(v, m)| **m && v.is_finite()).map(|(v, _)| v).sum(),
         None => map.sum(),
     }
 }
@@ -150,7 +146,10 @@ fn sum_of_rows(stat: ArrayView3<'_, f64>, mask: Option<ArrayView3<'_, bool>>) ->
 fn stat_sum(stat: &Map, mask: Option<&Mask>) -> Result<f64> {
     let cube = stat.to_cube_f64();
     if let Some(mask) = mask.filter(|m| m.cube().dim() != cube.dim()) {
-        return Err(Error::input("mask", format!("shape {:?} where the counts have {:?}", mask.cube().dim(), cube.dim())));
+        return Err(Error::input(
+            "mask",
+            format!("shape {:?} where the counts have {:?}", mask.cube().dim(), cube.dim()),
+        ));
     }
     Ok(sum_of_rows(cube.view(), mask.map(Mask::cube)))
 }
@@ -381,7 +380,9 @@ impl MapDatasetOnOff {
             None
         };
         let mut cube = counts.to_cube_f64();
-        for (name, map) in [("counts_off", off), ("acceptance", &alpha)].into_iter().chain(signal.iter().map(|s| ("npred", s))) {
+        for (name, map) in
+            [("counts_off", off), ("acceptance", &alpha)].into_iter().chain(signal.iter().map(|s| ("npred", s)))
+        {
             if map.cube().dim() != cube.dim() {
                 let problem = format!("shape {:?}, counts {:?}", map.cube().dim(), cube.dim());
                 return Err(Error::input(name, problem));

@@ -121,7 +121,9 @@ impl Column {
             return None;
         }
         let values = match (&self.values, &other.values) {
-            (Values::Float(a), Values::Float(b)) => Values::Float(a.iter().copied().chain(b.iter().map(|v| v * factor)).collect()),
+            (Values::Float(a), Values::Float(b)) => {
+                Values::Float(a.iter().copied().chain(b.iter().map(|v| v * factor)).collect())
+            }
             (Values::Int(a), Values::Int(b)) => Values::Int([&a[..], b].concat()),
             (Values::Bool(a), Values::Bool(b)) => Values::Bool([&a[..], b].concat()),
             (Values::Text(a), Values::Text(b)) => Values::Text([&a[..], b].concat()),

@@ -26,7 +26,8 @@ impl Datasets {
     pub fn read(path: impl AsRef<Path>, models: Option<&Path>) -> Result<Self> {
         let path = path.as_ref();
         let place = Place::file(path);
-        let found = std::fs::metadata(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
+        let found =
+            std::fs::metadata(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
         if found.len() > MOST_BYTES || !found.is_file() {
             return Err(Error::input_at(place, "this is no list of datasets"));
         }

@@ -307,14 +307,7 @@ fn bands(out: &mut MemoryWriter, axes: &[MapAxis], name: &str) {
     }
 }
 
-fn keywords(
-    out: &mut MemoryWriter,
-    geom: &Geom,
-    name: &str,
-    unit: &str,
-    primary: Option<&WriteOptions>,
-    meta: &str,
-) {
+fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary: Option<&WriteOptions>, meta: &str) {
     if let Geom::Wcs(wcs) = geom {
         wcs_header::write(out, wcs.wcs().header());
         axes::write_keywords(out, wcs.axes());
