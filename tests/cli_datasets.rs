@@ -98,7 +98,7 @@ fn datasets_that_cannot_be_stacked() {
     fails(&["a.fits", "image.fits"], &["image.fits", "energy"]);
     let other = MapDataset::read(data("sim-car.fits.gz")).unwrap();
     write(&place, "car.fits", &other);
-    fails(&["a.fits", "car.fits"], &["car.fits", "geometry"]);
+    fails(&["a.fits", "car.fits"], &["car.fits", "geometry", "cutout"]);
     let bare = MapDataset { exposure: None, psf: None, ..dataset(2) };
     write(&place, "bare.fits", &bare);
     fails(&["a.fits", "bare.fits"], &["bare.fits", "exposure"]);

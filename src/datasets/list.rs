@@ -3,7 +3,7 @@
 use super::map::MapDataset;
 use super::on_off::{Dataset, MapDatasetOnOff};
 use super::resample::AxisSlices;
-use super::statistic::{InfoDict, ResidualMethod};
+use super::statistic::{InfoDict, OffInfo, ResidualMethod};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -470,7 +470,8 @@ fn table(rows: &[InfoDict]) -> Result<Table> {
     table.push(Column::texts("stat_type", rows.iter().map(|r| r.stat_type.to_string()).collect()))?;
     table.push(column(floats[14])?)?;
     if rows.iter().any(|r| r.off.is_some()) {
-        let off: [(&str, fn(&super::statistic::OffInfo) -> f64); 4] = [
+        type GetOff = fn(&OffInfo) -> f64;
+        let off: [(&str, GetOff); 4] = [
             ("counts_off", |o| o.counts_off),
             ("acceptance", |o| o.acceptance),
             ("acceptance_off", |o| o.acceptance_off),

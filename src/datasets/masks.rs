@@ -61,6 +61,17 @@ fn image_shape(geom: &Geom) -> (usize, usize) {
     (shape[shape.len() - 2], shape[shape.len() - 1])
 }
 
+/// Whether a mask has the shape of a geometry.
+fn fits(mask: Option<&Mask>, geom: &Geom) -> Result<()> {
+    let shape = geom.data_shape();
+    match mask.filter(|m| m.data().shape() != shape) {
+        Some(mask) => {
+            Err(Error::input("mask", format!("shape {:?} where the counts have {shape:?}", mask.data().shape())))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Each plane of a mask at the centres of a response's pixels: true where any of the pixels around is, extrapolated
 /// beyond the map, as Gammapy takes it.
 fn around(mask: &Mask, target: &Geom) -> Result<Array3<bool>> {
@@ -160,6 +171,7 @@ impl MapDataset {
         let edges = axis.edges();
         let image = Arc::new(geom.with_axes(Vec::new()));
         let (ny, nx) = image_shape(&image);
+        fits(mask, &geom)?;
         let mut low = Array3::from_elem((1, ny, nx), f64::NAN);
         let mut high = low.clone();
         for y in 0..ny {
@@ -207,7 +219,9 @@ impl MapDataset {
     /// As [`MapDataset::energy_range`].
     pub fn energy_range_total(&self) -> Result<Option<(Energy, Energy)>> {
         let axis = self.geoms()?.geom.axis("energy")?.edges_tev()?;
-        let used: Vec<usize> = match self.mask()? {
+        let mask = self.mask()?;
+        fits(mask.as_ref(), &self.geoms()?.geom)?;
+        let used: Vec<usize> = match mask {
             Some(mask) => (0..axis.len() - 1).filter(|b| any(mask.cube().index_axis(ndarray::Axis(0), *b))).collect(),
             None => (0..axis.len() - 1).collect(),
         };

@@ -58,7 +58,10 @@ fn cut_response(map: &Map, center: SkyPosition, width_deg: (f64, f64)) -> Result
 /// A mask whose bins along `energy` are true where any of a group is.
 fn grouped_mask(mask: &Mask, axis: &MapAxis, groups: &[Range<usize>]) -> Result<Mask> {
     let cube = mask.cube();
-    let (_, ny, nx) = cube.dim();
+    let (planes, ny, nx) = cube.dim();
+    if let Some(group) = groups.iter().find(|g| g.end > planes) {
+        return Err(Error::input("mask", format!("{planes} energies, bins {group:?} are to be merged")));
+    }
     let out = Array3::from_shape_fn((groups.len(), ny, nx), |(g, y, x)| groups[g].clone().any(|bin| cube[[bin, y, x]]));
     mask_of(Arc::new(mask.geom().with_axes(vec![axis.clone()])), out)
 }
@@ -90,7 +93,7 @@ fn bins_between(axis: &MapAxis, min: Option<Energy>, max: Option<Energy>) -> Res
     let factor = axis.unit().factor_to_text("TeV")?;
     let n = axis.nbin();
     let index = |energy: Energy, option: &str| -> Result<usize> {
-        if !(energy.to_tev() > 0.0) {
+        if energy.to_tev() <= 0.0 || energy.to_tev().is_nan() {
             return Err(Error::options(option, format!("{energy} is not positive")));
         }
         let pix = axis.coord_to_pix(energy.to_tev() / factor).clamp(-0.5, n as f64 - 0.5);

@@ -201,7 +201,7 @@ fn average(
         b.unit().factor_to(a.unit()).map_err(|_| problem())
     };
     let (factor, exposure_factor) = (unit(own, other)?, unit(own_exposure, other_exposure)?);
-    let second = own.geom().axes()[0].nbin();
+    let second = own.geom().axes().first().map_or(1, MapAxis::nbin);
     let truth = own.planes() / second;
     let image = |m: &Map| (m.planes(), m.cube().dim().1, m.cube().dim().2);
     let fits = |map: &Map, exposure: &Map| {
@@ -283,15 +283,19 @@ impl MapDataset {
     /// missing. Then nothing has changed.
     pub fn stack<'a>(&mut self, other: impl Into<DatasetRef<'a>>) -> Result<()> {
         let other = other.into();
-        let background = match other {
-            DatasetRef::Map(d) => d.background.as_ref().map(|_| d.npred_background()).transpose()?,
-            DatasetRef::OnOff(d) => Some(d.background()?),
+        let (background, plain) = match other {
+            DatasetRef::Map(d) => (d.background.as_ref().map(|_| d.npred_background()).transpose()?, &d.background),
+            DatasetRef::OnOff(d) => (Some(d.background()?), &None),
         };
         let other = other.common();
         let mask = other.mask_safe.as_ref();
+        overlap("geometry", &self.geoms()?.geom, &other.geoms()?.geom)?;
         match (&self.background, &background) {
             (Some(_), None) => return Err(lacking("background", other)),
-            (Some(own), Some(more)) => drop(addition("background", own, more, mask)?),
+            // The predicted background has the geometry of the counts, whatever that of the background is.
+            (Some(own), Some(more)) => {
+                addition("background", own, plain.as_ref().unwrap_or(more), mask)?;
+            }
             _ => {}
         }
         let modelled = match (&self.background, self.models.background(&self.name)) {
@@ -317,10 +321,12 @@ impl MapDataset {
         let image = other.mask_safe_image()?;
         let (own_geom, other_geom) = (self.geoms()?.geom, other.geoms()?.geom);
         let at = overlap("geometry", &own_geom, &other_geom)?;
-        let shape = other_geom.data_shape();
-        if let Some(mask) = mask.filter(|m| m.data().shape() != shape) {
-            let problem = format!("shape {:?} where the counts have {shape:?}", mask.data().shape());
-            return Err(Error::input("mask_safe", problem));
+        for (dataset, geom) in [(&*self, &own_geom), (other, &other_geom)] {
+            let shape = geom.data_shape();
+            if let Some(mask) = dataset.mask_safe.as_ref().filter(|m| m.data().shape() != shape) {
+                let problem = format!("shape {:?} where the counts have {shape:?}", mask.data().shape());
+                return Err(Error::input("mask_safe", problem));
+            }
         }
         for (part, own, has) in [
             ("counts", self.counts.is_some(), other.counts.is_some()),
