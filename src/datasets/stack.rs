@@ -283,13 +283,13 @@ impl MapDataset {
     /// missing. Then nothing has changed.
     pub fn stack<'a>(&mut self, other: impl Into<DatasetRef<'a>>) -> Result<()> {
         let other = other.into();
+        overlap("geometry", &self.geoms()?.geom, &other.common().geoms()?.geom)?;
         let (background, plain) = match other {
             DatasetRef::Map(d) => (d.background.as_ref().map(|_| d.npred_background()).transpose()?, &d.background),
             DatasetRef::OnOff(d) => (Some(d.background()?), &None),
         };
         let other = other.common();
         let mask = other.mask_safe.as_ref();
-        overlap("geometry", &self.geoms()?.geom, &other.geoms()?.geom)?;
         match (&self.background, &background) {
             (Some(_), None) => return Err(lacking("background", other)),
             // The predicted background has the geometry of the counts, whatever that of the background is.
