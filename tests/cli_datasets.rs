@@ -9,7 +9,9 @@ use std::fs;
 use pevatron::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use pevatron::io::WriteOptions;
 use pevatron::maps::Map;
+use pevatron::table::{Column, Table, Values};
 use serde_json::Value;
+use support::fits_file::FitsFile;
 use support::program::{Place, data};
 
 const MODELS: &str = "components:
@@ -83,6 +85,36 @@ fn datasets_are_stacked() {
     place.works(&["stack", "list.yaml", "-o", "again.fits", "--quiet"]);
     assert_eq!(MapDataset::read(place.path("again.fits")).unwrap().counts, sum.counts);
     place.fails(&["stack", "a.fits", "b.fits", "-o", "sum.fits"], 2, &["sum.fits", "exists"]);
+}
+
+/// The livetime, the meta table and the intervals of the sum, as files hold them.
+#[test]
+fn times_are_added_up() {
+    let place = place();
+    let with = |number: usize, livetime: f64, id: i64| {
+        let mut table = Table::new();
+        table.push(Column::new("OBS_ID", Default::default(), Values::Int(vec![id]))).unwrap();
+        table.push(Column::texts("TELESCOP", vec!["T".into()])).unwrap();
+        let mut d = MapDataset { livetime_s: Some(livetime), meta_table: Some(table), ..dataset(number) };
+        d.meta.insert("TELESCOP".into(), format!("T{number}"));
+        d
+    };
+    write(&place, "one.fits", &with(1, 100.5, 7));
+    write(&place, "two.fits", &with(2, 200.0, 8));
+    let document = json(&place.works(&["stack", "one.fits", "two.fits", "-o", "times.fits.gz", "--json"]));
+    assert_eq!(document["livetime_seconds"], 300.5);
+    assert!(document["warnings"][0].as_str().unwrap().contains("T1, T2"), "{document}");
+    let sum = MapDataset::read(place.path("times.fits.gz")).unwrap();
+    assert_eq!(sum.livetime_s, Some(300.5));
+    let table = sum.meta_table.unwrap();
+    assert_eq!(table.floats("OBS_ID", "").unwrap(), [7.0, 8.0]);
+    assert_eq!(table.texts("TELESCOP").unwrap(), ["T", "T"]);
+    assert!(!sum.meta.contains_key("TELESCOP"), "what is said of one of them only");
+    // A livetime that is none.
+    let mut file = FitsFile::read(place.path("one.fits"));
+    file.hdu("EXPOSURE").set("META", "'{\"livetime\": \"-5 s\"}'");
+    file.write(place.path("bad.fits"));
+    place.fails(&["stack", "bad.fits", "-o", "out.fits"], 2, &["bad.fits[EXPOSURE] META", "livetime"]);
 }
 
 #[test]

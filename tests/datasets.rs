@@ -206,6 +206,64 @@ fn parts_of_the_sum() {
     assert_eq!(empty.counts.as_ref().unwrap().sum(), 0.0, "an error leaves the dataset as it was");
 }
 
+/// Responses that hold everywhere and have no exposure map take the dataset's exposure.
+#[test]
+fn responses_without_exposure_maps() {
+    let bare = |name: &str, exposure: f64, resolution: f64, safe: &[bool]| {
+        let whole = observation(name, &|t| exposure * (1.0 + t as f64), resolution, safe);
+        let rad = whole.psf.as_ref().unwrap().psf.geom().axes()[0].clone();
+        let matrix = gauss_response(&energy_true(), &energy(), resolution, 0.0).unwrap();
+        MapDataset {
+            psf: Some(PsfMap::from_gauss(rad, energy_true(), |_| 0.08).unwrap()),
+            edisp: Some(EDisp::Kernel(EDispKernelMap::from_matrix(energy(), energy_true(), &matrix).unwrap())),
+            ..whole
+        }
+    };
+    let a = bare("a", 1e9, 0.1, &[false, true, true, true, true]);
+    let b = bare("b", 4e9, 0.3, &[false, false, true, true, false]);
+    let expected = signal(&a) + signal(&b);
+    let stacked = sum(&[a.clone(), b.clone()]);
+    let found = signal(&stacked);
+    let largest = expected.iter().fold(0.0f64, |m, v| m.max(*v));
+    assert!(largest > 0.0 && found.iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-9 * largest));
+    // Nothing to take it from.
+    let mut none = a.clone();
+    none.exposure = None;
+    let error = none.to_masked().unwrap_err();
+    assert!(error.to_string().contains("exposure map") && error.help().is_some(), "{error}");
+}
+
+/// Migration densities are averaged by exposure.
+#[test]
+fn migration_densities_are_averaged() {
+    let migra = MapAxis::from_edges("migra", Default::default(), vec![0.4, 0.8, 1.2, 1.6], AxisInterp::Lin).unwrap();
+    let irfs = IrfAxes { energy_true: Some(energy_true()), migra: Some(migra), ..IrfAxes::default() };
+    let geom = image().with_axes(vec![energy()]);
+    let make = |name: &str, exposure: f64, density: f64| {
+        let mut d = MapDataset::create(name, &geom, &irfs).unwrap();
+        d.mask_safe = Some(d.mask_safe.unwrap().not());
+        d.exposure =
+            d.exposure.map(|m| Map::from_cube(m.geom().clone(), m.unit().clone(), m.to_cube_f64() + exposure).unwrap());
+        let flat =
+            |m: &Map, v: f64| Map::from_cube(m.geom().clone(), m.unit().clone(), m.to_cube_f64().mapv(|_| v)).unwrap();
+        if let Some(EDisp::Migra(m)) = &mut d.edisp {
+            m.edisp = flat(&m.edisp, density);
+            m.exposure = m.exposure.as_ref().map(|e| flat(e, exposure));
+        }
+        if let Some(psf) = &mut d.psf {
+            psf.exposure = psf.exposure.as_ref().map(|e| flat(e, exposure));
+        }
+        d
+    };
+    let stacked = sum(&[make("a", 1e9, 1.0), make("b", 3e9, 0.5)]);
+    let Some(EDisp::Migra(m)) = &stacked.edisp else { unreachable!() };
+    assert!(m.edisp.data().iter().all(|v| (v - 0.625).abs() < 1e-12));
+    assert!(m.exposure.as_ref().unwrap().data().iter().all(|v| (v - 4e9).abs() < 1.0));
+    let mut kernel = make("c", 1e9, 1.0);
+    let wrong = kernel.stack(&MapDataset { psf: kernel.psf.clone(), ..plain("d") }).unwrap_err().to_string();
+    assert!(wrong.contains("edisp"), "{wrong}");
+}
+
 #[test]
 fn cutouts_go_back_where_they_were() {
     let a = plain("a");
