@@ -2,7 +2,7 @@
 
 pub use crate::compute::{Backend, BackendChoice, BackendOptions};
 pub use crate::control::{Control, Progress};
-pub use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
+pub use crate::datasets::{Dataset, Datasets, MapDataset, MapDatasetOnOff};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::estimators::{EnergyEdges, ExcessMapEstimator, NormScan, Selection, TsMapEstimator};
 pub use crate::flux::{FluxMaps, FluxQuantity, SedType};

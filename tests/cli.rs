@@ -460,7 +460,22 @@ fn help_of_everything() {
     let place = Place::new();
     let top = place.works(&["--help"]);
     assert!(place.works(&["--version"]).starts_with("pevatron "));
-    for command in ["tsmap", "excess", "npred", "info", "plot", "devices", "demo", "bench", "completions", "man"] {
+    for command in [
+        "tsmap",
+        "excess",
+        "npred",
+        "stack",
+        "cutout",
+        "residuals",
+        "simulate",
+        "info",
+        "plot",
+        "devices",
+        "demo",
+        "bench",
+        "completions",
+        "man",
+    ] {
         assert!(top.contains(command), "{command} is not in --help");
         let help = place.works(&[command, "--help"]);
         assert!(help.contains("Usage:"), "{help}");

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, Mask, WcsGeom};
 use crate::models::Models;
+use crate::table::Table;
 use crate::time::Gti;
 
 /// Counts, background and reduced IRFs on one sky geometry (Gammapy's `MapDataset`).
@@ -38,6 +39,10 @@ pub struct MapDataset {
     pub mask_fit: Option<Mask>,
     /// Good time intervals.
     pub gti: Option<Gti>,
+    /// Time of observation without dead time, in seconds (Gammapy: in the meta data of the exposure).
+    pub livetime_s: Option<f64>,
+    /// One line per observation that went in; carried along, not used.
+    pub meta_table: Option<Table>,
     /// Models of the null hypothesis.
     pub models: Models,
     /// Free-form header entries of the primary HDU that were there (`EVENT_TYPE`, …), by keyword.

@@ -63,6 +63,11 @@ impl Mask {
         &self.data
     }
 
+    /// The values, without a copy.
+    pub fn into_data(self) -> ArrayD<bool> {
+        self.data
+    }
+
     /// True where both are.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod map;
 mod mask;
 mod region;
 mod resample;
+mod smooth;
 mod stack;
 pub mod wcs;
 
@@ -19,4 +20,5 @@ pub use map::{Map, MapData};
 pub use mask::Mask;
 pub use region::RegionGeom;
 pub use resample::{UpsampleOrder, Weights};
+pub use smooth::SmoothKernel;
 pub use wcs::{Wcs, WcsHeader};

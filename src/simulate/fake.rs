@@ -14,6 +14,11 @@ use crate::maps::{Map, MapData};
 /// # Errors
 /// [`Error::Input`] for a negative or infinite prediction; NaN gives 0 counts.
 pub fn fake_counts(npred: &Map, seed: u64) -> Result<Map> {
+    fake_counts_apart(npred, seed, 0)
+}
+
+/// As [`fake_counts`]; maps with other numbers are independent of each other for one seed.
+pub(super) fn fake_counts_apart(npred: &Map, seed: u64, number: u64) -> Result<Map> {
     let shape = npred.geom().data_shape();
     let nx = shape[shape.len() - 1];
     let cube = npred.cube();
@@ -22,7 +27,7 @@ pub fn fake_counts(npred: &Map, seed: u64) -> Result<Map> {
         .into_par_iter()
         .map(|row| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(row as u64);
+            rng.set_stream(row as u64 + (number << 48));
             (0..nx)
                 .map(|x| {
                     let mu = cube.at(row / ny, row % ny, x);

@@ -1,5 +1,6 @@
 //! Simulated data: Poisson counts of predicted maps, a survey with known sources, and surveys as plain arrays.
 
+mod datasets;
 mod fake;
 mod survey_field;
 pub mod synthetic;

@@ -144,6 +144,24 @@ impl Column {
         self.values.len() / self.per_row().max(1)
     }
 
+    /// The rows of another column after these; `None` for another kind, shape or unit that cannot be converted.
+    pub(super) fn appended(&self, other: &Self) -> Option<Self> {
+        let factor = other.unit.factor_to(&self.unit).ok()?;
+        if self.shape != other.shape || (factor != 1.0 && !matches!(other.values, Values::Float(_))) {
+            return None;
+        }
+        let values = match (&self.values, &other.values) {
+            (Values::Float(a), Values::Float(b)) => {
+                Values::Float(a.iter().copied().chain(b.iter().map(|v| v * factor)).collect())
+            }
+            (Values::Int(a), Values::Int(b)) => Values::Int([&a[..], b].concat()),
+            (Values::Bool(a), Values::Bool(b)) => Values::Bool([&a[..], b].concat()),
+            (Values::Text(a), Values::Text(b)) => Values::Text([&a[..], b].concat()),
+            _ => return None,
+        };
+        Some(Self { values, ..self.clone() })
+    }
+
     /// The numbers in a unit; whole numbers and truth values are numbers, too.
     ///
     /// # Errors

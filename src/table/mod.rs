@@ -214,6 +214,16 @@ impl Table {
         Self { columns, meta: self.meta.clone() }
     }
 
+    /// The rows of another table after these, columns by name in the order of these; units are converted. `None` where
+    /// the columns are not the same ones, of the same kinds.
+    pub fn appended(&self, other: &Self) -> Option<Self> {
+        if self.columns.len() != other.columns.len() {
+            return None;
+        }
+        let columns = self.columns.iter().map(|c| c.appended(other.get(c.name())?)).collect::<Option<_>>()?;
+        Some(Self { columns, meta: self.meta.clone() })
+    }
+
     /// What belongs to the whole table, in order.
     pub fn meta(&self) -> &[(String, MetaValue)] {
         &self.meta

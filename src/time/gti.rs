@@ -49,7 +49,8 @@ pub struct Gti {
 impl Gti {
     /// Sum of the intervals in seconds.
     pub fn time_sum_s(&self) -> f64 {
-        self.intervals.iter().map(|(a, b)| b - a).sum()
+        // The sum of nothing is -0.
+        self.intervals.iter().map(|(a, b)| b - a).sum::<f64>() + 0.0
     }
 
     /// The parts of the intervals between two modified Julian dates, in the time scale of the reference.

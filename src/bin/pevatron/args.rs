@@ -51,6 +51,18 @@ pub enum Command {
     /// Flux maps and tables of flux points between SED types and layouts; other files written anew
     #[command(args_override_self = true, after_help = CONVERT_EXAMPLE)]
     Convert(ConvertArgs),
+    /// Several datasets added up into one
+    #[command(args_override_self = true, after_help = crate::dataset_args::STACK_EXAMPLE)]
+    Stack(crate::dataset_args::StackArgs),
+    /// The part of a dataset around a position
+    #[command(args_override_self = true, after_help = crate::dataset_args::CUTOUT_EXAMPLE)]
+    Cutout(crate::dataset_args::CutoutArgs),
+    /// Counts compared with what models predict, as a map and picture
+    #[command(args_override_self = true, after_help = crate::dataset_args::RESIDUALS_EXAMPLE)]
+    Residuals(crate::dataset_args::ResidualsArgs),
+    /// A dataset with simulated counts of models
+    #[command(args_override_self = true, after_help = crate::dataset_args::SIMULATE_EXAMPLE)]
+    Simulate(crate::dataset_args::SimulateArgs),
     /// Graphics adapters and what they can do
     #[command(args_override_self = true, after_help = "Example: pevatron devices --measure")]
     Devices(DevicesArgs),
@@ -805,6 +817,10 @@ impl Cli {
             Command::Plot(a) => Some(&a.common),
             Command::FluxPoints(a) => Some(&a.common),
             Command::Convert(a) => Some(&a.common),
+            Command::Stack(a) => Some(&a.common),
+            Command::Cutout(a) => Some(&a.common),
+            Command::Residuals(a) => Some(&a.common),
+            Command::Simulate(a) => Some(&a.common),
             Command::Devices(a) => Some(&a.common),
             Command::Demo(a) => Some(&a.common),
             Command::Bench(a) => Some(&a.common),

@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod config;
+mod dataset_args;
 mod progress;
 mod report;
 
@@ -56,6 +57,10 @@ fn main() -> ExitCode {
             Command::Plot(args) => commands::plot::run(args),
             Command::FluxPoints(args) => commands::flux_points::run(args),
             Command::Convert(args) => commands::convert::run(args),
+            Command::Stack(args) => commands::stack::run(args, &control),
+            Command::Cutout(args) => commands::cutout::run(args),
+            Command::Residuals(args) => commands::residuals::run(args, &control),
+            Command::Simulate(args) => commands::simulate::run(args, &control),
             Command::Devices(args) => commands::devices::run(args, &control),
             Command::Demo(args) => commands::demo::run(args, &control),
             Command::Bench(args) => match commands::bench::run(args, &control) {

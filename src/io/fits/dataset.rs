@@ -211,7 +211,27 @@ fn read_common(reader: &mut FitsReader) -> Result<MapDataset> {
         Some(index) => Some(gti::read(reader, index)?),
         None => None,
     };
+    dataset.livetime_s = livetime_s(reader)?;
+    // Carried along and not used: one that is damaged keeps no dataset from being read.
+    dataset.meta_table = match reader.find("META_TABLE").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
+        Some(index) => super::table::read(reader, index).ok(),
+        None => None,
+    };
     Ok(dataset)
+}
+
+/// The livetime in the meta data of the exposure, `{"livetime": "1687.0 s"}`.
+fn livetime_s(reader: &FitsReader) -> Result<Option<f64>> {
+    let Some(text) = reader.find("EXPOSURE").and_then(|h| h.header.text("META")) else { return Ok(None) };
+    // Other meta data may be anything.
+    let Ok(meta) = serde_json::from_str::<serde_json::Value>(text) else { return Ok(None) };
+    let Some(livetime) = meta.get("livetime").and_then(|v| v.as_str()) else { return Ok(None) };
+    let seconds = livetime.parse::<crate::units::Quantity>().and_then(|q| q.to("s"));
+    match seconds {
+        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
+        _ => Err(Error::input_at(reader.place().hdu("EXPOSURE").item("META"), format!("'{livetime}' is no livetime"))
+            .with_help("a number of seconds is needed, e.g. {\"livetime\": \"1687.0 s\"}")),
+    }
 }
 
 /// The name of a file without folders and endings: `a/x.fits.gz` → `x`.

@@ -9,6 +9,7 @@ mod catalogue;
 mod cfitsio;
 mod check;
 mod dataset;
+mod datasets;
 mod flux;
 mod gti;
 mod header;

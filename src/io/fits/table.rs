@@ -116,7 +116,8 @@ pub fn write_tables(path: &Path, tables: &[(&str, &Table)], gti: Option<&Gti>, o
     save(out, path, options.overwrite)
 }
 
-fn write(out: &mut MemoryWriter, name: &str, table: &Table) {
+/// A table's HDU.
+pub(super) fn write(out: &mut MemoryWriter, name: &str, table: &Table) {
     let units: Vec<String> = table.columns().iter().map(|c| c.unit().to_string()).collect();
     let columns: Vec<(&str, &str, ColumnData<'_>)> = table
         .columns()

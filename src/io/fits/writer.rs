@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
-use super::{axes, gti, wcs_header};
+use super::{axes, gti, table, wcs_header};
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
@@ -178,9 +178,13 @@ fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], optio
         keyword(&mut out, key, value);
     }
     provenance(&mut out, options);
+    // Gammapy keeps the livetime with the exposure.
+    let livetime = common.livetime_s.filter(|v| v.is_finite());
+    let exposure_meta = livetime.map_or(NO_META.to_string(), |v| format!("{{\"livetime\": \"{v:?} s\"}}"));
     for (name, part) in parts {
         if let Some(part) = part {
-            map(&mut out, part, name, Encoding::Keep, None)?;
+            let meta = if name == "EXPOSURE" { &exposure_meta } else { NO_META };
+            map_with_meta(&mut out, part, name, Encoding::Keep, None, meta)?;
         }
     }
     for (name, part) in [("MASK_SAFE", &common.mask_safe), ("MASK_FIT", &common.mask_fit)] {
@@ -190,6 +194,9 @@ fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], optio
     }
     if let Some(intervals) = &common.gti {
         gti::write(&mut out, intervals);
+    }
+    if let Some(rows) = &common.meta_table {
+        table::write(&mut out, "META_TABLE", rows);
     }
     save(out, path, options.overwrite)
 }
@@ -244,6 +251,21 @@ pub(super) fn map(
     encoding: Encoding,
     primary: Option<&WriteOptions>,
 ) -> Result<()> {
+    map_with_meta(out, map, name, encoding, primary, NO_META)
+}
+
+/// Meta data of a map that has none.
+const NO_META: &str = "{}";
+
+/// As [`map`], with meta data (JSON); regions have none.
+fn map_with_meta(
+    out: &mut MemoryWriter,
+    map: &Map,
+    name: &str,
+    encoding: Encoding,
+    primary: Option<&WriteOptions>,
+    meta: &str,
+) -> Result<()> {
     let unit = map.unit().to_string();
     match map.geom().as_ref() {
         Geom::Region(geom) => return region(out, map, geom, name, &unit),
@@ -271,7 +293,7 @@ pub(super) fn map(
             out.values(&values);
         }
     }
-    keywords(out, map.geom(), name, &unit, primary);
+    keywords(out, map.geom(), name, &unit, primary, meta);
     bands(out, map.geom().axes(), name);
     Ok(())
 }
@@ -286,7 +308,7 @@ pub(super) fn mask(out: &mut MemoryWriter, mask: &Mask, name: &str) -> Result<()
     }
     out.image(8, &sizes);
     out.values(&values);
-    keywords(out, mask.geom(), name, "", None);
+    keywords(out, mask.geom(), name, "", None, NO_META);
     bands(out, mask.geom().axes(), name);
     Ok(())
 }
@@ -302,7 +324,7 @@ fn bands(out: &mut MemoryWriter, axes: &[MapAxis], name: &str) {
     }
 }
 
-fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary: Option<&WriteOptions>) {
+fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary: Option<&WriteOptions>, meta: &str) {
     if let Geom::Wcs(wcs) = geom {
         wcs_header::write(out, wcs.wcs().header());
         axes::write_keywords(out, wcs.axes());
@@ -320,7 +342,7 @@ fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary
         Some(options) => provenance(out, options),
         None => out.text("EXTNAME", name, "extension name"),
     }
-    out.text("META", "{}", "");
+    out.text("META", meta, "");
     out.text("BUNIT", unit, "unit of the values");
 }
 

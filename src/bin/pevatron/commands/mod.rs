@@ -4,6 +4,7 @@ pub mod asmooth;
 pub mod bench;
 pub mod combine;
 pub mod convert;
+pub mod cutout;
 pub mod demo;
 pub mod devices;
 pub mod excess;
@@ -12,7 +13,10 @@ pub mod info;
 pub mod npred;
 pub mod peaks;
 pub mod plot;
+pub mod residuals;
 pub mod shell;
+pub mod simulate;
+pub mod stack;
 pub mod tsmap;
 
 use std::path::Path;

@@ -17,7 +17,7 @@ use crate::args::PlotArgs;
 use crate::report;
 
 /// Pictures of more energy groups than this would be unreadable; the groups are then summed or must be chosen.
-const MOST_PANELS: usize = 12;
+pub const MOST_PANELS: usize = 12;
 
 pub fn run(args: &PlotArgs) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
@@ -352,7 +352,7 @@ fn styled(image: MapImage, quantity: &str, unit: String) -> MapImage {
     }
 }
 
-fn chosen(energy: Option<usize>, groups: usize) -> Result<Vec<usize>> {
+pub fn chosen(energy: Option<usize>, groups: usize) -> Result<Vec<usize>> {
     match energy {
         Some(e) if e >= groups => {
             Err(Error::options("energy", format!("{e} is not one of the energy bins 0 to {}", groups - 1)))
@@ -363,7 +363,7 @@ fn chosen(energy: Option<usize>, groups: usize) -> Result<Vec<usize>> {
 }
 
 /// An energy in the unit that reads best.
-fn energy_text(tev: f64) -> String {
+pub fn energy_text(tev: f64) -> String {
     let (value, unit) = match tev {
         t if t < 1e-6 => (t * 1e9, "keV"),
         t if t < 1e-3 => (t * 1e6, "MeV"),
@@ -377,7 +377,7 @@ fn energy_text(tev: f64) -> String {
     format!("{text} {unit}")
 }
 
-fn write_figure(picture: pevatron::plot::Picture, path: &Path, overwrite: bool) -> Result<()> {
+pub fn write_figure(picture: pevatron::plot::Picture, path: &Path, overwrite: bool) -> Result<()> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let bytes = match extension.as_deref() {
         Some("svg") => picture.to_svg()?,

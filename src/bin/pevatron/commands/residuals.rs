@@ -1,0 +1,98 @@
+//! `pevatron residuals`.
+
+use pevatron::datasets::{Dataset, ResidualMethod};
+use pevatron::maps::Map;
+use pevatron::models::Models;
+use pevatron::plot::{ColourMap, Figure, MapImage};
+use pevatron::{Control, Error, Place, Result};
+use serde_json::json;
+
+use super::plot::{MOST_PANELS, chosen, energy_text, write_figure};
+use super::{backend, check_output, write_options};
+use crate::dataset_args::ResidualsArgs;
+use crate::{progress, report};
+
+pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
+    let (method, smooth) = (args.method()?, args.smooth()?);
+    check_output(&args.output, args.overwrite)?;
+    if let Some(png) = &args.png {
+        check_output(png, args.overwrite)?;
+        let known = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("png") || e.eq_ignore_ascii_case("svg");
+        if !png.extension().is_some_and(known) {
+            return Err(Error::options("png", format!("{}: pictures end in .png or .svg", png.display())));
+        }
+    }
+    let backend = backend(&args.engine, &args.common)?;
+    let control = progress::observed(control, args.common.quiet || args.common.json);
+    let mut dataset = Dataset::read(&args.dataset)?;
+    if let Some(models) = &args.models {
+        dataset.common_mut().models = Models::read(models)?;
+    }
+    let place = Place::file(&args.dataset);
+    let groups = if args.png.is_some() || args.energy.is_some() {
+        chosen(args.energy, dataset.data_shape().map_err(|e| e.at(&place))?[0])?
+    } else {
+        Vec::new()
+    };
+    if groups.len() > MOST_PANELS {
+        return Err(Error::options("energy", format!("{} energies are too many panels", groups.len()))
+            .with_help("choose one of them for the picture with --energy"));
+    }
+    let map = dataset.residuals(method, smooth, &backend, &control).map_err(|e| e.at(&place))?;
+    let mut inputs = vec![args.dataset.as_path()];
+    inputs.extend(args.models.as_deref());
+    let picture = match &args.png {
+        Some(path) => Some((path, picture(&map, method, &groups)?)),
+        None => None,
+    };
+    map.write(&args.output, "RESIDUALS", &write_options(args.overwrite, &inputs))?;
+    if let Some((path, picture)) = picture {
+        write_figure(picture, path, args.overwrite)?;
+    }
+    let values: Vec<f64> = map.data().iter().filter(|v| v.is_finite()).collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let std = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let stat = dataset.stat_sum(&backend, &control)?;
+    if args.common.json {
+        report::json(&json!({
+            "output": args.output,
+            "backend": backend.info().name,
+            "method": method.name(),
+            "bins": values.len(),
+            "mean": mean,
+            "std": std,
+            "stat_sum": stat,
+        }));
+    } else if !args.common.quiet {
+        report::line(&format!(
+            "{}: {} of {} bins, mean {mean:.4}, standard deviation {std:.4}, stat_sum {stat:.3}",
+            args.output.display(),
+            method.name(),
+            values.len()
+        ));
+    }
+    Ok(())
+}
+
+/// One panel per energy, centred on 0, on one scale.
+fn picture(map: &Map, method: ResidualMethod, groups: &[usize]) -> Result<pevatron::plot::Picture> {
+    let geom = map.wcs_geom()?.to_image();
+    let edges = map.geom().axis("energy")?.edges_tev()?;
+    let largest = groups
+        .iter()
+        .flat_map(|g| map.plane_f64(*g).into_iter().filter(|v| v.is_finite()).map(f64::abs).collect::<Vec<_>>())
+        .fold(0.0, f64::max);
+    let largest = if largest > 0.0 { largest } else { 1.0 };
+    let mut figure = Figure::new().width_px(1200);
+    for group in groups {
+        let title = format!("{} – {}", energy_text(edges[*group]), energy_text(edges[group + 1]));
+        let image = MapImage::new(&map.plane_f64(*group), &geom)?
+            .title(title)
+            .quantity(method.name(), "")
+            .colours(ColourMap::Diverging)
+            .range(-largest, largest);
+        figure = figure.panel(image);
+    }
+    figure.draw()
+}

@@ -1,0 +1,130 @@
+//! Lists of datasets: a YAML file that names them, each a FITS file beside it, and the models of all in another one.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::writer::WriteOptions;
+use crate::datasets::{Dataset, Datasets, MapDataset, MapDatasetOnOff};
+use crate::error::{Error, Place, Result};
+use crate::io::atomic::{check_output, write_atomic};
+use crate::io::yaml::node::Node;
+use crate::models::Models;
+
+/// Kinds of datasets that are read.
+const KINDS: [&str; 2] = ["MapDataset", "MapDatasetOnOff"];
+
+/// Larger files are no lists of datasets.
+const MOST_BYTES: u64 = 16 << 20;
+
+impl Datasets {
+    /// Reads a list of datasets as Gammapy's `Datasets.write` makes it; files are looked for beside the list. With
+    /// `models`, their YAML, which all datasets share.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the line for what is no list of datasets, and what reading a dataset or the models returns;
+    /// [`Error::Unsupported`] for datasets of other kinds.
+    pub fn read(path: impl AsRef<Path>, models: Option<&Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let place = Place::file(path);
+        let found =
+            std::fs::metadata(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
+        if found.len() > MOST_BYTES || !found.is_file() {
+            return Err(Error::input_at(place, "this is no list of datasets"));
+        }
+        let bytes = std::fs::read(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
+        let yaml = String::from_utf8(bytes).map_err(|_| Error::input_at(place.clone(), "this is no text"))?;
+        let mut datasets = read_list(&yaml, path).map_err(|e| e.at(&place))?;
+        if let Some(models) = models {
+            datasets.set_models(&Models::read(models)?);
+        }
+        Ok(datasets)
+    }
+
+    /// Writes each dataset beside the list as `NAME.fits`, the list itself, and with `models` the models of all datasets,
+    /// for Gammapy's `Datasets.read` and [`Datasets::read`]. Outputs are checked before any is written.
+    ///
+    /// # Errors
+    /// [`Error::Options`] where a file exists and is not to be replaced or a folder is missing, [`Error::Input`] for a
+    /// name that is no file name; [`Error::Io`] where writing fails.
+    pub fn write(&self, path: impl AsRef<Path>, models: Option<&Path>, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut yaml = String::from(if self.is_empty() { "datasets: []\n" } else { "datasets:\n" });
+        let mut files: Vec<PathBuf> = Vec::new();
+        for dataset in self.iter() {
+            let name = file_name(dataset.name())?;
+            // Writing to a String cannot fail.
+            let _ = writeln!(yaml, "-   name: {}", text(dataset.name()));
+            let _ = writeln!(yaml, "    type: {}", dataset.kind());
+            let _ = writeln!(yaml, "    filename: {}", text(&name));
+            let file = folder.join(name);
+            if files.contains(&file) {
+                let problem = format!("two datasets would be written to '{}'", file.display());
+                return Err(Error::input("datasets", problem));
+            }
+            files.push(file);
+        }
+        yaml.push_str(concat!("metadata:\n    creator: Pevatron ", env!("CARGO_PKG_VERSION"), "\n"));
+        for output in files.iter().map(PathBuf::as_path).chain([path]).chain(models) {
+            check_output(output, options.overwrite)?;
+        }
+        let all = self.models();
+        if models.is_some() {
+            // Templates without a file name are found out before anything is written.
+            all.to_yaml()?;
+        }
+        for (dataset, file) in self.iter().zip(&files) {
+            dataset.write(file, options)?;
+        }
+        write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes()))?;
+        models.map_or(Ok(()), |models| all.write(models, options))
+    }
+}
+
+/// A text in YAML: what JSON makes of it is that, too.
+fn text(value: &str) -> String {
+    serde_json::Value::from(value).to_string()
+}
+
+/// As Gammapy names the file of a dataset.
+fn file_name(name: &str) -> Result<String> {
+    let stem = name.replace(' ', "_");
+    if stem.is_empty() || stem.starts_with('.') || stem.contains(['/', '\\', '\0']) {
+        return Err(Error::input("datasets", format!("the name '{name}' makes no file name"))
+            .with_help("copy(name) gives a dataset another name"));
+    }
+    Ok(format!("{stem}.fits"))
+}
+
+fn read_list(yaml: &str, path: &Path) -> Result<Datasets> {
+    let root = Node::parse(yaml)?;
+    let mut datasets = Datasets::default();
+    for node in root.require("datasets")?.list()? {
+        let kind = node.require("type")?;
+        let filename = node.require("filename")?;
+        let file = locate(path, &filename.text()?);
+        let mut dataset = match kind.text()?.as_str() {
+            "MapDataset" => Dataset::Map(MapDataset::read(&file)?),
+            "MapDatasetOnOff" => Dataset::OnOff(MapDatasetOnOff::read(&file)?),
+            other => {
+                let what = format!("line {}: a dataset of type '{other}', only {KINDS:?} are read", kind.line);
+                return Err(Error::unsupported(what));
+            }
+        };
+        if let Some(name) = node.get("name") {
+            dataset.common_mut().name = name.text()?;
+        }
+        let name = dataset.name().to_string();
+        datasets.push(dataset).map_err(|_| node.error(format!("two datasets have the name '{name}'")))?;
+    }
+    if datasets.is_empty() {
+        return Err(Error::input("datasets", "the list is empty"));
+    }
+    Ok(datasets)
+}
+
+/// Beside the list; else as the name says.
+fn locate(list: &Path, filename: &str) -> PathBuf {
+    let beside = list.parent().map(|folder| folder.join(filename)).unwrap_or_default();
+    if beside.exists() { beside } else { PathBuf::from(filename) }
+}
