@@ -72,7 +72,10 @@ fn flux_maps_in_every_sed_type_and_back() {
     place.fails(&["convert", "lonely.fits", "-o", "a.fits"], 2, &["lonely.fits", "MODEL", "as_dnde_model.yaml"]);
     place.fails(&["info", "lonely.fits"], 2, &["as_dnde_model.yaml"]);
     place.works(&["convert", "lonely.fits", "-o", "a.fits", "--models", "moved.yaml", "--sed-type", "likelihood"]);
-    assert_same(&values(&FluxMaps::read(place.path("a.fits")).unwrap().norm().unwrap()), &values(&maps.norm().unwrap()));
+    assert_same(
+        &values(&FluxMaps::read(place.path("a.fits")).unwrap().norm().unwrap()),
+        &values(&maps.norm().unwrap()),
+    );
     file.hdus[0].unset("MODEL");
     file.hdus[0].unset("CHECKSUM");
     file.write(place.path("nameless.fits"));

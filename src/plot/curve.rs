@@ -608,7 +608,8 @@ mod tests {
                 "data",
                 &[ChartPoint::new(0.1, 1e-10).y_error(1e-11, 1e-11), ChartPoint::upper_limit(50.0, 2e-13)],
             )));
-        for wanted in ["Energy [TeV]", "dN/dE [10⁻¹⁴ cm⁻² s⁻¹ TeV⁻¹]", ">0.1<", ">10<", ">data<", ">1000<"] {
+        for wanted in ["Energy [TeV]", "dN/dE [10⁻¹⁴ cm⁻² s⁻¹ TeV⁻¹]", ">0.1<", ">10<", ">data<", ">1000<"]
+        {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }
     }

@@ -100,7 +100,9 @@ impl FluxMaps {
                     reader.place().hdu("PRIMARY").item("MODEL"),
                     format!("the reference model '{name}' is neither inside the file nor beside it"),
                 )
-                .with_help("put the YAML beside the file, or name one: pevatron convert FILE -o OUT --models MODEL.yaml"));
+                .with_help(
+                    "put the YAML beside the file, or name one: pevatron convert FILE -o OUT --models MODEL.yaml",
+                ));
             }
             (None, None, None) => {
                 warnings.push(format!(
