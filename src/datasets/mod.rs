@@ -6,5 +6,5 @@ mod on_off;
 mod resample;
 
 pub use map::MapDataset;
-pub use npred::{Evaluation, Evaluator, Exposure};
+pub use npred::{Evaluation, Evaluator, Exposure, Prepared};
 pub use on_off::{Dataset, DatasetRef, MapDatasetOnOff};

@@ -11,11 +11,16 @@ use crate::models::spatial::{self, SPATIAL_TAGS, TemplateSpatialModel};
 use crate::models::spectral::{
     self, CompoundSpectralModel, PowerLawNormSpectralModel, SPECTRAL_TAGS, TemplateSpectralModel,
 };
-use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+use crate::models::{
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+};
 use crate::units::Unit;
 
 /// Types of components that are read.
 const COMPONENT_TAGS: [&str; 2] = ["SkyModel", "FoVBackgroundModel"];
+
+/// Most values of a scan that a file may ask for.
+const MAX_SCAN: f64 = 1e6;
 
 /// Loads the map of a template by its file name.
 type Load<'a> = dyn Fn(&str) -> Result<Map> + 'a;
@@ -62,7 +67,9 @@ impl Models {
             }
             components.push(model);
         }
-        Ok(Self { components })
+        let mut models = Self { components };
+        models.resolve_links()?;
+        Ok(models)
     }
 
     /// From a YAML file. File names of templates are taken relative to the YAML's folder where they exist there, else as
@@ -318,9 +325,53 @@ fn parameter(entry: &Node, default: &Parameter, links: &mut Links) -> Result<Par
         max: or("max", default.max)?,
         frozen: entry.get("frozen").map_or(Ok(default.frozen), Node::bool)?,
         link,
+        prior: entry.get("prior").map(prior).transpose()?,
+        scan: scan(entry)?,
     };
     if let Some(label) = &parameter.link {
         links.insert(label.clone(), parameter.clone());
     }
     Ok(parameter)
+}
+
+/// `{type: GaussianPrior, parameters: [{name: mu, value: 2.0}, ...], weight: 1}`
+fn prior(node: &Node) -> Result<Prior> {
+    let tag = node.require("type")?.text()?;
+    let mut given = Vec::new();
+    if let Some(entries) = node.get("parameters") {
+        for entry in entries.list()? {
+            given.push((entry.require("name")?.text()?, entry.require("value")?.finite()?));
+        }
+    }
+    let prior = Prior::from_parameters(&tag, &given).map_err(|e| at_line(e, node))?;
+    if let Some((name, _)) = given.iter().find(|(name, _)| !prior.parameters().iter().any(|(n, _)| n == name)) {
+        return Err(node.error(format!("'{name}' is no parameter of a {tag}")));
+    }
+    let weight = node.get("weight").map_or(Ok(1.0), Node::finite)?;
+    if weight < 0.0 {
+        return Err(node.error(format!("the weight {weight} of a prior must not be negative")));
+    }
+    Ok(Prior { weight, ..prior })
+}
+
+fn scan(entry: &Node) -> Result<Scan> {
+    let default = Scan::default();
+    let values = match entry.get("scan_values") {
+        Some(list) => Some(list.list()?.iter().map(Node::finite).collect::<Result<Vec<f64>>>()?),
+        None => None,
+    };
+    let n_values = match entry.get("scan_n_values") {
+        Some(node) => match node.finite()? {
+            n if n >= 1.0 && n <= MAX_SCAN && n.fract() == 0.0 => n as usize,
+            n => return Err(node.error(format!("scan_n_values {n} is not a number from 1 to {MAX_SCAN}"))),
+        },
+        None => default.n_values,
+    };
+    Ok(Scan {
+        min: entry.get("scan_min").map(Node::finite).transpose()?,
+        max: entry.get("scan_max").map(Node::finite).transpose()?,
+        n_values,
+        n_sigma: entry.get("scan_n_sigma").map_or(Ok(default.n_sigma), Node::finite)?,
+        values,
+    })
 }

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::maps::Frame;
 use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
 use crate::models::spectral;
-use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+use crate::models::{
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+};
 use crate::units::Unit;
 
 impl Models {
@@ -26,6 +28,14 @@ impl Models {
     /// # Errors
     /// [`Error::Input`] for a template that has no file name.
     pub fn to_yaml(&self) -> Result<String> {
+        self.to_yaml_beside(None)
+    }
+
+    /// As [`Models::to_yaml`], with the name of the file beside it that holds the covariance.
+    ///
+    /// # Errors
+    /// As [`Models::to_yaml`].
+    pub fn to_yaml_beside(&self, covariance: Option<&str>) -> Result<String> {
         let mut out = Writer::default();
         if self.components.is_empty() {
             out.line(0, "components: []");
@@ -37,6 +47,9 @@ impl Models {
                 Model::Sky(model) => sky_model(&mut out, model)?,
                 Model::FoVBackground(model) => background(&mut out, model)?,
             }
+        }
+        if let Some(name) = covariance {
+            out.line(0, &format!("covariance: {}", text(name)));
         }
         out.line(0, "metadata:");
         out.line(1, concat!("creator: Pevatron ", env!("CARGO_PKG_VERSION")));
@@ -245,5 +258,42 @@ fn parameters(out: &mut Writer, level: usize, parameters: &[Parameter], defaults
         if let Some(link) = &p.link {
             out.line(level + 1, &format!("link: {}", text(link)));
         }
+        if let Some(prior) = &p.prior {
+            self::prior(out, level + 1, prior);
+        }
+        scan(out, level + 1, &p.scan);
+    }
+}
+
+fn prior(out: &mut Writer, level: usize, prior: &Prior) {
+    out.line(level, "prior:");
+    out.line(level + 1, &format!("type: {}", prior.tag()));
+    out.line(level + 1, "parameters:");
+    for (name, value) in prior.parameters() {
+        out.entry(level + 2, true, "name", name);
+        out.line(level + 2, &format!("value: {}", number(value)));
+        out.line(level + 2, "unit: ''");
+    }
+    out.line(level + 1, &format!("weight: {}", number(prior.weight)));
+}
+
+/// What differs from the usual scan. Gammapy reads these keys, but does not write them.
+fn scan(out: &mut Writer, level: usize, scan: &Scan) {
+    let default = Scan::default();
+    if let Some(min) = scan.min {
+        out.line(level, &format!("scan_min: {}", number(min)));
+    }
+    if let Some(max) = scan.max {
+        out.line(level, &format!("scan_max: {}", number(max)));
+    }
+    if scan.n_values != default.n_values {
+        out.line(level, &format!("scan_n_values: {}", scan.n_values));
+    }
+    if scan.n_sigma != default.n_sigma {
+        out.line(level, &format!("scan_n_sigma: {}", number(scan.n_sigma)));
+    }
+    if let Some(values) = &scan.values {
+        let list: Vec<String> = values.iter().map(|v| number(*v)).collect();
+        out.line(level, &format!("scan_values: [{}]", list.join(", ")));
     }
 }
