@@ -12,8 +12,6 @@ mod profile;
 mod source;
 mod term;
 
-#[cfg(test)]
-mod tests;
 
 pub use profile::{Contour, ErrorInterval, StatProfile};
 

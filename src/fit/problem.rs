@@ -97,7 +97,7 @@ impl<'a> Problem<'a> {
             let count = model.parameters().len();
             for index in 0..count {
                 if let Some(free) = free.iter().position(|f| f.places.contains(&(first + index))) {
-                    let is_shape = index >= model.spectral().parameters().len();
+                    let is_shape = model.parameters()[index].0.starts_with("spatial.");
                     places.push(Place { free, component, index, is_shape });
                 }
             }
@@ -183,12 +183,13 @@ impl<'a> Problem<'a> {
         Ok(total)
     }
 
-    /// Takes responses at the places where sources are now; true where one has moved out of reach of the old ones.
-    pub fn follow(&mut self, theta: &[f64]) -> Result<bool> {
+    /// Takes responses at the places where sources are now, of those that have moved out of reach of the old ones or, with
+    /// `all`, at all; true where one has.
+    pub fn follow(&mut self, theta: &[f64], all: bool) -> Result<bool> {
         let models = self.models_at(theta)?;
         let mut moved = false;
         for term in &mut self.terms {
-            moved |= term.follow(&models)?;
+            moved |= term.follow(&models, all)?;
         }
         Ok(moved)
     }
@@ -232,11 +233,25 @@ impl<'a> Problem<'a> {
         ((value - min).min(step).max(0.0), (max - value).min(step).max(0.0))
     }
 
+    /// True for a parameter of a source's shape or position.
+    pub fn is_shape(&self, free: usize) -> bool {
+        self.places.iter().any(|p| p.free == free && p.is_shape)
+    }
+
+    /// Lets the next derivatives by a position look across a pixel, over a kink.
+    pub fn widen(&mut self, free: usize) {
+        let pixel = self.terms.iter().map(|t| t.pixel_deg).fold(f64::INFINITY, f64::min);
+        let p = self.parameter(free);
+        if let (true, Ok(factor)) = (["lon_0", "lat_0"].contains(&p.name.as_str()), p.unit.factor_to_text("deg")) {
+            self.steps[free] = STEP_PIXELS * pixel / factor;
+        }
+    }
+
     /// Steps of derivatives become a part of the errors.
     fn learn_steps(&mut self, theta: &[f64], gauss: &Array2<f64>) {
         let pixel = self.terms.iter().map(|t| t.pixel_deg).fold(f64::INFINITY, f64::min);
         for k in 0..self.free.len() {
-            let is_shape = self.places.iter().any(|p| p.free == k && p.is_shape);
+            let is_shape = self.is_shape(k);
             let error = (2.0 / gauss[[k, k]]).sqrt();
             if !error.is_finite() || error == 0.0 {
                 continue;
@@ -290,10 +305,10 @@ fn curve(
     places: &[Place],
     reach: &[(f64, f64)],
     exact: bool,
-    of: impl Fn(&Model) -> Vec<f64>,
+    of: impl Fn(&Model) -> Result<Vec<f64>>,
 ) -> Result<Curve> {
-    let value = of(model);
-    let at = |moves: &[(usize, f64)]| -> Result<Vec<f64>> { Ok(of(&moved(model, moves)?)) };
+    let value = of(model)?;
+    let at = |moves: &[(usize, f64)]| -> Result<Vec<f64>> { of(&moved(model, moves)?) };
     let mut first = Vec::new();
     let mut second = Vec::new();
     let combine = |a: &[f64], b: &[f64], f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
@@ -386,11 +401,10 @@ fn term_local(
     let mut kept: Vec<Kept> = Vec::new();
     let mut background: Option<(Vec<Place>, Curve)> = None;
 
-    let edges = term.edges_true_tev()?;
     if let Some(place) = term.background {
         let model = &models.components[place];
         let (spectral, _) = of_component(place);
-        let factors = curve(model, &spectral, reach, exact, |m| term.background_factors(m))?;
+        let factors = curve(model, &spectral, reach, exact, |m| Ok(term.background_factors(m)))?;
         for (p, slope) in spectral.iter().zip(&factors.first) {
             if let Some(block) = term.background_block(slope) {
                 put(&mut blocks, p.free, block);
@@ -404,7 +418,7 @@ fn term_local(
             control.check()?;
             let model = &models.components[source.component];
             let (spectral, shapes) = of_component(source.component);
-            let fluxes = curve(model, &spectral, reach, exact, |m| m.spectral().integral_bins(&edges))?;
+            let fluxes = curve(model, &spectral, reach, exact, |m| evaluator.flux(sky(m)?))?;
             let exposed = source.exposed(sky(model)?, &evaluator, control)?;
             let signal = source.fold(&exposed, &fluxes.value, &evaluator, control)?;
             add(&mut total, &signal, 1.0);

@@ -71,10 +71,10 @@ impl<'a> Bottom<'a> {
         problem.check(control)?;
         let start = problem.start();
         let minimum = minimize(fit, &mut problem, &start, &[], control)?;
-        if let Some(why) = minimum.problem {
+        if let Some(why) = &minimum.problem {
             return Err(Error::input("models", format!("there is no minimum to begin with: {why}")));
         }
-        let errors = errors(&mut problem, &minimum.theta, control)?;
+        let errors = errors(&mut problem, &minimum, control)?;
         Ok(Self { problem, theta: minimum.theta, stat: minimum.stat, covariance: errors.covariance })
     }
 

@@ -44,6 +44,12 @@ impl Source {
         Self { component, prepared, start: model.clone(), shapes: Vec::new() }
     }
 
+    /// True where a model does not lie where the responses were taken.
+    pub fn is_moved(&self, model: &SkyModel) -> bool {
+        let shape = |m: &SkyModel| m.spatial.as_ref().map(|s| values(s.parameters()));
+        shape(&self.start) != shape(model)
+    }
+
     /// True where a model has left the place, or outgrown the cutout, that the responses were taken for.
     pub fn is_left_by(&self, model: &SkyModel) -> bool {
         let (Some(old), Some(new)) = (&self.start.spatial, &model.spatial) else { return false };

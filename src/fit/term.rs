@@ -121,6 +121,7 @@ impl<'a> Term<'a> {
                             energy: common.energy_axis()?,
                             psf: common.psf.as_ref(),
                             edisp: common.edisp.as_ref(),
+                            gti: common.gti.as_ref(),
                             mask: None,
                             backend,
                         });
@@ -142,13 +143,15 @@ impl<'a> Term<'a> {
         Ok(prepared.map(|p| Source::new(place, model, p)))
     }
 
-    /// Takes responses anew for sources that have left their place; true where one had.
-    pub fn follow(&mut self, models: &Models) -> Result<bool> {
+    /// Takes responses anew for sources that have left their place (with `all`, that have moved at all); true where one
+    /// had.
+    pub fn follow(&mut self, models: &Models, all: bool) -> Result<bool> {
         let mut moved = false;
         for i in 0..self.sources.len() {
             let place = self.sources[i].component;
             let Model::Sky(model) = &models.components[place] else { continue };
-            if self.sources[i].is_left_by(model)
+            let source = &self.sources[i];
+            if (source.is_left_by(model) || all && source.is_moved(model))
                 && let Some(source) = self.source(place, model)?
             {
                 self.sources[i] = source;
@@ -161,11 +164,6 @@ impl<'a> Term<'a> {
     /// The evaluator of the sources, and the sources.
     pub fn evaluator_and_sources(&mut self) -> Option<(Evaluator<'a>, &mut Vec<Source>)> {
         self.evaluator.clone().map(|e| (e, &mut self.sources))
-    }
-
-    /// True energies' edges in TeV; empty without sources.
-    pub fn edges_true_tev(&self) -> Result<Vec<f64>> {
-        self.evaluator.as_ref().map_or(Ok(Vec::new()), |e| e.energy_true.edges_tev())
     }
 
     /// By energy, what the background model makes of the background.
@@ -205,13 +203,12 @@ impl<'a> Term<'a> {
     /// Predicted counts: background and sources (with off counts: sources alone).
     pub fn npred(&mut self, models: &Models, control: &Control) -> Result<Array3<f64>> {
         let mut total = self.npred_background(models);
-        let edges = self.edges_true_tev()?;
         if let Some((evaluator, sources)) = self.evaluator_and_sources() {
             for source in sources {
                 control.check()?;
                 let Model::Sky(model) = &models.components[source.component] else { continue };
                 let exposed = source.exposed(model, &evaluator, control)?;
-                let flux = model.spectral.integral_bins(&edges);
+                let flux = evaluator.flux(model)?;
                 add(&mut total, &source.fold(&exposed, &flux, &evaluator, control)?, 1.0);
             }
         }

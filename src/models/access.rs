@@ -29,7 +29,7 @@ fn spectral_names(model: &dyn SpectralModel, prefix: &str, names: &mut Vec<Strin
 }
 
 impl Model {
-    /// Parameters with their names within the model (`spectral.index`), in Gammapy's order: spectrum, then shape.
+    /// Parameters with their names within the model (`spectral.index`), in Gammapy's order: spectrum, shape, time.
     pub fn parameters(&self) -> Vec<(String, &Parameter)> {
         let mut names = Vec::new();
         spectral_names(self.spectral().as_ref(), "spectral.", &mut names);
@@ -39,6 +39,12 @@ impl Model {
         {
             names.extend(spatial.parameters().iter().map(|p| format!("spatial.{}", p.name)));
             parameters.extend(spatial.parameters());
+        }
+        if let Self::Sky(sky) = self
+            && let Some(temporal) = &sky.temporal
+        {
+            names.extend(temporal.parameters().iter().map(|p| format!("temporal.{}", p.name)));
+            parameters.extend(temporal.parameters());
         }
         names.into_iter().zip(parameters).collect()
     }
@@ -66,8 +72,14 @@ impl Model {
             Self::Sky(sky) => {
                 let mut sky = sky.clone();
                 sky.spectral = spectral;
+                let mut rest = rest;
                 if let Some(spatial) = &mut sky.spatial {
-                    *spatial = spatial.with_parameters(rest)?;
+                    let (own, others) = rest.split_at(spatial.parameters().len());
+                    *spatial = spatial.with_parameters(own)?;
+                    rest = others;
+                }
+                if let Some(temporal) = &mut sky.temporal {
+                    *temporal = temporal.with_parameters(rest)?;
                 }
                 Self::Sky(sky)
             }

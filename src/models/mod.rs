@@ -9,6 +9,7 @@ mod prior;
 mod sky;
 pub mod spatial;
 pub mod spectral;
+pub mod temporal;
 
 pub use access::FreeParameter;
 pub use background::FoVBackgroundModel;
@@ -18,3 +19,4 @@ pub use prior::{Prior, PriorDensity};
 pub use sky::{Model, Models, SkyModel};
 pub use spatial::SpatialModel;
 pub use spectral::SpectralModel;
+pub use temporal::TemporalModel;

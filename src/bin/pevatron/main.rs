@@ -49,6 +49,7 @@ fn main() -> ExitCode {
             Command::Tsmap(args) => commands::tsmap::run(args, &control),
             Command::Excess(args) => commands::excess::run(args, &control),
             Command::Npred(args) => commands::npred::run(args, &control),
+            Command::Fit(args) => commands::fit::run(args, &control),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args),
             Command::FluxPoints(args) => commands::flux_points::run(args),

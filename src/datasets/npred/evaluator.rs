@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
 use crate::maps::{CutoutOrigin, MapAxis, WcsGeom};
-use crate::models::{SkyModel, SpatialModel};
+use crate::models::{SkyModel, SpatialModel, temporal};
+use crate::time::Gti;
 
 /// Margin around a model's evaluation radius in degrees (Gammapy's `CUTOUT_MARGIN`).
 const CUTOUT_MARGIN_DEG: f64 = 0.1;
@@ -41,6 +42,8 @@ pub struct Evaluator<'a> {
     pub psf: Option<&'a PsfMap>,
     /// Energy dispersion; `None`: perfect.
     pub edisp: Option<&'a EDisp>,
+    /// Good time intervals, over which a source's variation is averaged.
+    pub gti: Option<&'a Gti>,
     /// Pixels that count, `[y, x]`: a model whose cutout holds none contributes nothing.
     pub mask: Option<ArrayView2<'a, bool>>,
     /// Convolution and energy dispersion are done here.
@@ -92,7 +95,7 @@ impl Evaluator<'_> {
             Some(kernel) if !psf_in_reco => self.convolve(share, kernel.data.view(), control)?,
             _ => share,
         };
-        let flux = model.spectral.integral_bins(&self.energy_true.edges_tev()?);
+        let flux = self.flux(model)?;
         let counts_true = self.expose(&share, &flux, &geom, origin)?;
         let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: matrix.view() };
         let npred = self.backend.engine().apply_edisp(&job, control)?;
@@ -149,6 +152,23 @@ impl Evaluator<'_> {
             None => (self.geom.clone(), CutoutOrigin { y0: 0, x0: 0 }),
         };
         Ok(Some(Prepared { geom, origin, matrix, psf }))
+    }
+
+    /// The flux in each true-energy bin, cm-2 s-1: the integral of the spectrum, times the mean of the variation with time
+    /// over the good time intervals.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a variation with time where the dataset has no time intervals.
+    pub fn flux(&self, model: &SkyModel) -> Result<Vec<f64>> {
+        let mut flux = model.spectral.integral_bins(&self.energy_true.edges_tev()?);
+        if let Some(temporal) = &model.temporal {
+            let Some(gti) = self.gti else {
+                return Err(Error::input(&model.name, "it varies with time, but the dataset has no good time intervals"));
+            };
+            let mean = temporal::mean(temporal.as_ref(), gti)?;
+            flux.iter_mut().for_each(|f| *f *= mean);
+        }
+        Ok(flux)
     }
 
     /// True where the PSF is applied after the energy dispersion.

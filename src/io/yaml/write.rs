@@ -5,9 +5,9 @@ use std::fmt::Write;
 use crate::error::{Error, Result};
 use crate::maps::Frame;
 use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
-use crate::models::spectral;
+use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel, temporal,
 };
 use crate::units::Unit;
 
@@ -152,6 +152,28 @@ fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
         out.line(1, "spatial:");
         spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
     }
+    if let Some(temporal) = &model.temporal {
+        out.line(1, "temporal:");
+        temporal_model(out, temporal.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    Ok(())
+}
+
+fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
+    out.line(2, &format!("type: {}", model.tag()));
+    let defaults = temporal::from_parameters(model.tag(), &[], "utc");
+    let defaults = defaults.as_ref().map_or(model.parameters(), |m| m.parameters());
+    parameters(out, 2, model.parameters(), defaults);
+    out.line(2, &format!("scale: {}", text(model.scale())));
+    if let Some(light_curve) = model.as_light_curve() {
+        let Some(filename) = light_curve.filename() else {
+            return Err(Error::input("temporal", "the table of the light curve has no file name")
+                .with_help("write the table and give its name by with_filename"));
+        };
+        out.line(2, &format!("filename: {}", text(filename)));
+        out.line(2, "format: table");
+        out.line(2, "unit: ''");
+    }
     Ok(())
 }
 
@@ -190,11 +212,41 @@ fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
         return;
     }
     let defaults = spectral::from_parameters(model.tag(), &[]);
-    parameters(out, level, model.parameters(), defaults.as_ref().map_or(&[], |m| m.parameters()));
+    let absorption = EblAbsorptionNormSpectralModel::default_parameters();
+    let defaults = match &defaults {
+        Ok(model) => model.parameters(),
+        Err(_) if model.as_absorption().is_some() => &absorption,
+        Err(_) => &[],
+    };
+    parameters(out, level, model.parameters(), defaults);
     if let Some(template) = model.as_template() {
         table(out, level, "energy", template.energies());
         table(out, level, "values", template.values());
     }
+    if let Some(piecewise) = model.as_piecewise() {
+        table(out, level, "energy", piecewise.energies());
+        out.line(level, if piecewise.is_log() { "interp: log" } else { "interp: lin" });
+    }
+    if let Some(absorption) = model.as_absorption() {
+        absorption_table(out, level, absorption);
+    }
+}
+
+fn absorption_table(out: &mut Writer, level: usize, model: &EblAbsorptionNormSpectralModel) {
+    if let Some(filename) = model.filename() {
+        out.line(level, &format!("filename: {}", text(filename)));
+        return;
+    }
+    let absorption = model.table();
+    table(out, level, "energy", absorption.energies());
+    table(out, level, "param", (absorption.redshifts(), &Unit::dimensionless()));
+    out.line(level, "values:");
+    out.line(level + 1, "data:");
+    for row in absorption.values().outer_iter() {
+        let row: Vec<String> = row.iter().map(|v| number(*v)).collect();
+        out.line(level + 1, &format!("- [{}]", row.join(", ")));
+    }
+    out.line(level + 1, "unit: ''");
 }
 
 fn table(out: &mut Writer, level: usize, key: &str, (values, of): (&[f64], &Unit)) {

@@ -5,6 +5,7 @@ pub mod convert;
 pub mod demo;
 pub mod devices;
 pub mod excess;
+pub mod fit;
 pub mod flux_points;
 pub mod info;
 pub mod npred;
