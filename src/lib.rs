@@ -25,6 +25,7 @@ pub mod flux;
 
 pub mod datasets;
 
+pub mod fit;
 #[cfg(feature = "yaml")]
 pub mod io;
 #[cfg(feature = "plot")]

@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["irf", "models"],
     &["flux"],
     &["datasets"],
-    &["simulate", "io", "plot"],
+    &["fit", "simulate", "io", "plot"],
     &["estimators"],
     &["bench"],
     &["lib", "low_level", "prelude"],

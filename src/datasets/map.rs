@@ -149,6 +149,7 @@ impl MapDataset {
             energy,
             psf: self.psf.as_ref(),
             edisp: self.edisp.as_ref(),
+            gti: self.gti.as_ref(),
             mask: mask.as_ref().map(|m| m.view()),
             backend,
         };

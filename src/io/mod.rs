@@ -1,6 +1,7 @@
 //! Files: FITS maps, datasets and flux maps, model YAML; written beside their target and renamed.
 
 mod atomic;
+mod covariance;
 mod ecsv;
 #[cfg(feature = "fits-system")]
 pub mod fits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::background::FoVBackgroundModel;
 use super::spatial::SpatialModel;
 use super::spectral::SpectralModel;
+use super::temporal::TemporalModel;
 
 /// A source: spectrum times shape.
 ///
@@ -27,6 +28,8 @@ pub struct SkyModel {
     pub spectral: Arc<dyn SpectralModel>,
     /// Shape; `None`: a spectrum alone.
     pub spatial: Option<Arc<dyn SpatialModel>>,
+    /// Variation with time; `None`: constant.
+    pub temporal: Option<Arc<dyn TemporalModel>>,
     /// Datasets it applies to; `None`: all.
     pub datasets_names: Option<Vec<String>>,
 }
@@ -34,7 +37,7 @@ pub struct SkyModel {
 impl SkyModel {
     /// A source that applies to all datasets.
     pub fn new(name: &str, spectral: Arc<dyn SpectralModel>, spatial: Option<Arc<dyn SpatialModel>>) -> Self {
-        Self { name: name.to_string(), spectral, spatial, datasets_names: None }
+        Self { name: name.to_string(), spectral, spatial, temporal: None, datasets_names: None }
     }
 }
 

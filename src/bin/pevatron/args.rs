@@ -39,6 +39,9 @@ pub enum Command {
     /// Predicted counts of models
     #[command(args_override_self = true, after_help = NPRED_EXAMPLE)]
     Npred(NpredArgs),
+    /// Fits models to datasets
+    #[command(args_override_self = true, after_help = FIT_EXAMPLE)]
+    Fit(FitArgs),
     /// What a file is and holds
     #[command(args_override_self = true, after_help = "Example: pevatron info dataset.fits.gz flux.fits")]
     Info(InfoArgs),
@@ -100,6 +103,10 @@ const COMBINE_EXAMPLE: &str = "Example: pevatron combine 2023.fits 2024.fits -o 
 const ASMOOTH_EXAMPLE: &str = "Example: pevatron asmooth dataset.fits.gz -o smooth.fits --scales 0.05deg,0.1deg,0.2deg \
      --threshold 3 --energy-edges 1TeV,10TeV";
 const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
+const FIT_EXAMPLE: &str = "Example: pevatron fit run1.fits run2.fits --models models.yaml -o fitted.yaml --confidence \
+     crab.spectral.index\n\nAll free parameters are fitted to all datasets together: Cash where the background is known, W \
+     with off counts, plus the priors. The covariance is written beside the models, as fitted_covariance.dat. A fit that \
+     does not reach a minimum says so in a warning and in the JSON; its file is written all the same.";
 const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevatron bench --json > before.json; pevatron \
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
      one, or with --compare a slower one, ends with exit code 1.";
@@ -581,6 +588,38 @@ pub struct NpredArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FitArgs {
+    /// Datasets, as MapDataset.write makes them
+    #[arg(required = true, value_name = "DATASET")]
+    pub datasets: Vec<PathBuf>,
+    /// Models (YAML)
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: PathBuf,
+    /// Fitted models to write (YAML); their covariance goes beside them
+    #[arg(long, short, value_name = "FITTED.yaml")]
+    pub output: PathBuf,
+    /// Replace existing outputs
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Asymmetric errors of a parameter by its full name; may be given several times
+    #[arg(long, value_name = "MODEL.spectral.NAME")]
+    pub confidence: Vec<String>,
+    /// Size of asymmetric errors in sigma
+    #[arg(long, default_value_t = 1.0, value_name = "NUMBER")]
+    pub sigma: f64,
+    /// Most steps of a minimisation
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub max_iterations: usize,
+    /// A minimum is reached where the statistic can sink by no more than this
+    #[arg(long, default_value_t = 1e-6, value_name = "NUMBER")]
+    pub tolerance: f64,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct InfoArgs {
     /// Datasets, flux maps, maps or models
     #[arg(required = true, value_name = "FILE")]
@@ -813,6 +852,7 @@ impl Cli {
             Command::Combine(a) => Some(&a.common),
             Command::Asmooth(a) => Some(&a.common),
             Command::Npred(a) => Some(&a.common),
+            Command::Fit(a) => Some(&a.common),
             Command::Info(a) => Some(&a.common),
             Command::Plot(a) => Some(&a.common),
             Command::FluxPoints(a) => Some(&a.common),

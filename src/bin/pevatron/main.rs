@@ -53,6 +53,7 @@ fn main() -> ExitCode {
             Command::Combine(args) => commands::combine::run(args, &control),
             Command::Asmooth(args) => commands::asmooth::run(args, &control),
             Command::Npred(args) => commands::npred::run(args, &control),
+            Command::Fit(args) => commands::fit::run(args, &control),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args),
             Command::FluxPoints(args) => commands::flux_points::run(args),

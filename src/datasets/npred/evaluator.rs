@@ -1,6 +1,6 @@
 //! One source model through the responses of a dataset.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 
 use super::shape::flux_share;
 use crate::compute::Backend;
@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
 use crate::maps::{CutoutOrigin, MapAxis, WcsGeom};
-use crate::models::SkyModel;
+use crate::models::{SkyModel, SpatialModel, temporal};
+use crate::time::Gti;
 
 /// Margin around a model's evaluation radius in degrees (Gammapy's `CUTOUT_MARGIN`).
 const CUTOUT_MARGIN_DEG: f64 = 0.1;
@@ -41,6 +42,8 @@ pub struct Evaluator<'a> {
     pub psf: Option<&'a PsfMap>,
     /// Energy dispersion; `None`: perfect.
     pub edisp: Option<&'a EDisp>,
+    /// Good time intervals, over which a source's variation is averaged.
+    pub gti: Option<&'a Gti>,
     /// Pixels that count, `[y, x]`: a model whose cutout holds none contributes nothing.
     pub mask: Option<ArrayView2<'a, bool>>,
     /// Convolution and energy dispersion are done here.
@@ -58,16 +61,58 @@ pub struct Evaluation {
     pub npred: Array3<f64>,
 }
 
+/// What does not depend on a model's parameters while it stays where it is.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Image geometry of the cutout.
+    pub geom: WcsGeom,
+    /// Where it lies in the evaluator's geometry.
+    pub origin: CutoutOrigin,
+    /// Energy dispersion `[energy_true, energy]`.
+    pub matrix: Array2<f64>,
+    /// PSF kernel; `None`: perfect.
+    pub psf: Option<PsfKernel>,
+}
+
+fn spatial_of(model: &SkyModel) -> Result<&dyn SpatialModel> {
+    model.spatial.as_deref().ok_or_else(|| {
+        Error::input(&model.name, "a model without a spatial part cannot be put on a map")
+            .with_help("add a spatial model, e.g. PointSpatialModel")
+    })
+}
+
 impl Evaluator<'_> {
     /// Predicted counts of a model; `None` where it lies too far outside to contribute.
     ///
     /// # Errors
     /// [`Error::Input`] for responses that do not fit, or what the backend reports.
     pub fn evaluate(&self, model: &SkyModel, control: &Control) -> Result<Option<Evaluation>> {
-        let Some(spatial) = model.spatial.as_deref() else {
-            return Err(Error::input(&model.name, "a model without a spatial part cannot be put on a map")
-                .with_help("add a spatial model, e.g. PointSpatialModel"));
+        let Some(Prepared { geom, origin, matrix, psf }) = self.prepare(model, self.mask)? else { return Ok(None) };
+        let spatial = spatial_of(model)?;
+        let psf_in_reco = self.psf_in_reco();
+        let share = flux_share(spatial, &geom, &self.energy_true.center_tev()?)?;
+        let share = match &psf {
+            Some(kernel) if !psf_in_reco => self.convolve(share, kernel.data.view(), control)?,
+            _ => share,
         };
+        let flux = self.flux(model)?;
+        let counts_true = self.expose(&share, &flux, &geom, origin)?;
+        let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: matrix.view() };
+        let npred = self.backend.engine().apply_edisp(&job, control)?;
+        let npred = match &psf {
+            Some(kernel) if psf_in_reco => self.convolve(npred, kernel.data.view(), control)?,
+            _ => npred,
+        };
+        Ok(Some(Evaluation { geom, origin, npred }))
+    }
+
+    /// The responses at a model's position and the cutout that its flux reaches; `None` where it lies too far outside to
+    /// contribute to the pixels of `mask` (`[y, x]`). A fit takes them for all values of the model's parameters, so that the statistic has no jumps.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a model without a shape or responses that do not fit.
+    pub fn prepare(&self, model: &SkyModel, mask: Option<ArrayView2<'_, bool>>) -> Result<Option<Prepared>> {
+        let spatial = spatial_of(model)?;
         // A model without a position (a constant) takes each response at the centre of that response's own map, as in
         // Gammapy; the centres of two maps of one dataset need not be the same.
         let position = spatial.position();
@@ -81,10 +126,9 @@ impl Evaluator<'_> {
                 format!("{} true energies where the exposure has {}", matrix.dim().0, self.energy_true.nbin()),
             ));
         }
-        let psf_in_reco = self.psf.is_some_and(PsfMap::is_in_reco_energy);
         let psf = match self.psf {
             Some(psf) => {
-                let axis = if psf_in_reco { self.energy } else { self.energy_true };
+                let axis = if self.psf_in_reco() { self.energy } else { self.energy_true };
                 Some(psf.kernel_at(position, &self.geom, axis)?)
             }
             None => None,
@@ -98,7 +142,7 @@ impl Evaluator<'_> {
                 let Ok((touched, at)) = self.geom.cutout(position, (reach, reach), false) else {
                     return Ok(None);
                 };
-                if let Some(mask) = self.mask
+                if let Some(mask) = mask
                     && !mask.slice(s![at.y0..at.y0 + touched.ny(), at.x0..at.x0 + touched.nx()]).iter().any(|m| *m)
                 {
                     return Ok(None);
@@ -107,21 +151,67 @@ impl Evaluator<'_> {
             }
             None => (self.geom.clone(), CutoutOrigin { y0: 0, x0: 0 }),
         };
+        Ok(Some(Prepared { geom, origin, matrix, psf }))
+    }
 
-        let share = flux_share(spatial, &geom, &self.energy_true.center_tev()?)?;
-        let share = match &psf {
-            Some(kernel) if !psf_in_reco => self.convolve(share, kernel.data.view(), control)?,
+    /// The flux in each true-energy bin, cm-2 s-1: the integral of the spectrum, times the mean of the variation with time
+    /// over the good time intervals.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a variation with time where the dataset has no time intervals.
+    pub fn flux(&self, model: &SkyModel) -> Result<Vec<f64>> {
+        let mut flux = model.spectral.integral_bins(&self.energy_true.edges_tev()?);
+        if let Some(temporal) = &model.temporal {
+            let Some(gti) = self.gti else {
+                return Err(Error::input(
+                    &model.name,
+                    "it varies with time, but the dataset has no good time intervals",
+                ));
+            };
+            let mean = temporal::mean(temporal.as_ref(), gti)?;
+            flux.iter_mut().for_each(|f| *f *= mean);
+        }
+        Ok(flux)
+    }
+
+    /// True where the PSF is applied after the energy dispersion.
+    pub fn psf_in_reco(&self) -> bool {
+        self.psf.is_some_and(PsfMap::is_in_reco_energy)
+    }
+
+    /// Counts per unit of flux in each true-energy bin, `[energy_true, y, x]` on the cutout: the model's share of the flux
+    /// (after the PSF, unless that is applied last) times the exposure.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    pub fn exposed_share(&self, model: &SkyModel, prepared: &Prepared, control: &Control) -> Result<Array3<f64>> {
+        let share = flux_share(spatial_of(model)?, &prepared.geom, &self.energy_true.center_tev()?)?;
+        let share = match &prepared.psf {
+            Some(kernel) if !self.psf_in_reco() => self.convolve(share, kernel.data.view(), control)?,
             _ => share,
         };
-        let flux = model.spectral.integral_bins(&self.energy_true.edges_tev()?);
-        let counts_true = self.expose(&share, &flux, &geom, origin)?;
-        let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: matrix.view() };
-        let npred = self.backend.engine().apply_edisp(&job, control)?;
-        let npred = match &psf {
-            Some(kernel) if psf_in_reco => self.convolve(npred, kernel.data.view(), control)?,
-            _ => npred,
-        };
-        Ok(Some(Evaluation { geom, origin, npred }))
+        self.expose(&share, &vec![1.0; self.energy_true.nbin()], &prepared.geom, prepared.origin)
+    }
+
+    /// Convolves counts in reconstructed energy with the PSF where that is applied last; `transposed` with the PSF turned
+    /// by 180 degrees, which takes derivatives back.
+    ///
+    /// # Errors
+    /// What the backend reports.
+    pub fn apply_last_psf(
+        &self,
+        npred: Array3<f64>,
+        prepared: &Prepared,
+        transposed: bool,
+        control: &Control,
+    ) -> Result<Array3<f64>> {
+        match &prepared.psf {
+            Some(kernel) if self.psf_in_reco() => {
+                let step = if transposed { -1 } else { 1 };
+                self.convolve(npred, kernel.data.slice(s![.., ..;step, ..;step]), control)
+            }
+            _ => Ok(npred),
+        }
     }
 
     /// `[energy_true, y, x]`: share × flux × exposure.

@@ -13,4 +13,4 @@
 mod evaluator;
 mod shape;
 
-pub use evaluator::{Evaluation, Evaluator, Exposure};
+pub use evaluator::{Evaluation, Evaluator, Exposure, Prepared};

@@ -61,6 +61,7 @@ pub(super) fn estimate_kernel(
         energy: dataset.energy_axis()?,
         psf: dataset.psf.as_ref(),
         edisp: dataset.edisp.as_ref(),
+        gti: None,
         mask: None,
         backend,
     };

@@ -4,21 +4,43 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ndarray::Array2;
+
 use super::node::{Node, Value};
 use crate::error::{Error, Place, Result};
 use crate::maps::{Frame, Map};
 use crate::models::spatial::{self, SPATIAL_TAGS, TemplateSpatialModel};
 use crate::models::spectral::{
-    self, CompoundSpectralModel, PowerLawNormSpectralModel, SPECTRAL_TAGS, TemplateSpectralModel,
+    self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
+    PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateSpectralModel,
 };
-use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
+use crate::models::{
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
+};
 use crate::units::Unit;
 
 /// Types of components that are read.
 const COMPONENT_TAGS: [&str; 2] = ["SkyModel", "FoVBackgroundModel"];
 
-/// Loads the map of a template by its file name.
-type Load<'a> = dyn Fn(&str) -> Result<Map> + 'a;
+/// Most values of a scan that a file may ask for.
+const MAX_SCAN: f64 = 1e6;
+
+/// Loads what a model names by its file.
+pub(in crate::io) struct Load<'a> {
+    /// The map of a template.
+    pub map: &'a (dyn Fn(&str) -> Result<Map> + 'a),
+    /// The table of an absorption.
+    pub absorption: &'a (dyn Fn(&str) -> Result<AbsorptionTable> + 'a),
+    /// The table of a light curve.
+    pub light_curve: &'a (dyn Fn(&str) -> Result<LightCurveTemplateTemporalModel> + 'a),
+}
+
+/// Where there is no reader for tables.
+fn no_tables<T>(name: &str) -> Result<T> {
+    Err(Error::unsupported(format!("the table '{name}' of a model cannot be read here"))
+        .with_help("read the models with Models::read"))
+}
 
 /// Parameters that share a link, by its label: the first one counts for all, as in Gammapy.
 type Links = HashMap<String, Parameter>;
@@ -49,9 +71,14 @@ impl Models {
     ///
     /// # Errors
     /// [`Error::Input`] with the line for anything that is no YAML or no model, with the known types for an unknown one;
-    /// [`Error::Unsupported`] for a temporal model, a spatial model of the background, or IRFs that are switched off; what
+    /// [`Error::Unsupported`] for a spatial model of the background, or IRFs that are switched off; what
     /// `load` returns.
-    pub fn from_yaml(text: &str, load: &Load) -> Result<Self> {
+    pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
+        Self::from_yaml_with(text, &Load { map: load, absorption: &no_tables, light_curve: &no_tables })
+    }
+
+    /// As [`Models::from_yaml`], with all kinds of files.
+    pub(in crate::io) fn from_yaml_with(text: &str, load: &Load) -> Result<Self> {
         let root = Node::parse(text)?;
         let mut links = Links::new();
         let mut components: Vec<Model> = Vec::new();
@@ -62,7 +89,9 @@ impl Models {
             }
             components.push(model);
         }
-        Ok(Self { components })
+        let mut models = Self { components };
+        models.resolve_links()?;
+        Ok(models)
     }
 
     /// From a YAML file. File names of templates are taken relative to the YAML's folder where they exist there, else as
@@ -72,14 +101,29 @@ impl Models {
     /// As [`Models::from_yaml`], with the file's name, also where there is no file; [`Error::Io`] where it cannot be
     /// read.
     pub fn read_with(path: impl AsRef<Path>, load: &dyn Fn(&Path) -> Result<Map>) -> Result<Self> {
-        let path = path.as_ref();
+        let none = |path: &Path| no_tables(&path.display().to_string());
+        Self::read_files(path.as_ref(), load, &none, &|path: &Path| no_tables(&path.display().to_string()))
+    }
+
+    /// As [`Models::read_with`], with all kinds of files.
+    pub(in crate::io) fn read_files(
+        path: &Path,
+        map: &dyn Fn(&Path) -> Result<Map>,
+        absorption: &dyn Fn(&Path) -> Result<AbsorptionTable>,
+        light_curve: &dyn Fn(&Path) -> Result<LightCurveTemplateTemporalModel>,
+    ) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
             std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),
             _ => Error::io(path, e),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::from_yaml(&text, &|name| load(&resolve(folder, name)?)).map_err(|e| e.at(&Place::file(path)))
+        let load = Load {
+            map: &|name| map(&resolve(folder, name)?),
+            absorption: &|name| absorption(&resolve(folder, name)?),
+            light_curve: &|name| light_curve(&resolve(folder, name)?),
+        };
+        Self::from_yaml_with(&text, &load).map_err(|e| e.at(&Place::file(path)))
     }
 }
 
@@ -116,7 +160,7 @@ fn component(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     let place = Place::item_only(format!("component '{label}'"));
     let model = match tag.text()?.as_str() {
         "SkyModel" => sky_model(node, load, links),
-        "FoVBackgroundModel" => background(node, name, links),
+        "FoVBackgroundModel" => background(node, name, load, links),
         other => Err(unknown(tag, other, "component", &COMPONENT_TAGS)),
     };
     model.map_err(|e| in_component(e, &place))
@@ -139,13 +183,6 @@ fn unknown(node: &Node, tag: &str, kind: &str, known: &[&str]) -> Error {
 
 fn sky_model(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     let name = node.require("name")?.text()?;
-    if let Some(temporal) = node.get("temporal") {
-        let tag = temporal.require("type")?.text()?;
-        if !["ConstantTemporalModel", "const"].contains(&tag.as_str()) {
-            return Err(Error::unsupported(format!("model '{name}': the temporal model '{tag}'"))
-                .with_help("only sources that are constant in time can be used"));
-        }
-    }
     if let Some(apply) = node.get("apply_irf") {
         for irf in ["exposure", "psf", "edisp"] {
             if apply.get(irf).map(Node::bool).transpose()? == Some(false) {
@@ -153,13 +190,42 @@ fn sky_model(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
             }
         }
     }
-    let spectral = spectral_model(node.require("spectral")?, links)?;
+    let spectral = spectral_model(node.require("spectral")?, load, links)?;
     let spatial = node.get("spatial").map(|n| spatial_model(n, load, links)).transpose()?;
     let datasets_names = node.get("datasets_names").map(Node::texts).transpose()?;
-    Ok(Model::Sky(SkyModel { name, spectral, spatial, datasets_names }))
+    let temporal = node.get("temporal").map(|n| temporal_model(n, load, links)).transpose()?;
+    Ok(Model::Sky(SkyModel { name, spectral, spatial, temporal, datasets_names }))
 }
 
-fn background(node: &Node, name: Option<String>, links: &mut Links) -> Result<Model> {
+fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn TemporalModel>> {
+    let tag_node = node.require("type")?;
+    let tag = tag_node.text()?;
+    if [LightCurveTemplateTemporalModel::TAG, "template"].contains(&tag.as_str()) {
+        let filename = node.require("filename")?.text()?;
+        if let Some(format) = node.get("format").map(Node::text).transpose()?
+            && format != "table"
+        {
+            return Err(Error::unsupported(format!("a light curve in the format '{format}'"))
+                .with_help("only tables of TIME and NORM can be used"));
+        }
+        let model = (load.light_curve)(&filename)?.with_filename(filename);
+        let given = parameters(node, model.parameters(), links)?;
+        // The reference stands in the table; Gammapy does not look at that of the YAML either.
+        let same = given.iter().all(|p| model.parameters().iter().any(|own| (own.value - p.value).abs() < 1e-6));
+        if !same {
+            return Err(node.error("t_ref is not the reference time of the table"));
+        }
+        return Ok(Arc::new(model));
+    }
+    let scale = node.get("scale").map_or(Ok("utc".to_string()), Node::text)?;
+    let known: Vec<&str> = TEMPORAL_TAGS.iter().map(|t| t.0).chain([LightCurveTemplateTemporalModel::TAG]).collect();
+    let defaults =
+        temporal::from_parameters(&tag, &[], "utc").map_err(|_| unknown(tag_node, &tag, "temporal", &known))?;
+    let given = parameters(node, defaults.parameters(), links)?;
+    temporal::from_parameters(&tag, &given, &scale).map_err(|e| at_line(e, node))
+}
+
+fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links) -> Result<Model> {
     let datasets_names = node.require("datasets_names")?.texts()?;
     let Some(first) = datasets_names.first() else {
         return Err(node.error("datasets_names is empty"));
@@ -170,7 +236,7 @@ fn background(node: &Node, name: Option<String>, links: &mut Links) -> Result<Mo
         return Err(Error::unsupported(format!("background model '{name}': the spatial model '{tag}'")));
     }
     let spectral = match node.get("spectral") {
-        Some(spectral) => spectral_model(spectral, links)?,
+        Some(spectral) => spectral_model(spectral, load, links)?,
         // Gammapy 0.18 had the parameters in the model itself.
         None => {
             let given = parameters(node, PowerLawNormSpectralModel::default().parameters(), links)?;
@@ -183,7 +249,7 @@ fn background(node: &Node, name: Option<String>, links: &mut Links) -> Result<Mo
     Ok(Model::FoVBackground(FoVBackgroundModel { name, spectral, datasets_names }))
 }
 
-fn spectral_model(node: &Node, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
+fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
     let tag_node = node.require("type")?;
     let tag = tag_node.text()?;
     match tag.as_str() {
@@ -194,24 +260,71 @@ fn spectral_model(node: &Node, links: &mut Links) -> Result<Arc<dyn SpectralMode
             Ok(Arc::new(model.map_err(|e| at_line(e, node))?))
         }
         CompoundSpectralModel::TAG | "compound" => {
-            let first = spectral_model(node.require("model1")?, links)?;
-            let second = spectral_model(node.require("model2")?, links)?;
+            let first = spectral_model(node.require("model1")?, load, links)?;
+            let second = spectral_model(node.require("model2")?, load, links)?;
             let operator = node.require("operator")?;
             let operator = operator.text()?.parse().map_err(|e| at_line(e, operator))?;
             Ok(Arc::new(CompoundSpectralModel::new(first, second, operator)))
         }
+        PiecewiseNormSpectralModel::TAG | "piecewise-norm" => piecewise(node, links),
+        EblAbsorptionNormSpectralModel::TAG | "ebl-norm" => absorption(node, load, links),
         _ => {
-            let known: Vec<&str> = SPECTRAL_TAGS
-                .iter()
-                .map(|t| t.0)
-                .chain([TemplateSpectralModel::TAG, CompoundSpectralModel::TAG])
-                .collect();
+            let known: Vec<&str> = SPECTRAL_TAGS.iter().map(|t| t.0).chain(TABLE_TAGS).collect();
             let defaults =
                 spectral::from_parameters(&tag, &[]).map_err(|_| unknown(tag_node, &tag, "spectral", &known))?;
             let given = parameters(node, defaults.parameters(), links)?;
             spectral::from_parameters(&tag, &given).map_err(|e| at_line(e, node))
         }
     }
+}
+
+fn piecewise(node: &Node, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
+    let (energies, unit) = table(node.require("energy")?)?;
+    let is_log = match node.get("interp").map(Node::text).transpose()?.as_deref() {
+        None | Some("log") => true,
+        Some("lin") => false,
+        Some(other) => return Err(node.error(format!("interp '{other}' is neither log nor lin"))),
+    };
+    let mut norms: Vec<Parameter> =
+        (0..energies.len()).map(|i| Parameter::new(&format!("norm_{i}"), 1.0, Unit::dimensionless())).collect();
+    for given in parameters(node, &norms.clone(), links)? {
+        if let Some(norm) = norms.iter_mut().find(|n| n.name == given.name) {
+            *norm = given;
+        }
+    }
+    let model = PiecewiseNormSpectralModel::with_nodes(energies, unit, &norms, is_log);
+    Ok(Arc::new(model.map_err(|e| at_line(e, node))?))
+}
+
+fn absorption(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
+    let given = parameters(node, &EblAbsorptionNormSpectralModel::default_parameters(), links)?;
+    let filename = node.get("filename").map(Node::text).transpose()?;
+    let absorption = match &filename {
+        Some(name) => (load.absorption)(name)?,
+        None => {
+            let (energies, unit) = table(node.require("energy")?)?;
+            let (redshifts, _) = table(node.require("param")?)?;
+            let rows = node.require("values")?.require("data")?.list()?;
+            let mut values = Vec::new();
+            for row in rows {
+                let row = row.list()?.iter().map(Node::finite).collect::<Result<Vec<f64>>>()?;
+                if row.len() != energies.len() {
+                    let problem = format!("{} values in a row where there are {} energies", row.len(), energies.len());
+                    return Err(node.error(problem));
+                }
+                values.extend(row);
+            }
+            let values = Array2::from_shape_vec((rows.len(), energies.len()), values)
+                .map_err(|e| node.error(format!("values: {e}")))?;
+            AbsorptionTable::new(redshifts, energies, unit, values, false).map_err(|e| at_line(e, node))?
+        }
+    };
+    let model = EblAbsorptionNormSpectralModel::from_parameters(Arc::new(absorption), &given);
+    let model = model.map_err(|e| at_line(e, node))?;
+    Ok(match filename {
+        Some(name) => Arc::new(model.with_filename(name)),
+        None => Arc::new(model),
+    })
 }
 
 /// `{data: [...], unit: ...}`
@@ -262,7 +375,7 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
 fn template(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpatialModel>> {
     let filename = node.require("filename")?.text()?;
     let normalize = node.get("normalize").map(Node::bool).transpose()?.unwrap_or(true);
-    let model = TemplateSpatialModel::new(Arc::new(load(&filename)?), normalize).map_err(|e| at_line(e, node))?;
+    let model = TemplateSpatialModel::new(Arc::new((load.map)(&filename)?), normalize).map_err(|e| at_line(e, node))?;
     let given = parameters(node, &TemplateSpatialModel::default_parameters(), links)?;
     let model = model.with_filename(filename).at_parameters(&given).map_err(|e| at_line(e, node))?;
     Ok(Arc::new(model))
@@ -318,9 +431,53 @@ fn parameter(entry: &Node, default: &Parameter, links: &mut Links) -> Result<Par
         max: or("max", default.max)?,
         frozen: entry.get("frozen").map_or(Ok(default.frozen), Node::bool)?,
         link,
+        prior: entry.get("prior").map(prior).transpose()?,
+        scan: scan(entry)?,
     };
     if let Some(label) = &parameter.link {
         links.insert(label.clone(), parameter.clone());
     }
     Ok(parameter)
+}
+
+/// `{type: GaussianPrior, parameters: [{name: mu, value: 2.0}, ...], weight: 1}`
+fn prior(node: &Node) -> Result<Prior> {
+    let tag = node.require("type")?.text()?;
+    let mut given = Vec::new();
+    if let Some(entries) = node.get("parameters") {
+        for entry in entries.list()? {
+            given.push((entry.require("name")?.text()?, entry.require("value")?.finite()?));
+        }
+    }
+    let prior = Prior::from_parameters(&tag, &given).map_err(|e| at_line(e, node))?;
+    if let Some((name, _)) = given.iter().find(|(name, _)| !prior.parameters().iter().any(|(n, _)| n == name)) {
+        return Err(node.error(format!("'{name}' is no parameter of a {tag}")));
+    }
+    let weight = node.get("weight").map_or(Ok(1.0), Node::finite)?;
+    if weight < 0.0 {
+        return Err(node.error(format!("the weight {weight} of a prior must not be negative")));
+    }
+    Ok(Prior { weight, ..prior })
+}
+
+fn scan(entry: &Node) -> Result<Scan> {
+    let default = Scan::default();
+    let values = match entry.get("scan_values") {
+        Some(list) => Some(list.list()?.iter().map(Node::finite).collect::<Result<Vec<f64>>>()?),
+        None => None,
+    };
+    let n_values = match entry.get("scan_n_values") {
+        Some(node) => match node.finite()? {
+            n if n >= 1.0 && n <= MAX_SCAN && n.fract() == 0.0 => n as usize,
+            n => return Err(node.error(format!("scan_n_values {n} is not a number from 1 to {MAX_SCAN}"))),
+        },
+        None => default.n_values,
+    };
+    Ok(Scan {
+        min: entry.get("scan_min").map(Node::finite).transpose()?,
+        max: entry.get("scan_max").map(Node::finite).transpose()?,
+        n_values,
+        n_sigma: entry.get("scan_n_sigma").map_or(Ok(default.n_sigma), Node::finite)?,
+        values,
+    })
 }

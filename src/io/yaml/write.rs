@@ -5,8 +5,11 @@ use std::fmt::Write;
 use crate::error::{Error, Result};
 use crate::maps::Frame;
 use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
-use crate::models::spectral;
-use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
+use crate::models::{
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
+    temporal,
+};
 use crate::units::Unit;
 
 impl Models {
@@ -26,6 +29,14 @@ impl Models {
     /// # Errors
     /// [`Error::Input`] for a template that has no file name.
     pub fn to_yaml(&self) -> Result<String> {
+        self.to_yaml_beside(None)
+    }
+
+    /// As [`Models::to_yaml`], with the name of the file beside it that holds the covariance.
+    ///
+    /// # Errors
+    /// As [`Models::to_yaml`].
+    pub fn to_yaml_beside(&self, covariance: Option<&str>) -> Result<String> {
         let mut out = Writer::default();
         if self.components.is_empty() {
             out.line(0, "components: []");
@@ -37,6 +48,9 @@ impl Models {
                 Model::Sky(model) => sky_model(&mut out, model)?,
                 Model::FoVBackground(model) => background(&mut out, model)?,
             }
+        }
+        if let Some(name) = covariance {
+            out.line(0, &format!("covariance: {}", text(name)));
         }
         out.line(0, "metadata:");
         out.line(1, concat!("creator: Pevatron ", env!("CARGO_PKG_VERSION")));
@@ -139,6 +153,28 @@ fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
         out.line(1, "spatial:");
         spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
     }
+    if let Some(temporal) = &model.temporal {
+        out.line(1, "temporal:");
+        temporal_model(out, temporal.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    Ok(())
+}
+
+fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
+    out.line(2, &format!("type: {}", model.tag()));
+    let defaults = temporal::from_parameters(model.tag(), &[], "utc");
+    let defaults = defaults.as_ref().map_or(model.parameters(), |m| m.parameters());
+    parameters(out, 2, model.parameters(), defaults);
+    out.line(2, &format!("scale: {}", text(model.scale())));
+    if let Some(light_curve) = model.as_light_curve() {
+        let Some(filename) = light_curve.filename() else {
+            return Err(Error::input("temporal", "the table of the light curve has no file name")
+                .with_help("write the table and give its name by with_filename"));
+        };
+        out.line(2, &format!("filename: {}", text(filename)));
+        out.line(2, "format: table");
+        out.line(2, "unit: ''");
+    }
     Ok(())
 }
 
@@ -177,11 +213,41 @@ fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
         return;
     }
     let defaults = spectral::from_parameters(model.tag(), &[]);
-    parameters(out, level, model.parameters(), defaults.as_ref().map_or(&[], |m| m.parameters()));
+    let absorption = EblAbsorptionNormSpectralModel::default_parameters();
+    let defaults = match &defaults {
+        Ok(model) => model.parameters(),
+        Err(_) if model.as_absorption().is_some() => &absorption,
+        Err(_) => &[],
+    };
+    parameters(out, level, model.parameters(), defaults);
     if let Some(template) = model.as_template() {
         table(out, level, "energy", template.energies());
         table(out, level, "values", template.values());
     }
+    if let Some(piecewise) = model.as_piecewise() {
+        table(out, level, "energy", piecewise.energies());
+        out.line(level, if piecewise.is_log() { "interp: log" } else { "interp: lin" });
+    }
+    if let Some(absorption) = model.as_absorption() {
+        absorption_table(out, level, absorption);
+    }
+}
+
+fn absorption_table(out: &mut Writer, level: usize, model: &EblAbsorptionNormSpectralModel) {
+    if let Some(filename) = model.filename() {
+        out.line(level, &format!("filename: {}", text(filename)));
+        return;
+    }
+    let absorption = model.table();
+    table(out, level, "energy", absorption.energies());
+    table(out, level, "param", (absorption.redshifts(), &Unit::dimensionless()));
+    out.line(level, "values:");
+    out.line(level + 1, "data:");
+    for row in absorption.values().outer_iter() {
+        let row: Vec<String> = row.iter().map(|v| number(*v)).collect();
+        out.line(level + 1, &format!("- [{}]", row.join(", ")));
+    }
+    out.line(level + 1, "unit: ''");
 }
 
 fn table(out: &mut Writer, level: usize, key: &str, (values, of): (&[f64], &Unit)) {
@@ -245,5 +311,42 @@ fn parameters(out: &mut Writer, level: usize, parameters: &[Parameter], defaults
         if let Some(link) = &p.link {
             out.line(level + 1, &format!("link: {}", text(link)));
         }
+        if let Some(prior) = &p.prior {
+            self::prior(out, level + 1, prior);
+        }
+        scan(out, level + 1, &p.scan);
+    }
+}
+
+fn prior(out: &mut Writer, level: usize, prior: &Prior) {
+    out.line(level, "prior:");
+    out.line(level + 1, &format!("type: {}", prior.tag()));
+    out.line(level + 1, "parameters:");
+    for (name, value) in prior.parameters() {
+        out.entry(level + 2, true, "name", name);
+        out.line(level + 2, &format!("value: {}", number(value)));
+        out.line(level + 2, "unit: ''");
+    }
+    out.line(level + 1, &format!("weight: {}", number(prior.weight)));
+}
+
+/// What differs from the usual scan. Gammapy reads these keys, but does not write them.
+fn scan(out: &mut Writer, level: usize, scan: &Scan) {
+    let default = Scan::default();
+    if let Some(min) = scan.min {
+        out.line(level, &format!("scan_min: {}", number(min)));
+    }
+    if let Some(max) = scan.max {
+        out.line(level, &format!("scan_max: {}", number(max)));
+    }
+    if scan.n_values != default.n_values {
+        out.line(level, &format!("scan_n_values: {}", scan.n_values));
+    }
+    if scan.n_sigma != default.n_sigma {
+        out.line(level, &format!("scan_n_sigma: {}", number(scan.n_sigma)));
+    }
+    if let Some(values) = &scan.values {
+        let list: Vec<String> = values.iter().map(|v| number(*v)).collect();
+        out.line(level, &format!("scan_values: [{}]", list.join(", ")));
     }
 }

@@ -13,10 +13,12 @@ use crate::error::Result;
 mod broken_power_law;
 mod compound;
 mod constant;
+mod ebl_absorption;
 mod exp_cutoff_3fgl;
 mod exp_cutoff_power_law;
 mod integrate;
 mod log_parabola;
+mod piecewise_norm;
 mod power_law;
 mod power_law2;
 mod power_law_norm;
@@ -30,13 +32,15 @@ mod template;
 pub use broken_power_law::BrokenPowerLawSpectralModel;
 pub use compound::{CompoundOperator, CompoundSpectralModel};
 pub use constant::ConstantSpectralModel;
+pub use ebl_absorption::{AbsorptionTable, EblAbsorptionNormSpectralModel};
 pub use exp_cutoff_3fgl::ExpCutoffPowerLaw3FGLSpectralModel;
 pub use exp_cutoff_power_law::{ExpCutoffPowerLawNormSpectralModel, ExpCutoffPowerLawSpectralModel};
 pub use log_parabola::{LogParabolaNormSpectralModel, LogParabolaSpectralModel};
+pub use piecewise_norm::PiecewiseNormSpectralModel;
 pub use power_law::PowerLawSpectralModel;
 pub use power_law_norm::PowerLawNormSpectralModel;
 pub use power_law2::PowerLaw2SpectralModel;
-pub use registry::{SPECTRAL_TAGS, from_parameters};
+pub use registry::{SPECTRAL_TAGS, TABLE_TAGS, from_parameters};
 pub use smooth_broken_power_law::SmoothBrokenPowerLawSpectralModel;
 pub use super_exp_cutoff_3fgl::SuperExpCutoffPowerLaw3FGLSpectralModel;
 pub use super_exp_cutoff_4fgl::SuperExpCutoffPowerLaw4FGLSpectralModel;
@@ -97,6 +101,16 @@ pub trait SpectralModel: Debug + Send + Sync {
 
     /// The table of a [`TemplateSpectralModel`], `None` for other models.
     fn as_template(&self) -> Option<&TemplateSpectralModel> {
+        None
+    }
+
+    /// The energies of a [`PiecewiseNormSpectralModel`], `None` for other models.
+    fn as_piecewise(&self) -> Option<&PiecewiseNormSpectralModel> {
+        None
+    }
+
+    /// The table of an [`EblAbsorptionNormSpectralModel`], `None` for other models.
+    fn as_absorption(&self) -> Option<&EblAbsorptionNormSpectralModel> {
         None
     }
 

@@ -27,16 +27,23 @@ macro_rules! registry {
                 _ => {
                     let known: Vec<&str> = SPECTRAL_TAGS.iter().map(|t| t.0).collect();
                     Err(Error::input(tag, "is not a spectral model that can be used here").with_help(format!(
-                        "known are {}, {}, {}",
+                        "known are {}, {}",
                         known.join(", "),
-                        TemplateSpectralModel::TAG,
-                        CompoundSpectralModel::TAG
+                        TABLE_TAGS.join(", ")
                     )))
                 }
             }
         }
     };
 }
+
+/// Type names of the models that need more than parameters.
+pub const TABLE_TAGS: [&str; 4] = [
+    TemplateSpectralModel::TAG,
+    CompoundSpectralModel::TAG,
+    PiecewiseNormSpectralModel::TAG,
+    EblAbsorptionNormSpectralModel::TAG,
+];
 
 registry! {
     PowerLawSpectralModel, "pl";

@@ -8,6 +8,7 @@ pub mod cutout;
 pub mod demo;
 pub mod devices;
 pub mod excess;
+pub mod fit;
 pub mod flux_points;
 pub mod info;
 pub mod npred;

@@ -1,0 +1,284 @@
+//! A dataset in the likelihood: its bins, its background, and the sources that reach it.
+
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
+
+use super::bins::{self, Bin};
+use super::source::{Block, Source, add};
+use crate::compute::Backend;
+use crate::control::Control;
+use crate::datasets::{DatasetRef, Evaluator, Exposure};
+use crate::error::{Error, Result};
+use crate::models::{Model, Models};
+
+/// What is known of the background.
+enum Kind {
+    /// It is predicted: the cube, before the background model.
+    Cash { background: Arc<Array3<f64>> },
+    /// It was measured off the source.
+    W { off: Array3<f64>, alpha: Array3<f64> },
+}
+
+/// −2 ln L of a dataset, and by bin its derivatives by the predicted counts; masked bins have none.
+pub(super) struct Derivatives {
+    pub stat: f64,
+    pub slope: Array3<f64>,
+    pub curvature: Array3<f64>,
+}
+
+/// One dataset.
+pub(super) struct Term<'a> {
+    pub name: String,
+    counts: Array3<f64>,
+    mask: Option<Array3<bool>>,
+    /// Pixels with an unmasked bin.
+    mask_image: Option<Array2<bool>>,
+    kind: Kind,
+    /// Centres of the reconstructed energies in TeV.
+    energies: Vec<f64>,
+    /// Place of its background model.
+    pub background: Option<usize>,
+    pub sources: Vec<Source>,
+    evaluator: Option<Evaluator<'a>>,
+    /// Larger side of a pixel.
+    pub pixel_deg: f64,
+}
+
+impl<'a> Term<'a> {
+    pub fn new(dataset: DatasetRef<'a>, models: &Models, backend: &'a Backend) -> Result<Self> {
+        let common = dataset.common();
+        let counts = common.require_counts()?.to_cube_f64();
+        let dim = counts.dim();
+        let same = |name: &str, found: (usize, usize, usize)| {
+            let problem = format!("dataset '{}': its shape is {found:?} where the counts have {dim:?}", common.name);
+            if found == dim { Ok(()) } else { Err(Error::input(name, problem)) }
+        };
+        let kind = match dataset {
+            DatasetRef::Map(dataset) => {
+                let background = match &dataset.background {
+                    Some(map) => map.to_cube_f64(),
+                    None => Array3::zeros(dim),
+                };
+                same("background", background.dim())?;
+                Kind::Cash { background: Arc::new(background) }
+            }
+            DatasetRef::OnOff(dataset) => {
+                let (off, alpha) = (dataset.require_counts_off()?.to_cube_f64(), dataset.alpha()?.into_cube_f64());
+                same("counts_off", off.dim())?;
+                same("acceptance", alpha.dim())?;
+                Kind::W { off, alpha }
+            }
+        };
+        let mask = common.mask()?;
+        let geom = common.geom()?;
+        let (sx, sy) = geom.pixel_scales_deg();
+        let mut term = Self {
+            name: common.name.clone(),
+            mask_image: mask.as_ref().map(|m| m.any_plane()),
+            mask: mask.as_ref().map(|m| m.cube().to_owned()),
+            energies: common.energy_axis()?.center_tev()?,
+            background: None,
+            sources: Vec::new(),
+            evaluator: None,
+            pixel_deg: sx.max(sy),
+            counts,
+            kind,
+        };
+        if let Some(mask) = &term.mask {
+            same("mask", mask.dim())?;
+        }
+        for (place, model) in models.components.iter().enumerate().filter(|(_, m)| m.applies_to(&common.name)) {
+            match model {
+                Model::FoVBackground(background) => {
+                    if let Some(first) = term.background {
+                        let first = models.components[first].name();
+                        return Err(Error::input(
+                            &background.name,
+                            format!("dataset '{}' has a background model already, '{first}'", common.name),
+                        ));
+                    }
+                    if matches!(term.kind, Kind::W { .. }) {
+                        return Err(Error::input(
+                            &background.name,
+                            format!("dataset '{}' has off counts in place of a predicted background", common.name),
+                        ));
+                    }
+                    term.background = Some(place);
+                }
+                Model::Sky(source) => {
+                    if term.evaluator.is_none() {
+                        let exposure = common.require_exposure()?;
+                        let image = exposure.wcs_geom()?.to_image();
+                        if !image.same_image(geom) {
+                            return Err(Error::input("exposure", "its pixels are not those of the counts"));
+                        }
+                        term.evaluator = Some(Evaluator {
+                            geom: image,
+                            exposure: Exposure::Cube(exposure.cube(), exposure.unit().factor_to_text("cm2 s")?),
+                            energy_true: exposure.geom().axis("energy_true")?,
+                            energy: common.energy_axis()?,
+                            psf: common.psf.as_ref(),
+                            edisp: common.edisp.as_ref(),
+                            gti: common.gti.as_ref(),
+                            mask: None,
+                            backend,
+                        });
+                    }
+                    if let Some(source) = term.source(place, source)? {
+                        term.sources.push(source);
+                    }
+                }
+            }
+        }
+        Ok(term)
+    }
+
+    /// A source with its responses; `None` where it does not reach a bin that counts.
+    fn source(&self, place: usize, model: &crate::models::SkyModel) -> Result<Option<Source>> {
+        let Some(evaluator) = &self.evaluator else { return Ok(None) };
+        let mask = self.mask_image.as_ref().map(|m| m.view());
+        let prepared = evaluator.prepare(model, mask)?;
+        Ok(prepared.map(|p| Source::new(place, model, p)))
+    }
+
+    /// Takes responses anew for sources that have left their place (with `all`, that have moved at all); true where one
+    /// had.
+    pub fn follow(&mut self, models: &Models, all: bool) -> Result<bool> {
+        let mut moved = false;
+        for i in 0..self.sources.len() {
+            let place = self.sources[i].component;
+            let Model::Sky(model) = &models.components[place] else { continue };
+            let source = &self.sources[i];
+            if (source.is_left_by(model) || all && source.is_moved(model))
+                && let Some(source) = self.source(place, model)?
+            {
+                self.sources[i] = source;
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The evaluator of the sources, and the sources.
+    pub fn evaluator_and_sources(&mut self) -> Option<(Evaluator<'a>, &mut Vec<Source>)> {
+        self.evaluator.clone().map(|e| (e, &mut self.sources))
+    }
+
+    /// By energy, what the background model makes of the background.
+    pub fn background_factors(&self, model: &Model) -> Vec<f64> {
+        self.energies.iter().map(|e| model.spectral().evaluate(*e)).collect()
+    }
+
+    /// The background times factors by energy, over the whole dataset.
+    pub fn background_block(&self, factors: &[f64]) -> Option<Block> {
+        let Kind::Cash { background } = &self.kind else { return None };
+        let mut cube = background.as_ref().clone();
+        for (mut plane, factor) in cube.outer_iter_mut().zip(factors) {
+            plane *= *factor;
+        }
+        Some(Block { y0: 0, x0: 0, data: Arc::new(cube) })
+    }
+
+    /// By energy, the sum of slope × background.
+    pub fn background_sums(&self, slope: &Array3<f64>) -> Vec<f64> {
+        let Kind::Cash { background } = &self.kind else { return Vec::new() };
+        let planes = slope.outer_iter().zip(background.outer_iter());
+        planes.map(|(a, b)| a.iter().zip(b.iter()).map(|(x, y)| if *x == 0.0 { 0.0 } else { x * y }).sum()).collect()
+    }
+
+    /// Predicted background (with off counts: none, it follows the signal).
+    pub fn npred_background(&self, models: &Models) -> Array3<f64> {
+        let factors = match self.background {
+            Some(place) => self.background_factors(&models.components[place]),
+            None => vec![1.0; self.energies.len()],
+        };
+        match self.background_block(&factors) {
+            Some(block) => Arc::unwrap_or_clone(block.data),
+            None => Array3::zeros(self.counts.dim()),
+        }
+    }
+
+    /// Predicted counts: background and sources (with off counts: sources alone).
+    pub fn npred(&mut self, models: &Models, control: &Control) -> Result<Array3<f64>> {
+        let mut total = self.npred_background(models);
+        if let Some((evaluator, sources)) = self.evaluator_and_sources() {
+            for source in sources {
+                control.check()?;
+                let Model::Sky(model) = &models.components[source.component] else { continue };
+                let exposed = source.exposed(model, &evaluator, control)?;
+                let flux = evaluator.flux(model)?;
+                add(&mut total, &source.fold(&exposed, &flux, &evaluator, control)?, 1.0);
+            }
+        }
+        Ok(total)
+    }
+
+    fn bin(&self, index: (usize, usize, usize), npred: f64) -> Bin {
+        let n = self.counts[index];
+        match &self.kind {
+            Kind::Cash { .. } => bins::cash(n, npred),
+            Kind::W { off, alpha } => bins::w(n, off[index], alpha[index], npred),
+        }
+    }
+
+    fn counts_in(&self, index: (usize, usize, usize)) -> bool {
+        self.mask.as_ref().is_none_or(|m| m[index])
+    }
+
+    /// −2 ln L: rows are summed first, then the rows' sums, so the order never varies.
+    pub fn stat(&self, npred: &Array3<f64>) -> f64 {
+        let (planes, ny, nx) = npred.dim();
+        let rows: Vec<f64> = (0..planes * ny)
+            .into_par_iter()
+            .map(|row| {
+                let (e, y) = (row / ny, row % ny);
+                let bins = (0..nx).map(|x| (e, y, x)).filter(|i| self.counts_in(*i));
+                bins.map(|i| self.bin(i, npred[i]).stat).sum()
+            })
+            .collect();
+        rows.iter().sum()
+    }
+
+    /// −2 ln L and its derivatives.
+    pub fn derivatives(&self, npred: &Array3<f64>) -> Derivatives {
+        let mut slope = Array3::zeros(npred.dim());
+        let mut curvature = Array3::zeros(npred.dim());
+        slope.axis_iter_mut(Axis(0)).into_par_iter().zip(curvature.axis_iter_mut(Axis(0))).enumerate().for_each(
+            |(e, (mut slope, mut curvature))| {
+                for ((y, x), s) in slope.indexed_iter_mut() {
+                    if self.counts_in((e, y, x)) {
+                        let bin = self.bin((e, y, x), npred[[e, y, x]]);
+                        *s = bin.slope;
+                        curvature[[y, x]] = bin.curvature;
+                    }
+                }
+            },
+        );
+        Derivatives { stat: self.stat(npred), slope, curvature }
+    }
+
+    /// Refuses bins that count but cannot be predicted or were not measured.
+    pub fn check(&self, npred: &Array3<f64>) -> Result<()> {
+        let bad =
+            |values: &Array3<f64>| values.indexed_iter().filter(|(i, v)| self.counts_in(*i) && !v.is_finite()).count();
+        let negative = self.counts.indexed_iter().filter(|(i, v)| self.counts_in(*i) && **v < 0.0).count();
+        for (item, number, what) in [
+            ("npred", bad(npred), "have no finite predicted counts"),
+            ("counts", bad(&self.counts), "have no finite counts"),
+            ("counts", negative, "have negative counts"),
+        ] {
+            if number > 0 {
+                let problem = format!("dataset '{}': {number} unmasked bins {what}", self.name);
+                return Err(Error::input(item, problem).with_help("mask them in mask_safe or mask_fit"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of bins that count.
+    pub fn bins(&self) -> usize {
+        self.mask.as_ref().map_or(self.counts.len(), |m| m.iter().filter(|v| **v).count())
+    }
+}

@@ -1,0 +1,42 @@
+//! Temporal models by Gammapy's type names.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::error::Error;
+
+macro_rules! registry {
+    ($($model:ident, $short:literal;)*) => {
+        /// Type names and short names of all models that have parameters alone (a light curve needs its table).
+        pub const TEMPORAL_TAGS: &[(&str, &str)] = &[$(($model::TAG, $short),)*];
+
+        /// A model by its type name (or Gammapy's short name, e.g. `"gauss"`) from parameters in any order; missing ones
+        /// have Gammapy's defaults.
+        ///
+        /// # Errors
+        /// [`Error::Input`] for an unknown name, with the known ones, and for parameters that the model cannot have.
+        pub fn from_parameters(tag: &str, parameters: &[Parameter], scale: &str) -> Result<Arc<dyn TemporalModel>> {
+            match tag {
+                $($model::TAG | $short => Ok(Arc::new($model::from_parameters(parameters, scale)?)),)*
+                _ => {
+                    let known: Vec<&str> = TEMPORAL_TAGS.iter().map(|t| t.0).collect();
+                    Err(Error::input(tag, "is not a temporal model that can be used here").with_help(format!(
+                        "known are {}, {}",
+                        known.join(", "),
+                        LightCurveTemplateTemporalModel::TAG
+                    )))
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    ConstantTemporalModel, "const";
+    LinearTemporalModel, "linear";
+    ExpDecayTemporalModel, "exp-decay";
+    GaussianTemporalModel, "gauss";
+    GeneralizedGaussianTemporalModel, "gengauss";
+    PowerLawTemporalModel, "powerlaw";
+    SineTemporalModel, "sinus";
+}

@@ -1,0 +1,359 @@
+//! Fits: injected values come back, errors are those of the likelihood, links, priors and bounds hold, intervals are where
+//! the statistic says.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
+
+use std::sync::Arc;
+
+use ndarray::Array3;
+use pevatron::compute::{Backend, BackendChoice, BackendOptions};
+use pevatron::datasets::{DatasetRef, MapDataset, MapDatasetOnOff};
+use pevatron::fit::{Fit, FitResult};
+use pevatron::irf::PsfMap;
+use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, SkyPosition, WcsGeom};
+use pevatron::models::spatial::{GaussianSpatialModel, PointSpatialModel};
+use pevatron::models::spectral::{LogParabolaSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel};
+use pevatron::models::{FoVBackgroundModel, Model, Models, Prior, PriorDensity, Scan, SkyModel};
+use pevatron::simulate::fake_counts;
+use pevatron::{Control, ErrorKind};
+
+const CENTER: (f64, f64) = (30.0, 10.0);
+
+/// Background and responses of a small field; no counts.
+fn field(name: &str) -> MapDataset {
+    let center = SkyPosition { lon_deg: CENTER.0, lat_deg: CENTER.1, frame: Frame::Galactic };
+    let energy = MapAxis::energy_bounds(1.0, 30.0, 4, "energy").unwrap();
+    let energy_true = MapAxis::energy_bounds(0.8, 40.0, 7, "energy_true").unwrap();
+    let image = WcsGeom::create(center, 41, 35, (0.05, 0.05), "CAR", Vec::new()).unwrap();
+    let geom = |axis: &MapAxis| Arc::new(Geom::Wcs(image.with_axes(vec![axis.clone()])));
+    let exposure = Array3::from_shape_fn((7, 35, 41), |(e, y, x)| 1e14 * (1.0 + e as f64 + 0.01 * (x + y) as f64));
+    let background =
+        Array3::from_shape_fn((4, 35, 41), |(e, y, _)| 0.6 * (1.0 + 0.01 * y as f64) / (1.0 + 2.0 * e as f64));
+    let rad = (0..=60).map(|i| 0.01 * f64::from(i)).collect();
+    let rad = MapAxis::from_edges("rad", "deg".parse().unwrap(), rad, AxisInterp::Lin).unwrap();
+    MapDataset {
+        name: name.into(),
+        background: Some(Map::from_cube(geom(&energy), Default::default(), background).unwrap()),
+        exposure: Some(Map::from_cube(geom(&energy_true), "cm2 s".parse().unwrap(), exposure).unwrap()),
+        psf: Some(PsfMap::from_gauss(rad, energy_true, |e| 0.08 * e.powf(-0.2)).unwrap()),
+        ..MapDataset::default()
+    }
+}
+
+/// The field with random counts of models.
+fn observed(name: &str, models: &Models, seed: u64) -> MapDataset {
+    let mut dataset = MapDataset { models: models.clone(), ..field(name) };
+    let npred = dataset.npred(&Backend::reference(), &Control::new()).unwrap();
+    dataset.counts = Some(fake_counts(&npred, seed).unwrap());
+    dataset
+}
+
+fn background(dataset: &str, tilt: f64, norm: f64) -> Model {
+    let mut parameters = PowerLawNormSpectralModel::new(tilt, norm, 1.0).parameters().to_vec();
+    parameters[0].frozen = false;
+    Model::FoVBackground(FoVBackgroundModel {
+        name: format!("{dataset}-bkg"),
+        spectral: Arc::new(PowerLawNormSpectralModel::from_parameters(&parameters).unwrap()),
+        datasets_names: vec![dataset.to_string()],
+    })
+}
+
+use pevatron::models::SpectralModel;
+
+fn point(name: &str, index: f64, amplitude: f64, (lon, lat): (f64, f64)) -> Model {
+    let spatial = PointSpatialModel::new(CENTER.0 + lon, CENTER.1 + lat, Frame::Galactic);
+    let spectral = PowerLawSpectralModel::new(index, amplitude, 1.0);
+    Model::Sky(SkyModel::new(name, Arc::new(spectral), Some(Arc::new(spatial))))
+}
+
+fn gauss(name: &str, alpha: f64, amplitude: f64, sigma: f64) -> Model {
+    let spatial = GaussianSpatialModel::new(CENTER.0, CENTER.1, sigma, 0.0, 0.0, Frame::Galactic);
+    let spectral = LogParabolaSpectralModel::new(amplitude, 2.0, alpha, 0.2);
+    Model::Sky(SkyModel::new(name, Arc::new(spectral), Some(Arc::new(spatial))))
+}
+
+fn models(components: Vec<Model>) -> Models {
+    Models { components }
+}
+
+fn run(datasets: &[&MapDataset], models: &Models) -> FitResult {
+    let lent: Vec<DatasetRef<'_>> = datasets.iter().map(|d| DatasetRef::from(*d)).collect();
+    let result = Fit::default().run(&lent, models, &Backend::reference(), &Control::new()).unwrap();
+    assert!(result.success, "{}", result.message);
+    result
+}
+
+fn stat(datasets: &[&MapDataset], models: &Models) -> f64 {
+    let lent: Vec<DatasetRef<'_>> = datasets.iter().map(|d| DatasetRef::from(*d)).collect();
+    Fit::default().stat(&lent, models, &Backend::reference(), &Control::new()).unwrap()
+}
+
+/// Deviations of all free parameters from their true values, in errors.
+fn pulls(result: &FitResult, truth: &Models) -> Vec<(String, f64)> {
+    let pull = |name: String| {
+        let (found, wanted) = (result.models.parameter(&name).unwrap(), truth.parameter(&name).unwrap());
+        let pull = (found.value - wanted.value) / found.error;
+        (name, pull)
+    };
+    result.models.free_parameters().into_iter().map(|f| pull(f.name)).collect()
+}
+
+#[test]
+fn injected_values_come_back() {
+    let truth =
+        models(vec![gauss("ext", 2.3, 2e-12, 0.15), point("pt", 2.0, 3e-12, (0.5, -0.3)), background("a", 0.1, 1.1)]);
+    let start =
+        models(vec![gauss("ext", 2.0, 8e-12, 0.2), point("pt", 2.5, 1e-12, (0.52, -0.28)), background("a", 0.0, 1.0)]);
+    let dataset = observed("a", &truth, 7);
+    let result = run(&[&dataset], &start);
+    for (name, pull) in pulls(&result, &truth) {
+        assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
+    }
+    assert_eq!(result.models.free_parameters().len(), 12);
+    assert!(
+        (result.stat - stat(&[&dataset], &result.models)).abs() < 0.02,
+        "the statistic is that of the fitted models"
+    );
+    assert!(result.stat < stat(&[&dataset], &truth));
+}
+
+/// The inverse of the covariance is half of the second derivatives of the statistic, taken here by brute force.
+#[test]
+fn errors_are_those_of_the_likelihood() {
+    let truth = models(vec![gauss("ext", 2.3, 4e-12, 0.15), background("a", 0.1, 1.1)]);
+    let dataset = observed("a", &truth, 11);
+    let result = run(&[&dataset], &truth);
+    let free: Vec<(String, f64, f64)> = result
+        .models
+        .free_parameters()
+        .iter()
+        .map(|f| result.models.parameter(&f.name).map(|p| (f.name.clone(), p.value, p.error)).unwrap())
+        .collect();
+    let at = |moves: &[(usize, f64)]| {
+        let mut models = result.models.clone();
+        for (k, by) in moves {
+            let (name, value, error) = &free[*k];
+            models.set_value(name, value + by * error).unwrap();
+        }
+        stat(&[&dataset], &models)
+    };
+    let here = at(&[]);
+    let n = free.len();
+    let h = 0.05;
+    for i in 0..n {
+        // The minimum is one: both ways up, by what the errors say of a parameter with the others held.
+        let up = at(&[(i, h)]) - here;
+        let down = at(&[(i, -h)]) - here;
+        assert!(up > 0.0 && down > 0.0, "{}: {up} {down}", free[i].0);
+    }
+    // Hessian in units of errors, its inverse against the correlations.
+    let mut hessian = ndarray::Array2::<f64>::zeros((n, n));
+    for i in 0..n {
+        for j in 0..=i {
+            let cross = |a: f64, b: f64| at(&[(i, a * h), (j, b * h)]);
+            let value = if i == j {
+                (at(&[(i, h)]) - 2.0 * here + at(&[(i, -h)])) / (h * h)
+            } else {
+                (cross(1.0, 1.0) - cross(1.0, -1.0) - cross(-1.0, 1.0) + cross(-1.0, -1.0)) / (4.0 * h * h)
+            };
+            hessian[[i, j]] = value;
+            hessian[[j, i]] = value;
+        }
+    }
+    let names: Vec<&String> = free.iter().map(|f| &f.0).collect();
+    let correlation = ndarray::Array2::from_shape_fn((n, n), |(i, j)| {
+        result.covariance.get(names[i], names[j]).unwrap() / (free[i].2 * free[j].2)
+    });
+    let unit = hessian.dot(&correlation) / 2.0;
+    for i in 0..n {
+        for j in 0..n {
+            let wanted = f64::from(u8::from(i == j));
+            assert!((unit[[i, j]] - wanted).abs() < 0.01, "{} {}: {}", names[i], names[j], unit[[i, j]]);
+        }
+    }
+}
+
+#[test]
+fn datasets_are_fitted_together_and_threads_do_not_matter() {
+    let truth =
+        models(vec![point("pt", 2.2, 4e-12, (0.1, 0.1)), background("a", 0.1, 1.1), background("b", -0.1, 0.9)]);
+    let (a, b) = (observed("a", &truth, 3), observed("b", &truth, 4));
+    let joint = run(&[&a, &b], &truth);
+    let only_a = models(vec![truth.components[0].clone(), truth.components[1].clone()]);
+    let alone = run(&[&a], &only_a);
+    let error = |r: &FitResult| r.models.parameter("pt.spectral.amplitude").unwrap().error;
+    assert!(error(&joint) < 0.85 * error(&alone), "{} {}", error(&joint), error(&alone));
+    for (name, pull) in pulls(&joint, &truth) {
+        assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
+    }
+    let threads = |n| {
+        let options = BackendOptions { choice: BackendChoice::Cpu, threads: Some(n), ..BackendOptions::default() };
+        let backend = Backend::new(&options).unwrap();
+        Fit::default().run(&[(&a).into(), (&b).into()], &truth, &backend, &Control::new()).unwrap()
+    };
+    let (one, three) = (threads(1), threads(3));
+    assert_eq!(one.stat, three.stat);
+    assert_eq!(one.models.to_values(), three.models.to_values());
+    assert_eq!(one.covariance, three.covariance);
+    assert!((one.stat - joint.stat).abs() < 1e-3);
+}
+
+trait Values {
+    fn to_values(&self) -> Vec<f64>;
+}
+
+impl Values for Models {
+    fn to_values(&self) -> Vec<f64> {
+        self.parameters().iter().map(|(_, p)| p.value).collect()
+    }
+}
+
+#[test]
+fn linked_parameters_are_fitted_as_one() {
+    let mut truth = models(vec![point("a", 2.4, 5e-12, (-0.5, 0.0)), point("b", 2.4, 5e-12, (0.5, 0.0))]);
+    let dataset = observed("d", &truth, 5);
+    let unlinked = run(&[&dataset], &truth);
+    truth.link("b.spectral.index", "a.spectral.index").unwrap();
+    let linked = run(&[&dataset], &truth);
+    let index = |r: &FitResult, name: &str| {
+        let p = r.models.parameter(&format!("{name}.spectral.index")).unwrap();
+        (p.value, p.error)
+    };
+    assert_eq!(index(&linked, "a"), index(&linked, "b"));
+    assert_ne!(index(&unlinked, "a"), index(&unlinked, "b"));
+    // Two measurements of one value: the error is that of their mean.
+    let (sa, sb) = (index(&unlinked, "a").1, index(&unlinked, "b").1);
+    let mean = 1.0 / (1.0 / (sa * sa) + 1.0 / (sb * sb)).sqrt();
+    assert!((index(&linked, "a").1 / mean - 1.0).abs() < 0.1, "{} {mean}", index(&linked, "a").1);
+    let (name_a, name_b) = ("a.spectral.index", "b.spectral.index");
+    assert_eq!(linked.covariance.get(name_a, name_b), linked.covariance.get(name_a, name_a));
+}
+
+#[test]
+fn priors_pull_and_bounds_hold() {
+    let truth = models(vec![point("a", 2.4, 2e-12, (0.0, 0.0))]);
+    let dataset = observed("d", &truth, 6);
+    let free = run(&[&dataset], &truth);
+    let (value, error) = free.models.parameter("a.spectral.index").map(|p| (p.value, p.error)).unwrap();
+
+    let mut pulled = truth.clone();
+    let prior = Prior::new(PriorDensity::Gaussian { mu: value + 2.0 * error, sigma: error }).unwrap();
+    pulled.change("a.spectral.index", |p| p.prior = Some(prior)).unwrap();
+    let with = run(&[&dataset], &pulled);
+    let (found, new_error) = with.models.parameter("a.spectral.index").map(|p| (p.value, p.error)).unwrap();
+    // Prior and data weigh the same: half of the way, and an error smaller by the root of two.
+    assert!(((found - value) / error - 1.0).abs() < 0.15, "{}", (found - value) / error);
+    assert!((new_error / error * 2f64.sqrt() - 1.0).abs() < 0.1, "{}", new_error / error);
+    assert!((with.stat_priors - prior.stat(found)).abs() < 1e-12);
+
+    let mut bound = truth.clone();
+    bound.change("a.spectral.index", |p| p.max = value - error).unwrap();
+    bound.set_value("a.spectral.index", value - 3.0 * error).unwrap();
+    let held = run(&[&dataset], &bound);
+    assert_eq!(held.models.parameter("a.spectral.index").unwrap().value, value - error);
+    assert_eq!(held.at_bounds, ["a.spectral.index"]);
+    assert!(held.message.contains("at a bound"));
+    assert_eq!(held.models.parameter("a.spectral.index").unwrap().error, 0.0);
+    assert!(held.models.parameter("a.spectral.amplitude").unwrap().error > 0.0);
+}
+
+#[test]
+fn intervals_profiles_and_contours_agree() {
+    let truth = models(vec![point("a", 2.4, 1e-12, (0.0, 0.0)), background("d", 0.0, 1.0)]);
+    let dataset = observed("d", &truth, 8);
+    let result = run(&[&dataset], &truth);
+    let (fit, backend, control) = (Fit::default(), Backend::reference(), Control::new());
+    let data = [DatasetRef::from(&dataset)];
+    let name = "a.spectral.amplitude";
+    let (value, error) = result.models.parameter(name).map(|p| (p.value, p.error)).unwrap();
+    let interval = fit.confidence(&data, &result.models, name, 1.0, &backend, &control).unwrap();
+    assert!(interval.success, "{}", interval.message);
+    // A faint source: the upper error is the larger one, the mean is the symmetric one.
+    assert!(interval.errp > interval.errn && interval.errn > 0.5 * error);
+    assert!((0.5 * (interval.errp + interval.errn) / error - 1.0).abs() < 0.05);
+
+    let mut scanned = result.models.clone();
+    let values = vec![value - interval.errn, value, value + interval.errp];
+    scanned.change(name, |p| p.scan = Scan { values: Some(values.clone()), ..Scan::default() }).unwrap();
+    let profile = fit.stat_profile(&data, &scanned, name, true, &backend, &control).unwrap();
+    let rise: Vec<f64> = profile.stat.iter().map(|s| s - result.stat).collect();
+    assert!((rise[0] - 1.0).abs() < 0.01 && rise[1].abs() < 0.01 && (rise[2] - 1.0).abs() < 0.01, "{rise:?}");
+    let stiff = fit.stat_profile(&data, &scanned, name, false, &backend, &control).unwrap();
+    assert!(stiff.stat[0] > profile.stat[0] && stiff.stat[2] > profile.stat[2]);
+
+    let y = "a.spectral.index";
+    let contour = fit.stat_contour(&data, &result.models, name, y, 4, 1.0, &backend, &control).unwrap();
+    assert!(contour.success);
+    for (x, index) in contour.x.iter().zip(&contour.y) {
+        let mut on = result.models.clone();
+        on.set_value(name, *x).unwrap();
+        on.set_value(y, *index).unwrap();
+        on.freeze(name).unwrap();
+        on.freeze(y).unwrap();
+        let rise = run(&[&dataset], &on).stat - result.stat;
+        assert!((rise - 1.0).abs() < 0.02, "{rise}");
+    }
+    // The contour reaches as far as the interval, or a little less at four points.
+    assert!(contour.x.iter().all(|x| *x > value - 1.1 * interval.errn && *x < value + 1.1 * interval.errp));
+}
+
+#[test]
+fn off_counts_are_fitted_with_the_w_statistic() {
+    let truth = models(vec![point("a", 2.4, 5e-12, (0.0, 0.0))]);
+    let on = observed("d", &truth, 9);
+    let geom = Arc::clone(on.counts.as_ref().unwrap().geom());
+    let expected = on.background.as_ref().unwrap().scaled(5.0, Default::default());
+    let ones = Map::from_cube(geom, Default::default(), Array3::from_elem((4, 35, 41), 1.0)).unwrap();
+    let off = fake_counts(&expected, 10).unwrap();
+    let dataset =
+        MapDatasetOnOff::from_map_dataset(on.clone(), off, ones.clone(), ones.scaled(5.0, Default::default()));
+    let (fit, backend) = (Fit::default(), Backend::reference());
+    let result = fit.run(&[(&dataset).into()], &truth, &backend, &Control::new()).unwrap();
+    assert!(result.success, "{}", result.message);
+    for (name, pull) in pulls(&result, &truth) {
+        assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
+    }
+    // Off counts five times as many as on say nearly as much as a known background.
+    let cash = run(&[&on], &truth);
+    let error = |r: &FitResult| r.models.parameter("a.spectral.amplitude").unwrap().error;
+    let ratio = error(&result) / error(&cash);
+    assert!(ratio > 1.0 && ratio < 1.25, "{ratio}");
+}
+
+#[test]
+fn what_cannot_be_fitted_is_refused() {
+    let truth = models(vec![point("a", 2.4, 2e-12, (0.0, 0.0)), background("d", 0.0, 1.0)]);
+    let dataset = observed("d", &truth, 6);
+    let (fit, backend, control) = (Fit::default(), Backend::reference(), Control::new());
+    let refused = |datasets: &[&MapDataset], models: &Models, word: &str| {
+        let lent: Vec<DatasetRef<'_>> = datasets.iter().map(|d| DatasetRef::from(*d)).collect();
+        let error = fit.run(&lent, models, &backend, &control).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Input | ErrorKind::Options), "{error}");
+        assert!(error.to_string().contains(word), "'{word}' is not in {error}");
+    };
+    refused(&[], &truth, "none to fit");
+    refused(&[&dataset, &dataset], &truth, "two datasets are named 'd'");
+    refused(&[&field("d")], &truth, "counts");
+    refused(&[&dataset], &models(vec![truth.components[0].clone(), background("e", 0.0, 1.0)]), "applies to 'e'");
+    let mut frozen = truth.clone();
+    for free in truth.free_parameters() {
+        frozen.freeze(&free.name).unwrap();
+    }
+    refused(&[&dataset], &frozen, "no parameter is free");
+    let mut beyond = truth.clone();
+    beyond.change("a.spectral.index", |p| p.max = 2.0).unwrap();
+    refused(&[&dataset], &beyond, "beyond its bounds");
+    let outside = models(vec![point("a", 2.4, 2e-12, (20.0, 0.0))]);
+    refused(&[&dataset], &outside, "no free parameter has an effect");
+    let mut broken = dataset.clone();
+    let cube = broken.background.as_ref().unwrap().to_cube_f64().mapv(|v| if v > 0.55 { f64::NAN } else { v });
+    let geom = Arc::clone(broken.background.as_ref().unwrap().geom());
+    broken.background = Some(Map::from_cube(geom, Default::default(), cube).unwrap());
+    refused(&[&broken], &truth, "no finite predicted counts");
+
+    let mut alone = models(vec![truth.components[0].clone(), point("far", 2.0, 1e-12, (20.0, 0.0))]);
+    alone.freeze("a.spatial.lon_0").unwrap();
+    let result = fit.run(&[(&dataset).into()], &alone, &backend, &control).unwrap();
+    assert!(!result.success && result.message.contains("far.spectral.index"), "{}", result.message);
+    let error = fit.confidence(&[(&dataset).into()], &truth, "a.spectral.reference", 1.0, &backend, &control);
+    assert!(error.unwrap_err().to_string().contains("frozen"));
+}
