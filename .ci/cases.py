@@ -32,7 +32,7 @@ def main(program, *folders):
         for profile in ["f64", "f32", "gpu"]:
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
-                run_cases.main([folder, "--bin", program, "--profile", profile, "--json"])
+                run_cases.main([folder, "--bin", program, "--profile", profile, "--estimator", "all", "--json"])
             for case in json.loads(out.getvalue()):
                 result = case.get("result")
                 failures = [case["error"]] if result is None else result["failures"]
