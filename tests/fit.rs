@@ -99,7 +99,8 @@ fn pulls(result: &FitResult, truth: &Models) -> Vec<(String, f64)> {
 
 #[test]
 fn injected_values_come_back() {
-    let truth = models(vec![gauss("ext", 2.3, 2e-12, 0.15), point("pt", 2.0, 3e-12, (0.5, -0.3)), background("a", 0.1, 1.1)]);
+    let truth =
+        models(vec![gauss("ext", 2.3, 2e-12, 0.15), point("pt", 2.0, 3e-12, (0.5, -0.3)), background("a", 0.1, 1.1)]);
     let start =
         models(vec![gauss("ext", 2.0, 8e-12, 0.2), point("pt", 2.5, 1e-12, (0.52, -0.28)), background("a", 0.0, 1.0)]);
     let dataset = observed("a", &truth, 7);
@@ -108,7 +109,10 @@ fn injected_values_come_back() {
         assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
     }
     assert_eq!(result.models.free_parameters().len(), 12);
-    assert!((result.stat - stat(&[&dataset], &result.models)).abs() < 0.02, "the statistic is that of the fitted models");
+    assert!(
+        (result.stat - stat(&[&dataset], &result.models)).abs() < 0.02,
+        "the statistic is that of the fitted models"
+    );
     assert!(result.stat < stat(&[&dataset], &truth));
 }
 
@@ -170,7 +174,8 @@ fn errors_are_those_of_the_likelihood() {
 
 #[test]
 fn datasets_are_fitted_together_and_threads_do_not_matter() {
-    let truth = models(vec![point("pt", 2.2, 4e-12, (0.1, 0.1)), background("a", 0.1, 1.1), background("b", -0.1, 0.9)]);
+    let truth =
+        models(vec![point("pt", 2.2, 4e-12, (0.1, 0.1)), background("a", 0.1, 1.1), background("b", -0.1, 0.9)]);
     let (a, b) = (observed("a", &truth, 3), observed("b", &truth, 4));
     let joint = run(&[&a, &b], &truth);
     let only_a = models(vec![truth.components[0].clone(), truth.components[1].clone()]);
@@ -299,7 +304,8 @@ fn off_counts_are_fitted_with_the_w_statistic() {
     let expected = on.background.as_ref().unwrap().scaled(5.0, Default::default());
     let ones = Map::from_cube(geom, Default::default(), Array3::from_elem((4, 35, 41), 1.0)).unwrap();
     let off = fake_counts(&expected, 10).unwrap();
-    let dataset = MapDatasetOnOff::from_map_dataset(on.clone(), off, ones.clone(), ones.scaled(5.0, Default::default()));
+    let dataset =
+        MapDatasetOnOff::from_map_dataset(on.clone(), off, ones.clone(), ones.scaled(5.0, Default::default()));
     let (fit, backend) = (Fit::default(), Backend::reference());
     let result = fit.run(&[(&dataset).into()], &truth, &backend, &Control::new()).unwrap();
     assert!(result.success, "{}", result.message);

@@ -63,12 +63,22 @@ mod tests {
             let slope = (c.stat - a.stat) / (2.0 * h);
             let curvature = (c.slope - a.slope) / (2.0 * h);
             assert!((b.slope - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{what}: slope {} {slope}", b.slope);
-            assert!((b.curvature - curvature).abs() < 1e-5 * (1.0 + curvature.abs()), "{what}: {} {curvature}", b.curvature);
+            assert!(
+                (b.curvature - curvature).abs() < 1e-5 * (1.0 + curvature.abs()),
+                "{what}: {} {curvature}",
+                b.curvature
+            );
         };
         for (n, mu) in [(0.0, 0.3), (3.0, 0.5), (7.0, 9.0)] {
             check(&|x| cash(n, x), mu, &format!("cash {n} {mu}"));
         }
-        for (on, off, alpha, s) in [(5.0, 8.0, 0.3, 2.0), (5.0, 8.0, 0.3, 20.0), (0.0, 8.0, 0.3, 2.0), (4.0, 0.0, 0.5, 1.0), (4.0, 0.0, 0.5, 9.0)] {
+        for (on, off, alpha, s) in [
+            (5.0, 8.0, 0.3, 2.0),
+            (5.0, 8.0, 0.3, 20.0),
+            (0.0, 8.0, 0.3, 2.0),
+            (4.0, 0.0, 0.5, 1.0),
+            (4.0, 0.0, 0.5, 9.0),
+        ] {
             check(&|x| w(on, off, alpha, x), s, &format!("w {on} {off} {alpha} {s}"));
         }
     }

@@ -12,7 +12,6 @@ mod profile;
 mod source;
 mod term;
 
-
 pub use profile::{Contour, ErrorInterval, StatProfile};
 
 use crate::compute::Backend;

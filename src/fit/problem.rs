@@ -76,7 +76,10 @@ impl<'a> Problem<'a> {
                 let there: Vec<&str> = names.iter().copied().collect();
                 return Err(Error::input(
                     model.name(),
-                    format!("it has free parameters, but applies to '{wanted}' and the datasets are '{}'", there.join("', '")),
+                    format!(
+                        "it has free parameters, but applies to '{wanted}' and the datasets are '{}'",
+                        there.join("', '")
+                    ),
                 )
                 .with_help("name a dataset that is there in datasets_names, or freeze its parameters"));
             }

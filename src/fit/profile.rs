@@ -135,7 +135,9 @@ impl<'a> Bottom<'a> {
                 high = Some((at, root));
             }
             at = match high {
-                None => (if root > 0.0 { (at * wanted / root).min(3.0 * at) } else { 3.0 * at }).max(1.05 * at).min(reach),
+                None => {
+                    (if root > 0.0 { (at * wanted / root).min(3.0 * at) } else { 3.0 * at }).max(1.05 * at).min(reach)
+                }
                 Some((high, high_root)) => {
                     let guess = low + (high - low) * (wanted - low_root) / (high_root - low_root);
                     // Never so close to an end that nothing is learned.
@@ -172,10 +174,8 @@ impl Fit {
             let (min, max) = bottom.problem.parameter(k).bounds();
             let error = bottom.covariance[[k, k]].sqrt();
             let first = if error > 0.0 { sigma * error } else { 1e-2 * center.abs().max(1e-10) };
-            let lower =
-                bottom.end(self, &|d| vec![(k, center - d)], first, center - min, sigma * sigma, control)?;
-            let upper =
-                bottom.end(self, &|d| vec![(k, center + d)], first, max - center, sigma * sigma, control)?;
+            let lower = bottom.end(self, &|d| vec![(k, center - d)], first, center - min, sigma * sigma, control)?;
+            let upper = bottom.end(self, &|d| vec![(k, center + d)], first, max - center, sigma * sigma, control)?;
             let message = match (lower, upper) {
                 (Some(_), Some(_)) => "both ends were found",
                 (None, Some(_)) => "there is no lower end within the bounds",

@@ -60,7 +60,12 @@ impl Source {
     }
 
     /// Counts per unit of flux, `[energy_true, y, x]`.
-    pub fn exposed(&mut self, model: &SkyModel, evaluator: &Evaluator<'_>, control: &Control) -> Result<Arc<Array3<f64>>> {
+    pub fn exposed(
+        &mut self,
+        model: &SkyModel,
+        evaluator: &Evaluator<'_>,
+        control: &Control,
+    ) -> Result<Arc<Array3<f64>>> {
         let key = model.spatial.as_ref().map_or(Vec::new(), |s| values(s.parameters()));
         if let Some(at) = self.shapes.iter().position(|(k, _)| *k == key) {
             let found = self.shapes.remove(at);
@@ -100,11 +105,7 @@ impl Source {
 
     /// What a unit of flux in each true energy adds to the sum of `slope` × predicted counts: the sum over all bins, for
     /// shapes through the responses. Derivatives of all orders by spectral parameters are sums over it.
-    pub fn per_flux(
-        &self,
-        exposed: &Array3<f64>,
-        slope: &Array3<f64>,
-    ) -> Vec<f64> {
+    pub fn per_flux(&self, exposed: &Array3<f64>, slope: &Array3<f64>) -> Vec<f64> {
         let sums: Vec<f64> = exposed
             .axis_iter(Axis(0))
             .into_par_iter()

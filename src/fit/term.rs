@@ -245,12 +245,8 @@ impl<'a> Term<'a> {
     pub fn derivatives(&self, npred: &Array3<f64>) -> Derivatives {
         let mut slope = Array3::zeros(npred.dim());
         let mut curvature = Array3::zeros(npred.dim());
-        slope
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(curvature.axis_iter_mut(Axis(0)))
-            .enumerate()
-            .for_each(|(e, (mut slope, mut curvature))| {
+        slope.axis_iter_mut(Axis(0)).into_par_iter().zip(curvature.axis_iter_mut(Axis(0))).enumerate().for_each(
+            |(e, (mut slope, mut curvature))| {
                 for ((y, x), s) in slope.indexed_iter_mut() {
                     if self.counts_in((e, y, x)) {
                         let bin = self.bin((e, y, x), npred[[e, y, x]]);
@@ -258,15 +254,15 @@ impl<'a> Term<'a> {
                         curvature[[y, x]] = bin.curvature;
                     }
                 }
-            });
+            },
+        );
         Derivatives { stat: self.stat(npred), slope, curvature }
     }
 
     /// Refuses bins that count but cannot be predicted or were not measured.
     pub fn check(&self, npred: &Array3<f64>) -> Result<()> {
-        let bad = |values: &Array3<f64>| {
-            values.indexed_iter().filter(|(i, v)| self.counts_in(*i) && !v.is_finite()).count()
-        };
+        let bad =
+            |values: &Array3<f64>| values.indexed_iter().filter(|(i, v)| self.counts_in(*i) && !v.is_finite()).count();
         let negative = self.counts.indexed_iter().filter(|(i, v)| self.counts_in(*i) && **v < 0.0).count();
         for (item, number, what) in [
             ("npred", bad(npred), "have no finite predicted counts"),

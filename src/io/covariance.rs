@@ -21,7 +21,8 @@ impl Covariance {
             let values = self.matrix().column(j).iter().map(|v| format!("{v:?}")).collect();
             columns.push([vec![j.to_string()], values].concat());
         }
-        let widths: Vec<usize> = columns.iter().map(|c| c.iter().map(|t| t.chars().count()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> =
+            columns.iter().map(|c| c.iter().map(|t| t.chars().count()).max().unwrap_or(0)).collect();
         let mut text = String::new();
         for row in 0..=n {
             text.push('|');
@@ -113,7 +114,13 @@ mod tests {
         let text = covariance.to_table_text();
         assert_eq!(Covariance::from_table_text(&text).unwrap(), covariance);
         assert!(covariance.correlation()[[0, 1]] < -0.6);
-        for broken in ["", "no table", "| Parameters | 0 |\n| a | x |\n", "| Parameters | 0 |\n| a | 1.0 | 2.0 |\n", "| Parameters | 0 |\n| a | -1.0 |\n"] {
+        for broken in [
+            "",
+            "no table",
+            "| Parameters | 0 |\n| a | x |\n",
+            "| Parameters | 0 |\n| a | 1.0 | 2.0 |\n",
+            "| Parameters | 0 |\n| a | -1.0 |\n",
+        ] {
             assert!(Covariance::from_table_text(broken).is_err(), "{broken:?}");
         }
     }

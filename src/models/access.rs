@@ -297,7 +297,9 @@ mod tests {
     use super::*;
     use crate::maps::Frame;
     use crate::models::spatial::PointSpatialModel;
-    use crate::models::spectral::{CompoundOperator, CompoundSpectralModel, LogParabolaSpectralModel, PowerLawSpectralModel};
+    use crate::models::spectral::{
+        CompoundOperator, CompoundSpectralModel, LogParabolaSpectralModel, PowerLawSpectralModel,
+    };
     use crate::models::{Model, SkyModel};
 
     fn models() -> Models {
@@ -319,7 +321,10 @@ mod tests {
     fn names_are_gammapys() {
         let models = models();
         let names: Vec<String> = models.parameters().into_iter().map(|(n, _)| n).collect();
-        assert_eq!(names[..5].join(" "), "a.spectral.index a.spectral.amplitude a.spectral.reference a.spatial.lon_0 a.spatial.lat_0");
+        assert_eq!(
+            names[..5].join(" "),
+            "a.spectral.index a.spectral.amplitude a.spectral.reference a.spatial.lon_0 a.spatial.lat_0"
+        );
         assert_eq!(names[5], "b.spectral.model1.index");
         assert_eq!(names[11], "b.spectral.model2.beta");
         assert_eq!(models.names(), ["a", "b"]);

@@ -71,9 +71,7 @@ impl Prior {
             PriorDensity::Gaussian { sigma, .. } | PriorDensity::GeneralizedGaussian { sigma, .. } if sigma <= 0.0 => {
                 wrong(format!("sigma {sigma} must be positive"))
             }
-            PriorDensity::GeneralizedGaussian { eta, .. } if eta <= 0.0 => {
-                wrong(format!("eta {eta} must be positive"))
-            }
+            PriorDensity::GeneralizedGaussian { eta, .. } if eta <= 0.0 => wrong(format!("eta {eta} must be positive")),
             PriorDensity::LogUniform { min, .. } if min <= 0.0 => wrong(format!("min {min} must be positive")),
             PriorDensity::Uniform { min, max } | PriorDensity::LogUniform { min, max } if min >= max => {
                 wrong(format!("min {min} must lie below max {max}"))
@@ -93,7 +91,8 @@ impl Prior {
     }
 
     /// Type names of all priors.
-    pub const TAGS: [&'static str; 4] = ["GaussianPrior", "GeneralizedGaussianPrior", "UniformPrior", "LogUniformPrior"];
+    pub const TAGS: [&'static str; 4] =
+        ["GaussianPrior", "GeneralizedGaussianPrior", "UniformPrior", "LogUniformPrior"];
 
     /// By type name, from parameters in any order; missing ones have Gammapy's defaults.
     ///
@@ -103,11 +102,9 @@ impl Prior {
         let of = |name: &str, default: f64| given.iter().find(|(n, _)| n == name).map_or(default, |(_, v)| *v);
         Self::new(match tag {
             "GaussianPrior" => PriorDensity::Gaussian { mu: of("mu", 0.0), sigma: of("sigma", 1.0) },
-            "GeneralizedGaussianPrior" => PriorDensity::GeneralizedGaussian {
-                mu: of("mu", 0.0),
-                sigma: of("sigma", 1.0),
-                eta: of("eta", 0.5),
-            },
+            "GeneralizedGaussianPrior" => {
+                PriorDensity::GeneralizedGaussian { mu: of("mu", 0.0), sigma: of("sigma", 1.0), eta: of("eta", 0.5) }
+            }
             "UniformPrior" => PriorDensity::Uniform { min: of("min", 0.0), max: of("max", 1.0) },
             "LogUniformPrior" => PriorDensity::LogUniform { min: of("min", 1e-14), max: of("max", 1e-10) },
             other => {
@@ -190,7 +187,11 @@ mod tests {
             (PriorDensity::Gaussian { mu: 2.0, sigma: 0.1 }, 2.3, 6.232706880423438),
             (PriorDensity::Uniform { min: 1.0, max: 4.0 }, 2.0, 2.1972245773362196),
             (PriorDensity::LogUniform { min: 1e-14, max: 1e-10 }, 3e-12, -48.624164041785185),
-            (PriorDensity::GeneralizedGaussian { mu: 1.0, sigma: 0.3, eta: 1.0 }, 1.5, 2.0 * (0.5 / 0.3 / 2f64.sqrt()) + 2.0 * (0.6 * 2f64.sqrt()).ln()),
+            (
+                PriorDensity::GeneralizedGaussian { mu: 1.0, sigma: 0.3, eta: 1.0 },
+                1.5,
+                2.0 * (0.5 / 0.3 / 2f64.sqrt()) + 2.0 * (0.6 * 2f64.sqrt()).ln(),
+            ),
             (PriorDensity::GeneralizedGaussian { mu: 2.0, sigma: 0.1, eta: 0.5 }, 2.3, 6.232706880423438),
         ];
         for (density, value, wanted) in cases {

@@ -163,7 +163,10 @@ impl Evaluator<'_> {
         let mut flux = model.spectral.integral_bins(&self.energy_true.edges_tev()?);
         if let Some(temporal) = &model.temporal {
             let Some(gti) = self.gti else {
-                return Err(Error::input(&model.name, "it varies with time, but the dataset has no good time intervals"));
+                return Err(Error::input(
+                    &model.name,
+                    "it varies with time, but the dataset has no good time intervals",
+                ));
             };
             let mean = temporal::mean(temporal.as_ref(), gti)?;
             flux.iter_mut().for_each(|f| *f *= mean);

@@ -114,14 +114,17 @@ fn read_light_curve(path: &Path) -> Result<LightCurveTemplateTemporalModel> {
     let find = |wanted: &str| {
         let names = table.names();
         let found = names.iter().find(|n| n.eq_ignore_ascii_case(wanted)).map(|n| (*n).to_string());
-        found.ok_or_else(|| Error::input_at(place.clone().item(wanted), format!("only [{}] are there", names.join(", "))))
+        found.ok_or_else(|| {
+            Error::input_at(place.clone().item(wanted), format!("only [{}] are there", names.join(", ")))
+        })
     };
     let (time, norm) = (find("TIME")?, find("NORM")?);
     let meta = |key: &str| table.meta().iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
     let unit = table.column(&time)?.unit().clone();
     let seconds = if unit.is_dimensionless() {
         let text = meta("TIMEUNIT").and_then(|v| v.as_text().map(str::to_string));
-        let text = text.ok_or_else(|| Error::input_at(place.clone().item("TIMEUNIT"), "the unit of TIME is missing"))?;
+        let text =
+            text.ok_or_else(|| Error::input_at(place.clone().item("TIMEUNIT"), "the unit of TIME is missing"))?;
         text.parse::<crate::units::Unit>()?.factor_to_text("s")?
     } else {
         unit.factor_to_text("s")?

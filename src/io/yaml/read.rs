@@ -14,10 +14,10 @@ use crate::models::spectral::{
     self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
     PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateSpectralModel,
 };
+use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
 use crate::models::{
     FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
 };
-use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
 use crate::units::Unit;
 
 /// Types of components that are read.
@@ -285,9 +285,8 @@ fn piecewise(node: &Node, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
         Some("lin") => false,
         Some(other) => return Err(node.error(format!("interp '{other}' is neither log nor lin"))),
     };
-    let mut norms: Vec<Parameter> = (0..energies.len())
-        .map(|i| Parameter::new(&format!("norm_{i}"), 1.0, Unit::dimensionless()))
-        .collect();
+    let mut norms: Vec<Parameter> =
+        (0..energies.len()).map(|i| Parameter::new(&format!("norm_{i}"), 1.0, Unit::dimensionless())).collect();
     for given in parameters(node, &norms.clone(), links)? {
         if let Some(norm) = norms.iter_mut().find(|n| n.name == given.name) {
             *norm = given;

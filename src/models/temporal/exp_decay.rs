@@ -4,10 +4,7 @@ use super::{T_REF, TemporalModel, temporal_methods, temporal_model};
 use crate::models::Parameter;
 use crate::models::parameter_set::{ParameterSet, ParameterSpec};
 
-const SPECS: [ParameterSpec; 2] = [
-    ParameterSpec::free("t0", 1.0, "d"),
-    ParameterSpec::frozen("t_ref", T_REF, "d"),
-];
+const SPECS: [ParameterSpec; 2] = [ParameterSpec::free("t0", 1.0, "d"), ParameterSpec::frozen("t_ref", T_REF, "d")];
 
 /// exp(-(t - t_ref) / t0).
 #[derive(Debug, Clone, PartialEq)]

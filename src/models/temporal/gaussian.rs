@@ -4,10 +4,7 @@ use super::{T_REF, TemporalModel, temporal_methods, temporal_model};
 use crate::models::Parameter;
 use crate::models::parameter_set::{ParameterSet, ParameterSpec};
 
-const SPECS: [ParameterSpec; 2] = [
-    ParameterSpec::free("t_ref", T_REF, "d"),
-    ParameterSpec::free("sigma", 1.0, "d"),
-];
+const SPECS: [ParameterSpec; 2] = [ParameterSpec::free("t_ref", T_REF, "d"), ParameterSpec::free("sigma", 1.0, "d")];
 
 /// exp(-(t - t_ref)² / (2 sigma²)).
 #[derive(Debug, Clone, PartialEq)]

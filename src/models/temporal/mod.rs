@@ -73,9 +73,8 @@ pub fn mean(model: &dyn TemporalModel, gti: &Gti) -> Result<f64> {
     if total <= 0.0 {
         return Ok(1.0);
     }
-    let date = |seconds: f64| {
-        convert_mjd(gti.reference.mjd() + seconds / 86400.0, &gti.reference.timesys, model.scale())
-    };
+    let date =
+        |seconds: f64| convert_mjd(gti.reference.mjd() + seconds / 86400.0, &gti.reference.timesys, model.scale());
     let mut sum = 0.0;
     for (start, stop) in &gti.intervals {
         // The length is that of the interval, not that of dates, which lose digits.
