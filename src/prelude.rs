@@ -5,6 +5,7 @@ pub use crate::control::{Control, Progress};
 pub use crate::datasets::{Dataset, Datasets, MapDataset, MapDatasetOnOff};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::estimators::{EnergyEdges, ExcessMapEstimator, NormScan, Selection, TsMapEstimator};
+pub use crate::fit::{Fit, FitResult};
 pub use crate::flux::{FluxMaps, FluxQuantity, SedType};
 #[cfg(feature = "fits-system")]
 pub use crate::io::WriteOptions;

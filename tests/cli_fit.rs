@@ -129,5 +129,5 @@ fn wrong_input_ends_with_2() {
     place.fails(&["fit", "in.fits", "--models", "m.yaml", "-o", "no/out.yaml"], 2, &["does not exist"]);
     place.fails(&[&FIT[..], &["--tolerance", "0"]].concat(), 2, &["tolerance"]);
     place.fails(&[&FIT[..], &["--confidence", "src.spectral.gamma"]].concat(), 2, &["src.spectral.gamma"]);
-    place.fails(&[&FIT[..], &["--confidence", "src.spectral.index", "--sigma", "-1"]].concat(), 2, &["sigma"]);
+    place.fails(&[&FIT[..], &["--confidence", "src.spectral.index", "--sigma", "0"]].concat(), 2, &["sigma"]);
 }

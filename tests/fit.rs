@@ -139,11 +139,11 @@ fn errors_are_those_of_the_likelihood() {
     let here = at(&[]);
     let n = free.len();
     let h = 0.05;
-    for i in 0..n {
+    for (i, (name, _, _)) in free.iter().enumerate() {
         // The minimum is one: both ways up, by what the errors say of a parameter with the others held.
         let up = at(&[(i, h)]) - here;
         let down = at(&[(i, -h)]) - here;
-        assert!(up > 0.0 && down > 0.0, "{}: {up} {down}", free[i].0);
+        assert!(up > 0.0 && down > 0.0, "{name}: {up} {down}");
     }
     // Hessian in units of errors, its inverse against the correlations.
     let mut hessian = ndarray::Array2::<f64>::zeros((n, n));

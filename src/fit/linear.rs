@@ -27,7 +27,7 @@ impl Cholesky {
                     sum -= lower[[i, k]] * lower[[j, k]];
                 }
                 if i == j {
-                    if !(sum > SMALLEST_PIVOT) {
+                    if sum.is_nan() || sum <= SMALLEST_PIVOT {
                         return None;
                     }
                     lower[[i, i]] = sum.sqrt();

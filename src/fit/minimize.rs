@@ -37,7 +37,8 @@ pub(super) struct Minimum {
 fn is_free(problem: &Problem<'_>, fixed: &[usize], k: usize, value: f64, slope: f64) -> bool {
     let (min, max) = problem.parameter(k).bounds();
     // At a bound, only steps inwards are left.
-    !fixed.contains(&k) && !(value <= min && slope > 0.0) && !(value >= max && slope < 0.0)
+    let is_held = value <= min && slope > 0.0 || value >= max && slope < 0.0;
+    !is_held && !fixed.contains(&k)
 }
 
 /// By how much −2 ln L sinks at most, by the second derivatives; infinite where they have no minimum.
@@ -205,7 +206,8 @@ pub(super) fn errors(problem: &mut Problem<'_>, minimum: &Minimum, control: &Con
     }
     let local = problem.local(theta, true, control)?;
     let hessian = local.hessian.as_ref().unwrap_or(&local.gauss);
-    let without_effect: Vec<usize> = (0..n).filter(|k| !(local.gauss[[*k, *k]] > 0.0)).collect();
+    let without_effect: Vec<usize> =
+        (0..n).filter(|k| local.gauss[[*k, *k]].is_nan() || local.gauss[[*k, *k]] <= 0.0).collect();
     let at_bounds: Vec<usize> = (0..n)
         .filter(|k| {
             let (min, max) = problem.parameter(*k).bounds();

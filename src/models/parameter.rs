@@ -107,7 +107,8 @@ impl Parameter {
                 None => Ok(values.clone()),
             };
         }
-        if (self.scan.min.is_none() || self.scan.max.is_none()) && !(self.error > 0.0) {
+        let is_known = self.error > 0.0;
+        if (self.scan.min.is_none() || self.scan.max.is_none()) && !is_known {
             return wrong("a scan needs an error of the parameter, or its ends".to_string());
         }
         let reach = self.scan.n_sigma * self.error;

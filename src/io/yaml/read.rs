@@ -468,7 +468,7 @@ fn scan(entry: &Node) -> Result<Scan> {
     };
     let n_values = match entry.get("scan_n_values") {
         Some(node) => match node.finite()? {
-            n if n >= 1.0 && n <= MAX_SCAN && n.fract() == 0.0 => n as usize,
+            n if (1.0..=MAX_SCAN).contains(&n) && n.fract() == 0.0 => n as usize,
             n => return Err(node.error(format!("scan_n_values {n} is not a number from 1 to {MAX_SCAN}"))),
         },
         None => default.n_values,

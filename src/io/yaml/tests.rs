@@ -10,7 +10,9 @@ use crate::error::{Error, Result};
 use crate::maps::{Frame, Geom, Map, SkyPosition, WcsGeom};
 use crate::models::spatial::*;
 use crate::models::spectral::*;
-use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, SpectralModel};
+use crate::models::{
+    FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
+};
 
 fn no_maps(name: &str) -> Result<Map> {
     Err(Error::input(name, "no map is expected here"))
@@ -33,7 +35,8 @@ fn summary(models: &Models) -> Vec<String> {
     };
     let component = |m: &Model| match m {
         Model::Sky(m) => {
-            format!("{} {} {:?} {:?}", m.name, spectrum(&m.spectral), m.spatial.as_ref().map(shape), m.datasets_names)
+            let shape = m.spatial.as_ref().map(shape);
+            format!("{} {} {shape:?} {:?} {:?}", m.name, spectrum(&m.spectral), m.temporal, m.datasets_names)
         }
         Model::FoVBackground(m) => format!("{} {} {:?}", m.name, spectrum(&m.spectral), m.datasets_names),
     };
@@ -122,6 +125,19 @@ fn everything() -> Models {
     joined.datasets_names = Some(vec!["a".to_string(), "b 2".to_string()]);
     components.push(Model::Sky(SkyModel::new("table", table, None)));
     components.push(Model::Sky(joined));
+    for (i, (tag, _)) in crate::models::temporal::TEMPORAL_TAGS.iter().enumerate() {
+        let mut varying = SkyModel::new(&format!("varying: {tag}"), pl.clone(), None);
+        let scale = ["utc", "tt"][i % 2];
+        varying.temporal = Some(crate::models::temporal::from_parameters(tag, &[], scale).unwrap());
+        components.push(Model::Sky(varying));
+    }
+    let pieces = PiecewiseNormSpectralModel::new(vec![0.1, 1.0, 10.0], vec![1.0, 2.0, 0.3]).unwrap();
+    components.push(Model::Sky(SkyModel::new("pieces", Arc::new(pieces), Some(diffuse.clone()))));
+    let values = ndarray::array![[0.9, 0.5, 0.1], [0.8, 0.3, 0.0]];
+    let table = AbsorptionTable::new(vec![0.1, 0.5], vec![0.1, 1.0, 10.0], "TeV".parse().unwrap(), values, false);
+    let absorption = EblAbsorptionNormSpectralModel::new(Arc::new(table.unwrap()), 0.3, 1.1).unwrap();
+    let absorbed = CompoundSpectralModel::new(pl.clone(), Arc::new(absorption), CompoundOperator::Mul);
+    components.push(Model::Sky(SkyModel::new("absorbed", Arc::new(absorbed), None)));
     components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "a-bkg".to_string(),
         spectral: tilt,
@@ -146,6 +162,9 @@ fn attributes_of_parameters_survive() {
     let mut index = Parameter::new("index", 2.4, "".parse().unwrap());
     (index.error, index.min, index.max, index.frozen) = (0.1, 1.0, 5.0, true);
     index.link = Some("index@FJdEJY_T".to_string());
+    let prior = Prior::new(PriorDensity::Gaussian { mu: 2.0, sigma: 0.3 }).unwrap();
+    index.prior = Some(Prior { weight: 0.5, ..prior });
+    index.scan = Scan { min: Some(1.5), n_values: 5, values: Some(vec![2.0, 1e-3]), ..Scan::default() };
     let mut reference = Parameter::new("reference", 1e9, "keV".parse().unwrap());
     reference.frozen = false;
     let model = PowerLawSpectralModel::from_parameters(&[index, reference]).unwrap();
@@ -224,7 +243,7 @@ fn problems_are_named_with_their_line() {
         (one("        type: pl\n    spatial: {type: point, frame: altaz}\n"), vec!["line 6", "altaz", "galactic"]),
         (one("        type: pl\n    spatial: {type: Ring}\n"), vec!["line 6", "Ring", "DiskSpatialModel"]),
         (one("        type: pl\n    spatial: {type: template, filename: a.fits}\n"), vec!["a.fits"]),
-        (one("        type: pl\n    temporal: {type: ExpDecayTemporalModel}\n"), vec!["'s'", "ExpDecay"]),
+        (one("        type: pl\n    temporal: {type: FlareTemporalModel}\n"), vec!["'s'", "Flare"]),
         (one("        type: pl\n    apply_irf: {psf: false}\n"), vec!["'s'", "psf"]),
         (
             one(
