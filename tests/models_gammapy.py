@@ -108,7 +108,7 @@ def summary(path):
     lines = []
     for model in read:
         for name, p in zip(model.parameters_unique_names, model.parameters):
-            prior = None if p.prior is None else (p.prior.tag[0], p.prior.weight, [q.value for q in p.prior.parameters])
+            prior = None if p.prior is None else (p.prior.tag[0], float(p.prior.weight), [q.value for q in p.prior.parameters])
             linked = sum(p is q for q in read.parameters)
             lines.append((model.name, name, p.value, str(p.unit), p.error, p.min, p.max, p.frozen, prior, linked))
         spectral = model.spectral_model
