@@ -303,7 +303,7 @@ fn flux_maps_round_trip_through_us_and_gammapy() {
         maps.meta.entries.insert("kernel_width".into(), "0.5 deg".into());
         maps.write(&rewritten, SedType::Likelihood, &WriteOptions::default()).unwrap();
         assert_eq!(FluxMaps::read(&rewritten).unwrap().meta, maps.meta);
-        // The model inside counts; without a model there is the default and a warning.
+        // The model inside counts; one that is named and not there is an error, unless another one is given.
         std::fs::rename(folder.path().join(format!("{name}_model.yaml")), folder.path().join("away.yaml")).unwrap();
         let (moved, warnings) = FluxMaps::read_with_warnings(&rewritten).unwrap();
         assert!(warnings.is_empty());
@@ -312,8 +312,10 @@ fn flux_maps_round_trip_through_us_and_gammapy() {
         let empty = tempfile::tempdir().unwrap();
         let alone = empty.path().join("alone.fits.gz");
         std::fs::copy(&original, &alone).unwrap();
-        let (_, warnings) = FluxMaps::read_with_warnings(&alone).unwrap();
-        assert!(warnings.len() == 1 && warnings[0].contains("flux_model.yaml"), "{warnings:?}");
+        let error = FluxMaps::read(&alone).unwrap_err().to_string();
+        assert!(error.contains("alone.fits.gz") && error.contains("flux_model.yaml"), "{error}");
+        let model = maps.reference_model().clone();
+        assert!(FluxMaps::read_with_model(&alone, model).is_ok());
         arguments.extend(["fluxmaps".into(), original.into(), rewritten.into()]);
     }
     let error = norms.write(folder.path().join("dnde.fits"), SedType::Dnde, &WriteOptions::default()).unwrap_err();
