@@ -6,8 +6,8 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::ops::Deref;
+use std::path::Path;
 
 use pevatron::flux::{FluxMaps, FluxQuantity, SedType};
 use pevatron::io::{Catalogue, WriteOptions};
@@ -16,19 +16,14 @@ use pevatron::models::Models;
 use serde_json::Value;
 use support::field;
 use support::fits_file::{FitsFile, Hdu};
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-}
+use support::program::{self, data};
 
 /// Golden flux maps of our own, as `flux.fits`, and a folder to work in.
-struct Place {
-    folder: tempfile::TempDir,
-}
+struct Place(program::Place);
 
 impl Place {
     fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap() };
+        let place = Self(program::Place::new());
         FluxMaps::read(data("ts-sim-cube/flux.fits.gz"))
             .unwrap()
             .write(place.path("flux.fits"), SedType::Likelihood, &WriteOptions::default())
@@ -36,45 +31,18 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pevatron"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env("XDG_RUNTIME_DIR", self.folder.path()).output().unwrap()
-    }
-
+    /// Exit code 2, see [`program::Place::fails`].
     #[track_caller]
     fn fails(&self, arguments: &[&str], words: &[&str]) {
-        let before = self.names();
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let told = format!("pevatron {}\n{stderr}", arguments.join(" "));
-        assert_eq!(output.status.code(), Some(2), "exit code of {told}");
-        assert!(!stderr.contains("panicked"), "{told}");
-        let error = stderr.lines().find(|l| l.starts_with("error: ")).unwrap_or_else(|| panic!("no error in {told}"));
-        for word in words {
-            assert!(error.contains(word), "'{word}' is not in {told}");
-        }
-        assert!(output.stdout.is_empty(), "stdout of {told}");
-        assert_eq!(self.names(), before, "files left by {told}");
+        self.0.fails(arguments, 2, words);
     }
+}
 
-    #[track_caller]
-    fn works(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(0), "pevatron {}\n{stderr}", arguments.join(" "));
-        String::from_utf8(output.stdout).unwrap()
+impl Deref for Place {
+    type Target = program::Place;
+
+    fn deref(&self) -> &program::Place {
+        &self.0
     }
 }
 

@@ -6,8 +6,7 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use pevatron::datasets::{MapDataset, MapDatasetOnOff};
@@ -15,11 +14,10 @@ use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::WriteOptions;
 use pevatron::maps::Map;
 use serde_json::Value;
+use support::program::{self, data};
 
 /// A folder with a dataset (`map.fits`) and one with off counts (`onoff.fits`).
-struct Place {
-    folder: tempfile::TempDir,
-}
+struct Place(program::Place);
 
 impl Place {
     fn new() -> Self {
@@ -28,9 +26,8 @@ impl Place {
 
     /// The same with changes to what is written.
     fn with(change: impl FnOnce(&mut MapDataset), change_off: impl FnOnce(&mut MapDatasetOnOff)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sim-tan-1.fits.gz");
-        let mut dataset = MapDataset::read(path).unwrap();
+        let place = program::Place::new();
+        let mut dataset = MapDataset::read(data("sim-tan-1.fits.gz")).unwrap();
         let background = dataset.background.as_ref().unwrap();
         let constant = |value: f64| {
             let cube = background.to_cube_f64();
@@ -41,52 +38,23 @@ impl Place {
         let mut on_off = MapDatasetOnOff::from_map_dataset(dataset.clone(), off, constant(1.0), constant(8.0));
         change(&mut dataset);
         change_off(&mut on_off);
-        dataset.write(folder.path().join("map.fits"), &WriteOptions::default()).unwrap();
-        on_off.write(folder.path().join("onoff.fits"), &WriteOptions::default()).unwrap();
-        Self { folder }
+        dataset.write(place.path("map.fits"), &WriteOptions::default()).unwrap();
+        on_off.write(place.path("onoff.fits"), &WriteOptions::default()).unwrap();
+        Self(place)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pevatron"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env("XDG_RUNTIME_DIR", self.folder.path()).output().unwrap()
-    }
-
-    /// Exit code 2, one line that begins with `error: ` and has all `words`, no panic, no new files.
+    /// Exit code 2, see [`program::Place::fails`].
     #[track_caller]
     fn fails(&self, arguments: &[&str], words: &[&str]) {
-        let before = self.names();
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let told = format!("pevatron {}\n{stderr}", arguments.join(" "));
-        assert_eq!(output.status.code(), Some(2), "exit code of {told}");
-        assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{told}");
-        let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error: ")).collect();
-        assert_eq!(errors.len(), 1, "{told}");
-        for word in words {
-            assert!(stderr.contains(word), "'{word}' is not in {told}");
-        }
-        assert!(output.stdout.is_empty(), "stdout of {told}");
-        assert_eq!(self.names(), before, "files left by {told}");
+        self.0.fails(arguments, 2, words);
     }
+}
 
-    #[track_caller]
-    fn works(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(0), "pevatron {}\n{stderr}", arguments.join(" "));
-        String::from_utf8(output.stdout).unwrap()
+impl Deref for Place {
+    type Target = program::Place;
+
+    fn deref(&self) -> &program::Place {
+        &self.0
     }
 }
 
@@ -177,10 +145,11 @@ fn datasets_that_cannot_be() {
 #[test]
 fn other_commands_say_what_to_do_with_off_counts() {
     let place = Place::new();
-    place.fails(
-        &["tsmap", "onoff.fits", "-o", "ts.fits", "--backend", "reference"],
-        &["onoff.fits", "MapDatasetOnOff", "pevatron excess", "to_map_dataset"],
-    );
+    let tsmap = ["tsmap", "onoff.fits", "-o", "ts.fits", "--backend", "reference"];
+    place.fails(&tsmap, &["onoff.fits", "MapDatasetOnOff"]);
+    let told = String::from_utf8(place.run(&tsmap).stderr).unwrap();
+    let help = told.lines().find(|l| l.starts_with("help: ")).unwrap_or_default();
+    assert!(help.contains("pevatron excess") && help.contains("to_map_dataset"), "{told}");
     place.fails(&["npred", "onoff.fits", "-o", "npred.fits"], &["MapDatasetOnOff"]);
 }
 

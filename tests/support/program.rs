@@ -73,7 +73,10 @@ impl Place {
             // Indented lines belong to the one above (the picture of a TOML error).
             let known =
                 ["error: ", "help: ", "backend: ", "warning: ", "  "].iter().any(|start| line.starts_with(start));
-            assert!(known, "a line of no kind: '{line}' in {told}");
+            // What the parser of options refuses comes with the usage.
+            let usage = stderr.contains("\nUsage: ")
+                && (line.is_empty() || line.starts_with("Usage: ") || line.starts_with("For more information"));
+            assert!(known || usage, "a line of no kind: '{line}' in {told}");
         }
         for word in words {
             assert!(errors[0].contains(word), "'{word}' is not in {told}");
