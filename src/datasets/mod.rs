@@ -13,7 +13,7 @@ mod statistic;
 pub use create::{Geoms, IrfAxes};
 pub use list::Datasets;
 pub use map::MapDataset;
-pub use npred::{Evaluation, Evaluator, Exposure, Prepared};
+pub use npred::{Evaluation, Evaluator, Exposure, Prepared, TemplateCounts};
 pub use on_off::{Dataset, DatasetRef, MapDatasetOnOff};
 pub use resample::AxisSlices;
 pub use statistic::{InfoDict, OffInfo, ResidualMethod};

@@ -416,6 +416,17 @@ fn term_local(
         background = Some((spectral, factors));
     }
     let mut total = term.npred_background(models);
+    let mut templates: Vec<(Vec<Place>, Curve)> = Vec::new();
+    for template in &term.templates {
+        let model = &models.components[template.component];
+        let (spectral, _) = of_component(template.component);
+        let factors = curve(model, &spectral, reach, exact, |m| Ok(template.factors(m)))?;
+        for (p, slope) in spectral.iter().zip(&factors.first) {
+            put(&mut blocks, p.free, template.block(slope));
+        }
+        add(&mut total, &template.block(&factors.value), 1.0);
+        templates.push((spectral, factors));
+    }
     if let Some((evaluator, sources)) = term.evaluator_and_sources() {
         for source in sources.iter_mut() {
             control.check()?;
@@ -481,6 +492,14 @@ fn term_local(
     };
     if let Some((spectral, factors)) = &background {
         let sums = term.background_sums(&slope);
+        for (i, p) in spectral.iter().enumerate() {
+            for (j, q) in spectral[..=i].iter().enumerate() {
+                pair(p, q, i == j, scalar(&factors.second[i][j], &sums));
+            }
+        }
+    }
+    for (template, (spectral, factors)) in term.templates.iter().zip(&templates) {
+        let sums = template.sums(&slope);
         for (i, p) in spectral.iter().enumerate() {
             for (j, q) in spectral[..=i].iter().enumerate() {
                 pair(p, q, i == j, scalar(&factors.second[i][j], &sums));

@@ -9,6 +9,7 @@ mod prior;
 mod sky;
 pub mod spatial;
 pub mod spectral;
+mod template_npred;
 pub mod temporal;
 
 pub use access::FreeParameter;
@@ -19,4 +20,5 @@ pub use prior::{Prior, PriorDensity};
 pub use sky::{Model, Models, SkyModel};
 pub use spatial::SpatialModel;
 pub use spectral::SpectralModel;
+pub use template_npred::TemplateNPredModel;
 pub use temporal::TemporalModel;

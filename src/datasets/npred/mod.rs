@@ -9,8 +9,12 @@
 //! 5. exposure: per pixel and true energy;
 //! 6. energy dispersion: matrix product to reconstructed energy (without one: the overlap of the bins);
 //! 7. PSF in reconstructed energy (HAWC): convolution after the dispersion, in place of step 4.
+//!
+//! Templates of predicted counts (`template`) go through none of these.
 
 mod evaluator;
 mod shape;
+mod template;
 
 pub use evaluator::{Evaluation, Evaluator, Exposure, Prepared};
+pub use template::TemplateCounts;

@@ -16,12 +16,12 @@ use crate::models::spectral::{
 };
 use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemplateNPredModel, TemporalModel,
 };
 use crate::units::Unit;
 
 /// Types of components that are read.
-const COMPONENT_TAGS: [&str; 2] = ["SkyModel", "FoVBackgroundModel"];
+const COMPONENT_TAGS: [&str; 3] = ["SkyModel", "FoVBackgroundModel", TemplateNPredModel::TAG];
 
 /// Most values of a scan that a file may ask for.
 const MAX_SCAN: f64 = 1e6;
@@ -161,6 +161,7 @@ fn component(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     let model = match tag.text()?.as_str() {
         "SkyModel" => sky_model(node, load, links),
         "FoVBackgroundModel" => background(node, name, load, links),
+        TemplateNPredModel::TAG => template_npred(node, load, links),
         other => Err(unknown(tag, other, "component", &COMPONENT_TAGS)),
     };
     model.map_err(|e| in_component(e, &place))
@@ -247,6 +248,25 @@ fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links)
         return Err(node.error(format!("a background is scaled by a norm model, '{}' is none", spectral.tag())));
     }
     Ok(Model::FoVBackground(FoVBackgroundModel { name, spectral, datasets_names }))
+}
+
+fn template_npred(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
+    let name = node.require("name")?.text()?;
+    let filename = node.require("filename")?;
+    let datasets_names = node.get("datasets_names").map(Node::texts).transpose()?;
+    if datasets_names.as_ref().is_some_and(|names| names.len() != 1) {
+        // Gammapy refuses them, too: the cube is that of one dataset.
+        return Err(node.error("datasets_names must name one dataset, or be left out for all"));
+    }
+    let map = (load.map)(&filename.text()?)?;
+    let mut model = TemplateNPredModel::new(&name, Arc::new(map)).map_err(|e| at_line(e, filename))?;
+    if let Some(spectral) = node.get("spectral") {
+        let found = spectral_model(spectral, load, links)?;
+        model = model.with_spectral(found).map_err(|e| at_line(e, spectral))?;
+    }
+    model.spatial = node.get("spatial").map(|n| spatial_model(n, load, links)).transpose()?;
+    model.datasets_names = datasets_names;
+    Ok(Model::TemplateNPred(model.with_filename(filename.text()?)))
 }
 
 fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {

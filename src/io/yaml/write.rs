@@ -7,8 +7,8 @@ use crate::maps::Frame;
 use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
-    temporal,
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    TemplateNPredModel, TemporalModel, temporal,
 };
 use crate::units::Unit;
 
@@ -47,6 +47,7 @@ impl Models {
             match model {
                 Model::Sky(model) => sky_model(&mut out, model)?,
                 Model::FoVBackground(model) => background(&mut out, model)?,
+                Model::TemplateNPred(model) => template_npred(&mut out, model)?,
             }
         }
         if let Some(name) = covariance {
@@ -198,6 +199,26 @@ fn background(out: &mut Writer, model: &FoVBackgroundModel) -> Result<()> {
     out.names(1, &model.datasets_names);
     out.line(1, "spectral:");
     spectral_model(out, 2, model.spectral.as_ref());
+    Ok(())
+}
+
+fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
+    out.entry(1, true, "name", &text(&model.name));
+    out.line(1, &format!("type: {}", TemplateNPredModel::TAG));
+    if let Some(spatial) = &model.spatial {
+        out.line(1, "spatial:");
+        spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    out.line(1, "spectral:");
+    spectral_model(out, 2, model.spectral.as_ref());
+    let Some(filename) = model.filename() else {
+        return Err(Error::input(format!("model '{}'", model.name), "its map has no file name")
+            .with_help("give it one by with_filename: the map is written there with the models"));
+    };
+    out.line(1, &format!("filename: {}", text(filename)));
+    if let Some(names) = &model.datasets_names {
+        out.names(1, names);
+    }
     Ok(())
 }
 
