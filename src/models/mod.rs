@@ -3,6 +3,7 @@
 mod access;
 mod background;
 mod covariance;
+mod nd_template;
 mod parameter;
 mod parameter_set;
 mod prior;

@@ -9,10 +9,10 @@ use ndarray::Array2;
 use super::node::{Node, Value};
 use crate::error::{Error, Place, Result};
 use crate::maps::{Frame, Map};
-use crate::models::spatial::{self, SPATIAL_TAGS, TemplateSpatialModel};
+use crate::models::spatial::{self, MAP_TAGS, SPATIAL_TAGS, TemplateNDSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{
     self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
-    PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateSpectralModel,
+    PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateNDSpectralModel, TemplateSpectralModel,
 };
 use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
 use crate::models::{
@@ -286,6 +286,13 @@ fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
             let operator = operator.text()?.parse().map_err(|e| at_line(e, operator))?;
             Ok(Arc::new(CompoundSpectralModel::new(first, second, operator)))
         }
+        TemplateNDSpectralModel::TAG | "templateND" => {
+            let filename = node.require("filename")?;
+            let map = Arc::new((load.map)(&filename.text()?)?);
+            let model = TemplateNDSpectralModel::new(map).map_err(|e| at_line(e, filename))?;
+            let given = parameters(node, &model.default_parameters(), links)?;
+            model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node))
+        }
         PiecewiseNormSpectralModel::TAG | "piecewise-norm" => piecewise(node, links),
         EblAbsorptionNormSpectralModel::TAG | "ebl-norm" => absorption(node, load, links),
         _ => {
@@ -377,6 +384,13 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
     if [TemplateSpatialModel::TAG, "template"].contains(&tag.as_str()) {
         return template(node, load, links);
     }
+    if [TemplateNDSpatialModel::TAG, "templateND"].contains(&tag.as_str()) {
+        let filename = node.require("filename")?;
+        let map = Arc::new((load.map)(&filename.text()?)?);
+        let model = TemplateNDSpatialModel::new(map).map_err(|e| at_line(e, filename))?;
+        let given = parameters(node, &model.default_parameters(), links)?;
+        return model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node));
+    }
     let frame = match node.get("frame") {
         None => Frame::Icrs,
         Some(frame) => match frame.text()?.to_ascii_lowercase().as_str() {
@@ -385,7 +399,7 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
             other => return Err(frame.error(format!("frame '{other}' is neither icrs nor galactic"))),
         },
     };
-    let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain([TemplateSpatialModel::TAG]).collect();
+    let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain(MAP_TAGS).collect();
     let defaults =
         spatial::from_parameters(&tag, &[], frame).map_err(|_| unknown(tag_node, &tag, "spatial", &known))?;
     let given = parameters(node, defaults.parameters(), links)?;

@@ -149,7 +149,7 @@ fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
         out.names(1, names);
     }
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref());
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
     if let Some(spatial) = &model.spatial {
         out.line(1, "spatial:");
         spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
@@ -198,8 +198,7 @@ fn background(out: &mut Writer, model: &FoVBackgroundModel) -> Result<()> {
     }
     out.names(1, &model.datasets_names);
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref());
-    Ok(())
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))
 }
 
 fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
@@ -210,7 +209,7 @@ fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
         spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
     }
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref());
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
     let Some(filename) = model.filename() else {
         return Err(Error::input(format!("model '{}'", model.name), "its map has no file name")
             .with_help("give it one by with_filename: the map is written there with the models"));
@@ -222,16 +221,31 @@ fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
     Ok(())
 }
 
-fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
+/// The file and the unit of an n-d template's map.
+fn map_file(out: &mut Writer, level: usize, filename: Option<&str>, of: &Unit) -> Result<()> {
+    let Some(filename) = filename else {
+        return Err(Error::input("template", "the map of the template has no file name")
+            .with_help("give it one by with_filename: the map is written there with the models"));
+    };
+    out.line(level, &format!("filename: {}", text(filename)));
+    out.line(level, &format!("unit: {}", unit(of)));
+    Ok(())
+}
+
+fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) -> Result<()> {
     out.line(level, &format!("type: {}", model.tag()));
     if let Some(compound) = model.as_compound() {
         let (first, second) = compound.models();
         out.line(level, "model1:");
-        spectral_model(out, level + 1, first.as_ref());
+        spectral_model(out, level + 1, first.as_ref())?;
         out.line(level, "model2:");
-        spectral_model(out, level + 1, second.as_ref());
+        spectral_model(out, level + 1, second.as_ref())?;
         out.line(level, &format!("operator: {}", compound.operator().name()));
-        return;
+        return Ok(());
+    }
+    if let Some(template) = model.as_template_nd() {
+        parameters(out, level, model.parameters(), &template.default_parameters());
+        return map_file(out, level, template.filename(), template.map().unit());
     }
     let defaults = spectral::from_parameters(model.tag(), &[]);
     let absorption = EblAbsorptionNormSpectralModel::default_parameters();
@@ -252,6 +266,7 @@ fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
     if let Some(absorption) = model.as_absorption() {
         absorption_table(out, level, absorption);
     }
+    Ok(())
 }
 
 fn absorption_table(out: &mut Writer, level: usize, model: &EblAbsorptionNormSpectralModel) {
@@ -288,6 +303,10 @@ fn spatial_model(out: &mut Writer, model: &dyn SpatialModel) -> Result<()> {
             Frame::Galactic => "galactic",
         };
         out.line(2, &format!("frame: {frame}"));
+    }
+    if let Some(template) = model.as_template_nd() {
+        parameters(out, 2, model.parameters(), &template.default_parameters());
+        return map_file(out, 2, template.filename(), template.map().unit());
     }
     let Some(template) = model.as_template() else {
         let defaults = spatial::from_parameters(model.tag(), &[], model.frame());

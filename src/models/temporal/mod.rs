@@ -21,15 +21,8 @@ mod power_law;
 mod registry;
 mod sine;
 
-pub use constant::ConstantTemporalModel;
-pub use exp_decay::ExpDecayTemporalModel;
-pub use gaussian::GaussianTemporalModel;
-pub use generalized_gaussian::GeneralizedGaussianTemporalModel;
 pub use light_curve::LightCurveTemplateTemporalModel;
-pub use linear::LinearTemporalModel;
-pub use power_law::PowerLawTemporalModel;
-pub use registry::{TEMPORAL_TAGS, from_parameters};
-pub use sine::SineTemporalModel;
+pub use registry::*;
 
 /// A variation with time.
 pub trait TemporalModel: Debug + Send + Sync {
