@@ -14,7 +14,9 @@ use crate::models::spectral::{
     self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
     PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateNDSpectralModel, TemplateSpectralModel,
 };
-use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
+use crate::models::temporal::{
+    self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS, TemplatePhaseCurveTemporalModel,
+};
 use crate::models::{
     FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemplateNPredModel, TemporalModel,
 };
@@ -32,8 +34,18 @@ pub(in crate::io) struct Load<'a> {
     pub map: &'a (dyn Fn(&str) -> Result<Map> + 'a),
     /// The table of an absorption.
     pub absorption: &'a (dyn Fn(&str) -> Result<AbsorptionTable> + 'a),
-    /// The table of a light curve.
-    pub light_curve: &'a (dyn Fn(&str) -> Result<LightCurveTemplateTemporalModel> + 'a),
+    /// A light curve, from a table or (true) a map.
+    pub light_curve: &'a (dyn Fn(&str, bool) -> Result<LightCurveTemplateTemporalModel> + 'a),
+    /// The phases and norms of a phase curve.
+    pub phase_curve: &'a (dyn Fn(&str) -> Result<(Vec<f64>, Vec<f64>)> + 'a),
+}
+
+/// Reads what a model names by its file, as [`Load`], by the path.
+pub(in crate::io) struct Readers<'a> {
+    pub map: &'a dyn Fn(&Path) -> Result<Map>,
+    pub absorption: &'a dyn Fn(&Path) -> Result<AbsorptionTable>,
+    pub light_curve: &'a dyn Fn(&Path, bool) -> Result<LightCurveTemplateTemporalModel>,
+    pub phase_curve: &'a dyn Fn(&Path) -> Result<(Vec<f64>, Vec<f64>)>,
 }
 
 /// Where there is no reader for tables.
@@ -74,7 +86,7 @@ impl Models {
     /// [`Error::Unsupported`] for a spatial model of the background, or IRFs that are switched off; what
     /// `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
-        Self::from_yaml_with(text, &Load { map: load, absorption: &no_tables, light_curve: &no_tables })
+        Self::from_yaml_with(text, &Load { map: load, absorption: &no_tables, light_curve: &|name, _| no_tables(name), phase_curve: &no_tables })
     }
 
     /// As [`Models::from_yaml`], with all kinds of files.
@@ -101,17 +113,17 @@ impl Models {
     /// As [`Models::from_yaml`], with the file's name, also where there is no file; [`Error::Io`] where it cannot be
     /// read.
     pub fn read_with(path: impl AsRef<Path>, load: &dyn Fn(&Path) -> Result<Map>) -> Result<Self> {
-        let none = |path: &Path| no_tables(&path.display().to_string());
-        Self::read_files(path.as_ref(), load, &none, &|path: &Path| no_tables(&path.display().to_string()))
+        let readers = Readers {
+            map: load,
+            absorption: &|path| no_tables(&path.display().to_string()),
+            light_curve: &|path, _| no_tables(&path.display().to_string()),
+            phase_curve: &|path| no_tables(&path.display().to_string()),
+        };
+        Self::read_files(path.as_ref(), &readers)
     }
 
     /// As [`Models::read_with`], with all kinds of files.
-    pub(in crate::io) fn read_files(
-        path: &Path,
-        map: &dyn Fn(&Path) -> Result<Map>,
-        absorption: &dyn Fn(&Path) -> Result<AbsorptionTable>,
-        light_curve: &dyn Fn(&Path) -> Result<LightCurveTemplateTemporalModel>,
-    ) -> Result<Self> {
+    pub(in crate::io) fn read_files(path: &Path, readers: &Readers<'_>) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
             std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),
@@ -119,16 +131,17 @@ impl Models {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let load = Load {
-            map: &|name| map(&resolve(folder, name)?),
-            absorption: &|name| absorption(&resolve(folder, name)?),
-            light_curve: &|name| light_curve(&resolve(folder, name)?),
+            map: &|name| (readers.map)(&resolve(folder, name)?),
+            absorption: &|name| (readers.absorption)(&resolve(folder, name)?),
+            light_curve: &|name, is_map| (readers.light_curve)(&resolve(folder, name)?, is_map),
+            phase_curve: &|name| (readers.phase_curve)(&resolve(folder, name)?),
         };
         Self::from_yaml_with(&text, &load).map_err(|e| e.at(&Place::file(path)))
     }
 }
 
 /// The path of a file named in a YAML that stands in `folder`.
-fn resolve(folder: &Path, name: &str) -> Result<PathBuf> {
+pub(in crate::io) fn resolve(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut expanded = String::new();
     let mut rest = name;
     while let Some(start) = rest.find('$') {
@@ -203,13 +216,15 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
     let tag = tag_node.text()?;
     if [LightCurveTemplateTemporalModel::TAG, "template"].contains(&tag.as_str()) {
         let filename = node.require("filename")?.text()?;
-        if let Some(format) = node.get("format").map(Node::text).transpose()?
-            && format != "table"
-        {
-            return Err(Error::unsupported(format!("a light curve in the format '{format}'"))
-                .with_help("only tables of TIME and NORM can be used"));
-        }
-        let model = (load.light_curve)(&filename)?.with_filename(filename);
+        let is_map = match node.get("format") {
+            None => false,
+            Some(format) => match format.text()?.as_str() {
+                "table" => false,
+                "map" => true,
+                other => return Err(format.error(format!("format '{other}' is neither table nor map"))),
+            },
+        };
+        let model = (load.light_curve)(&filename, is_map)?.with_filename(filename);
         let given = parameters(node, model.parameters(), links)?;
         // The reference stands in the table; Gammapy does not look at that of the YAML either.
         let same = given.iter().all(|p| model.parameters().iter().any(|own| (own.value - p.value).abs() < 1e-6));
@@ -219,7 +234,17 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
         return Ok(Arc::new(model));
     }
     let scale = node.get("scale").map_or(Ok("utc".to_string()), Node::text)?;
-    let known: Vec<&str> = TEMPORAL_TAGS.iter().map(|t| t.0).chain([LightCurveTemplateTemporalModel::TAG]).collect();
+    if [TemplatePhaseCurveTemporalModel::TAG, "template-phase"].contains(&tag.as_str()) {
+        let filename = node.require("filename")?;
+        let normalize = node.get("normalize").map(Node::bool).transpose()?.unwrap_or(true);
+        let (phases, norms) = (load.phase_curve)(&filename.text()?)?;
+        let model = TemplatePhaseCurveTemporalModel::new(phases, norms, normalize)
+            .and_then(|model| model.with_filename(filename.text()?).with_scale(&scale))
+            .map_err(|e| at_line(e, filename))?;
+        let given = parameters(node, model.parameters(), links)?;
+        return model.with_parameters(&given).map_err(|e| at_line(e, node));
+    }
+    let known: Vec<&str> = TEMPORAL_TAGS.iter().map(|t| t.0).chain(temporal::TABLE_TAGS).collect();
     let defaults =
         temporal::from_parameters(&tag, &[], "utc").map_err(|_| unknown(tag_node, &tag, "temporal", &known))?;
     let given = parameters(node, defaults.parameters(), links)?;

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::maps::Frame;
 use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
+use crate::models::temporal::TemplatePhaseCurveTemporalModel;
 use crate::models::{
     FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel, TemporalModel, temporal,
@@ -164,7 +165,12 @@ fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
 fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
     out.line(2, &format!("type: {}", model.tag()));
     let defaults = temporal::from_parameters(model.tag(), &[], "utc");
-    let defaults = defaults.as_ref().map_or(model.parameters(), |m| m.parameters());
+    let timing = TemplatePhaseCurveTemporalModel::default_parameters();
+    let defaults = match &defaults {
+        Ok(model) => model.parameters(),
+        Err(_) if model.as_phase_curve().is_some() => &timing,
+        Err(_) => model.parameters(),
+    };
     parameters(out, 2, model.parameters(), defaults);
     out.line(2, &format!("scale: {}", text(model.scale())));
     if let Some(light_curve) = model.as_light_curve() {
@@ -173,8 +179,16 @@ fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
                 .with_help("write the table and give its name by with_filename"));
         };
         out.line(2, &format!("filename: {}", text(filename)));
-        out.line(2, "format: table");
+        out.line(2, if light_curve.is_map() { "format: map" } else { "format: table" });
         out.line(2, "unit: ''");
+    }
+    if let Some(phase_curve) = model.as_phase_curve() {
+        let Some(filename) = phase_curve.filename() else {
+            return Err(Error::input("temporal", "the table of the phase curve has no file name")
+                .with_help("write the table and give its name by with_filename"));
+        };
+        out.line(2, &format!("filename: {}", text(filename)));
+        out.line(2, &format!("normalize: {}", phase_curve.is_normalized()));
     }
     Ok(())
 }

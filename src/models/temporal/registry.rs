@@ -25,13 +25,16 @@ macro_rules! registry {
                     Err(Error::input(tag, "is not a temporal model that can be used here").with_help(format!(
                         "known are {}, {}",
                         known.join(", "),
-                        LightCurveTemplateTemporalModel::TAG
+                        TABLE_TAGS.join(", ")
                     )))
                 }
             }
         }
     };
 }
+
+/// Type names of the models that need a table.
+pub const TABLE_TAGS: [&str; 2] = [LightCurveTemplateTemporalModel::TAG, TemplatePhaseCurveTemporalModel::TAG];
 
 registry! {
     constant::ConstantTemporalModel, "const";
