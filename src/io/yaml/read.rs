@@ -215,7 +215,8 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
     let tag_node = node.require("type")?;
     let tag = tag_node.text()?;
     if [LightCurveTemplateTemporalModel::TAG, "template"].contains(&tag.as_str()) {
-        let filename = node.require("filename")?.text()?;
+        let file = node.require("filename")?;
+        let filename = file.text()?;
         let is_map = match node.get("format") {
             None => false,
             Some(format) => match format.text()?.as_str() {
@@ -224,7 +225,7 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
                 other => return Err(format.error(format!("format '{other}' is neither table nor map"))),
             },
         };
-        let model = (load.light_curve)(&filename, is_map)?.with_filename(filename);
+        let model = (load.light_curve)(&filename, is_map).map_err(|e| at_line(e, file))?.with_filename(filename);
         let given = parameters(node, model.parameters(), links)?;
         // The reference stands in the table; Gammapy does not look at that of the YAML either.
         let same = given.iter().all(|p| model.parameters().iter().any(|own| (own.value - p.value).abs() < 1e-6));
@@ -237,7 +238,7 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
     if [TemplatePhaseCurveTemporalModel::TAG, "template-phase"].contains(&tag.as_str()) {
         let filename = node.require("filename")?;
         let normalize = node.get("normalize").map(Node::bool).transpose()?.unwrap_or(true);
-        let (phases, norms) = (load.phase_curve)(&filename.text()?)?;
+        let (phases, norms) = (load.phase_curve)(&filename.text()?).map_err(|e| at_line(e, filename))?;
         let model = TemplatePhaseCurveTemporalModel::new(phases, norms, normalize)
             .and_then(|model| model.with_filename(filename.text()?).with_scale(&scale))
             .map_err(|e| at_line(e, filename))?;
@@ -283,7 +284,7 @@ fn template_npred(node: &Node, load: &Load, links: &mut Links) -> Result<Model> 
         // Gammapy refuses them, too: the cube is that of one dataset.
         return Err(node.error("datasets_names must name one dataset, or be left out for all"));
     }
-    let map = (load.map)(&filename.text()?)?;
+    let map = map_of(filename, load)?;
     let mut model = TemplateNPredModel::new(&name, Arc::new(map)).map_err(|e| at_line(e, filename))?;
     if let Some(spectral) = node.get("spectral") {
         let found = spectral_model(spectral, load, links)?;
@@ -313,7 +314,7 @@ fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
         }
         TemplateNDSpectralModel::TAG | "templateND" => {
             let filename = node.require("filename")?;
-            let map = Arc::new((load.map)(&filename.text()?)?);
+            let map = Arc::new(map_of(filename, load)?);
             let model = TemplateNDSpectralModel::new(map).map_err(|e| at_line(e, filename))?;
             let given = parameters(node, &model.default_parameters(), links)?;
             model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node))
@@ -352,7 +353,7 @@ fn absorption(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn Spe
     let given = parameters(node, &EblAbsorptionNormSpectralModel::default_parameters(), links)?;
     let filename = node.get("filename").map(Node::text).transpose()?;
     let absorption = match &filename {
-        Some(name) => (load.absorption)(name)?,
+        Some(name) => (load.absorption)(name).map_err(|e| at_line(e, node))?,
         None => {
             let (energies, unit) = table(node.require("energy")?)?;
             let (redshifts, _) = table(node.require("param")?)?;
@@ -411,7 +412,7 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
     }
     if [TemplateNDSpatialModel::TAG, "templateND"].contains(&tag.as_str()) {
         let filename = node.require("filename")?;
-        let map = Arc::new((load.map)(&filename.text()?)?);
+        let map = Arc::new(map_of(filename, load)?);
         let model = TemplateNDSpatialModel::new(map).map_err(|e| at_line(e, filename))?;
         let given = parameters(node, &model.default_parameters(), links)?;
         return model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node));
@@ -431,10 +432,16 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
     spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))
 }
 
+/// The map of the file that is named on a line.
+fn map_of(filename: &Node, load: &Load) -> Result<Map> {
+    (load.map)(&filename.text()?).map_err(|e| at_line(e, filename))
+}
+
 fn template(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpatialModel>> {
-    let filename = node.require("filename")?.text()?;
+    let file = node.require("filename")?;
+    let filename = file.text()?;
     let normalize = node.get("normalize").map(Node::bool).transpose()?.unwrap_or(true);
-    let model = TemplateSpatialModel::new(Arc::new((load.map)(&filename)?), normalize).map_err(|e| at_line(e, node))?;
+    let model = TemplateSpatialModel::new(Arc::new(map_of(file, load)?), normalize).map_err(|e| at_line(e, node))?;
     let given = parameters(node, &TemplateSpatialModel::default_parameters(), links)?;
     let model = model.with_filename(filename).at_parameters(&given).map_err(|e| at_line(e, node))?;
     Ok(Arc::new(model))
@@ -481,13 +488,19 @@ fn parameter(entry: &Node, default: &Parameter, links: &mut Links) -> Result<Par
     if let Some(first) = link.as_ref().and_then(|label| links.get(label)) {
         return Ok(Parameter { name: default.name.clone(), ..first.clone() });
     }
+    let (min, max) = (or("min", default.min)?, or("max", default.max)?);
+    if min > max {
+        return Err(entry
+            .error(format!("its lower bound {min} lies above the upper one {max}"))
+            .with_help("exchange min and max, or take one of them away"));
+    }
     let parameter = Parameter {
         name: default.name.clone(),
         value,
         unit: entry.get("unit").map_or_else(|| Ok(default.unit.clone()), unit)?,
         error: or("error", 0.0)?,
-        min: or("min", default.min)?,
-        max: or("max", default.max)?,
+        min,
+        max,
         frozen: entry.get("frozen").map_or(Ok(default.frozen), Node::bool)?,
         link,
         prior: entry.get("prior").map(prior).transpose()?,
