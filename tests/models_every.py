@@ -324,7 +324,7 @@ def main(folder):
     # The covariance of so many parameters takes minutes; models_gammapy.py writes one.
     models.write(folder / "every.yaml", overwrite=True, write_covariance=False)
     models.write(folder / "full.yaml", overwrite=True, full_output=True, write_covariance=False)
-    (folder / "told.json").write_text(json.dumps(told, default=float).replace("NaN", "null").replace("Infinity", "null"))
+    (folder / "told.json").write_text(json.dumps(told, default=float).replace("NaN", "null").replace("-Infinity", "null").replace("Infinity", "null"))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ fn light_curves_of_energies_are_exponentials() {
     let days = vec![0.0, 1.0, 2.0];
     let model = LightCurveTemplateTemporalModel::with_energies(55555.0, days.clone(), axis.clone(), &norms).unwrap();
     assert!(model.is_energy_dependent() && model.is_map());
-    for (energy, rate) in [(0.1, 1.0), (1.0, 1.5), (10.0, 2.0)] {
+    for (energy, rate) in [(0.1, 1.0f64), (1.0, 1.5), (10.0, 2.0)] {
         let found = model.evaluate_at(55556.3, energy);
         assert!((found / (-1.3 * rate).exp() - 1.0).abs() < 1e-9, "{energy}: {found}");
         let wanted = ((-0.2 * rate).exp() - (-1.9 * rate).exp()) / rate;
