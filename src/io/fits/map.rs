@@ -190,18 +190,36 @@ fn region_data(reader: &mut FitsReader, hdu: &Hdu, geom: &Geom, place: &Place) -
         let problem = format!("{} rows of {} values where the axes make {shape:?}", hdu.rows(), info.repeat);
         return Err(Error::input_at(place.clone().item("DATA"), problem));
     }
-    if info.code == 'E' {
+    if info.code == 'L' {
+        let bytes = reader.raw_column(hdu.index, "DATA")?.concat();
+        let values = bytes.iter().map(|b| f32::from(u8::from(*b == b'T' || *b == 1))).collect();
+        shaped(values, shape, place).map(MapData::F32)
+    } else if info.code == 'E' {
         shaped(reader.column::<f32>(hdu.index, "DATA")?, shape, place).map(MapData::F32)
     } else {
         shaped(reader.column::<f64>(hdu.index, "DATA")?, shape, place).map(MapData::F64)
     }
 }
 
+/// Maps of what was measured elsewhere than the source.
+const OFF_REGIONS: [&str; 2] = ["COUNTS_OFF", "ACCEPTANCE_OFF"];
+
 /// The region of `NAME_REGION`; everywhere if there is none.
 fn read_region(reader: &mut FitsReader, hdu: &Hdu, axes: Vec<MapAxis>) -> Result<RegionGeom> {
     let Some(table) = reader.find(&format!("{}_REGION", hdu.name)).cloned() else {
         return Ok(RegionGeom::new(None, None, axes));
     };
+    match read_region_table(reader, &table, axes.clone()) {
+        // Several off regions are no single region: their maps say nothing of the place then.
+        Err(Error::Unsupported { .. }) if OFF_REGIONS.contains(&hdu.name.as_str()) => {
+            Ok(RegionGeom::new(None, None, axes))
+        }
+        region => region,
+    }
+}
+
+/// The one region of a table of shapes.
+pub(super) fn read_region_table(reader: &mut FitsReader, table: &Hdu, axes: Vec<MapAxis>) -> Result<RegionGeom> {
     let place = reader.place().hdu(table.label());
     let shapes = reader.text_column(table.index, "SHAPE")?;
     let shape = match shapes.as_slice() {

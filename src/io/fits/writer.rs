@@ -257,7 +257,7 @@ pub(super) fn map(
 /// Meta data of a map that has none.
 const NO_META: &str = "{}";
 
-/// As [`map`], with meta data (JSON); regions have none.
+/// As [`map`], with meta data (JSON).
 fn map_with_meta(
     out: &mut MemoryWriter,
     map: &Map,
@@ -268,7 +268,7 @@ fn map_with_meta(
 ) -> Result<()> {
     let unit = map.unit().to_string();
     match map.geom().as_ref() {
-        Geom::Region(geom) => return region(out, map, geom, name, &unit),
+        Geom::Region(geom) => return region(out, map, geom, name, &unit, meta),
         Geom::Wcs(_) => {}
     }
     let sizes: Vec<usize> = map.data().shape().iter().rev().copied().collect();
@@ -304,7 +304,7 @@ pub(super) fn mask(out: &mut MemoryWriter, mask: &Mask, name: &str) -> Result<()
     let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
     if let Geom::Region(geom) = mask.geom().as_ref() {
         let values: Vec<f32> = values.iter().map(|v| f32::from(*v)).collect();
-        return region_table(out, geom, name, "", &ColumnData::Single(&values, 1), values.len());
+        return region_table(out, geom, name, "", NO_META, &ColumnData::Single(&values, 1), values.len());
     }
     out.image(8, &sizes);
     out.values(&values);
@@ -346,16 +346,16 @@ fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary
     out.text("BUNIT", unit, "unit of the values");
 }
 
-fn region(out: &mut MemoryWriter, map: &Map, geom: &RegionGeom, name: &str, unit: &str) -> Result<()> {
+fn region(out: &mut MemoryWriter, map: &Map, geom: &RegionGeom, name: &str, unit: &str, meta: &str) -> Result<()> {
     let damaged = || Error::input_at(Place::default().hdu(name), "the values are not in one piece");
     match map.data() {
         MapData::F32(a) => {
             let values = a.as_slice().ok_or_else(damaged)?;
-            region_table(out, geom, name, unit, &ColumnData::Single(values, 1), values.len())
+            region_table(out, geom, name, unit, meta, &ColumnData::Single(values, 1), values.len())
         }
         MapData::F64(a) => {
             let values = a.as_slice().ok_or_else(damaged)?;
-            region_table(out, geom, name, unit, &ColumnData::Double(values, 1), values.len())
+            region_table(out, geom, name, unit, meta, &ColumnData::Double(values, 1), values.len())
         }
     }
 }
@@ -366,6 +366,7 @@ fn region_table(
     geom: &RegionGeom,
     name: &str,
     unit: &str,
+    meta: &str,
     values: &ColumnData<'_>,
     rows: usize,
 ) -> Result<()> {
@@ -373,8 +374,17 @@ fn region_table(
     out.table(rows, &[("CHANNEL", "", ColumnData::Int(&channel)), ("DATA", unit, *values)]);
     out.text("EXTNAME", name, "extension name");
     axes::write_keywords(out, geom.axes());
+    if meta != NO_META {
+        out.text("META", meta, "");
+    }
     bands(out, geom.axes(), name);
-    let Some(center) = geom.center() else { return Ok(()) };
+    region_hdu(out, geom, &format!("{name}_REGION"));
+    Ok(())
+}
+
+/// The table of a region; nothing where it is everywhere.
+pub(super) fn region_hdu(out: &mut MemoryWriter, geom: &RegionGeom, name: &str) {
+    let Some(center) = geom.center() else { return };
     let radius = [geom.radius_deg().unwrap_or(0.0) / REGION_PIXEL_DEG];
     let shape = if geom.radius_deg().is_some() { "circle" } else { "point" };
     out.table(
@@ -388,7 +398,7 @@ fn region_table(
             ("COMPONENT", "", ColumnData::Int(&[0])),
         ],
     );
-    out.text("EXTNAME", &format!("{name}_REGION"), "extension name");
+    out.text("EXTNAME", name, "extension name");
     let wcs = WcsHeader {
         projection: "TAN".into(),
         frame: center.frame,
@@ -401,7 +411,6 @@ fn region_table(
     };
     debug_assert!(matches!(wcs.frame, Frame::Icrs | Frame::Galactic));
     wcs_header::write(out, &wcs);
-    Ok(())
 }
 
 /// Finishes the file in memory and writes it.
