@@ -17,6 +17,7 @@ mod map;
 mod models;
 mod ogip;
 mod reader;
+mod region;
 mod table;
 mod wcs_header;
 mod writer;

@@ -7,18 +7,16 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
+use super::region as region_hdu;
 use super::{axes, gti, table, wcs_header};
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::irf::EDisp;
-use crate::maps::{Frame, Geom, Map, MapAxis, MapData, Mask, RegionGeom, WcsHeader};
+use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom};
 
 /// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
 const GZIP_LEVEL: u32 = 4;
-
-/// Pixel size of the geometry that regions are written in, in degrees (Gammapy's default).
-const REGION_PIXEL_DEG: f64 = 0.01;
 
 /// Who made a file, from what: written as HISTORY of the primary HDU.
 #[derive(Debug, Clone, PartialEq)]
@@ -301,11 +299,12 @@ fn map_with_meta(
 /// A mask's HDU and its table of bands.
 pub(super) fn mask(out: &mut MemoryWriter, mask: &Mask, name: &str) -> Result<()> {
     let sizes: Vec<usize> = mask.data().shape().iter().rev().copied().collect();
-    let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
     if let Geom::Region(geom) = mask.geom().as_ref() {
-        let values: Vec<f32> = values.iter().map(|v| f32::from(*v)).collect();
-        return region_table(out, geom, name, "", NO_META, &ColumnData::Single(&values, 1), values.len());
+        // Gammapy takes the mask of a region as it stands: numbers would not choose bins.
+        let values: Vec<bool> = mask.data().iter().copied().collect();
+        return region_table(out, geom, name, "", NO_META, &ColumnData::Bools(&values, 1), values.len());
     }
+    let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
     out.image(8, &sizes);
     out.values(&values);
     keywords(out, mask.geom(), name, "", None, NO_META);
@@ -378,39 +377,10 @@ fn region_table(
         out.text("META", meta, "");
     }
     bands(out, geom.axes(), name);
-    region_hdu(out, geom, &format!("{name}_REGION"));
-    Ok(())
-}
-
-/// The table of a region; nothing where it is everywhere.
-pub(super) fn region_hdu(out: &mut MemoryWriter, geom: &RegionGeom, name: &str) {
-    let Some(center) = geom.center() else { return };
-    let radius = [geom.radius_deg().unwrap_or(0.0) / REGION_PIXEL_DEG];
-    let shape = if geom.radius_deg().is_some() { "circle" } else { "point" };
-    out.table(
-        1,
-        &[
-            ("SHAPE", "", ColumnData::Text(shape)),
-            ("X", "pix", ColumnData::Double(&[1.0], 1)),
-            ("Y", "pix", ColumnData::Double(&[1.0], 1)),
-            ("R", "pix", ColumnData::Double(&radius, 1)),
-            ("ROTANG", "deg", ColumnData::Double(&[0.0], 1)),
-            ("COMPONENT", "", ColumnData::Int(&[0])),
-        ],
-    );
-    out.text("EXTNAME", name, "extension name");
-    let wcs = WcsHeader {
-        projection: "TAN".into(),
-        frame: center.frame,
-        crpix: (1.0, 1.0),
-        crval: (center.lon_deg, center.lat_deg),
-        cdelt: (-REGION_PIXEL_DEG, REGION_PIXEL_DEG),
-        pc: [[1.0, 0.0], [0.0, 1.0]],
-        lonpole: None,
-        latpole: None,
-    };
-    debug_assert!(matches!(wcs.frame, Frame::Icrs | Frame::Galactic));
-    wcs_header::write(out, &wcs);
+    match geom.region() {
+        Some(sky) => region_hdu::write(out, sky, name),
+        None => Ok(()),
+    }
 }
 
 /// Finishes the file in memory and writes it.

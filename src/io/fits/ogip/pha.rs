@@ -2,12 +2,12 @@
 
 use super::super::check::{Hdu, HduKind};
 use super::super::gti;
-use super::super::map::read_region_table;
 use super::super::reader::FitsReader;
+use super::super::region;
 use super::cells::numbers;
 use super::energies;
 use crate::error::{Error, Place, Result};
-use crate::maps::{MapAxis, RegionGeom};
+use crate::maps::{MapAxis, SkyRegion};
 use crate::time::Gti;
 
 /// Rates times the exposure are counts where they differ from whole numbers by no more than this and [`WHOLE_RELATIVE`]:
@@ -47,8 +47,8 @@ pub(super) struct Spectrum {
     pub(super) files: [Option<String>; 3],
     /// Energies of the channels, where the file has them.
     pub(super) energy: Option<MapAxis>,
-    /// The region on the sky, without axes; everywhere where the file has none.
-    pub(super) region: Result<RegionGeom>,
+    /// The region on the sky, or why it cannot be used; `None` where the file has none.
+    pub(super) region: Result<Option<SkyRegion>>,
     pub(super) gti: Option<Gti>,
     /// TELESCOP, INSTRUME and OBJECT, where they say something.
     pub(super) meta: Vec<(String, String)>,
@@ -128,11 +128,9 @@ impl Spectrum {
             None => None,
             Some(index) => Some(channel_energies(reader, index, channels, first_channel)?),
         };
-        let region = match reader.find("REGION").filter(|h| h.header.text("CTYPE1").is_some()).cloned() {
-            // Regions of other tools in detector pixels say nothing about the sky.
-            None => Ok(RegionGeom::new(None, None, Vec::new())),
-            Some(table) => read_region_table(reader, &table, Vec::new()),
-        };
+        // Regions of other tools in detector pixels say nothing about the sky.
+        let on_sky = reader.find("REGION").is_some_and(|h| h.header.text("CTYPE1").is_some());
+        let region = if on_sky { region::read_table(reader, "REGION") } else { Ok(None) };
         let gti = match reader.find("GTI").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
             Some(index) => Some(gti::read(reader, index)?),
             None => None,

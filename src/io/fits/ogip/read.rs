@@ -59,7 +59,7 @@ pub(in crate::io::fits) fn read(reader: &mut FitsReader) -> Result<MapDatasetOnO
         }
         None => (None, None),
     };
-    let region = pha.region?;
+    let region = RegionGeom::of(pha.region?, Vec::new());
     let on = |axes: Vec<MapAxis>| Arc::new(Geom::Region(region.with_axes(axes)));
     let counts = map(&on(vec![energy.clone()]), Unit::default(), &pha.counts)?;
     let exposure = match &area {
@@ -166,9 +166,12 @@ impl Off {
             }
             acceptance.push(value);
         }
-        // Several off regions are no single region: the maps say nothing of the place then.
-        let region = bkg.region.unwrap_or(RegionGeom::new(None, None, Vec::new()));
-        let geom = Arc::new(Geom::Region(region.with_axes(vec![energy.clone()])));
+        // Where the off counts are from decides nothing: a shape that is not known is no reason to stop.
+        let region = match bkg.region {
+            Err(Error::Unsupported { .. }) => None,
+            region => region?,
+        };
+        let geom = Arc::new(Geom::Region(RegionGeom::of(region, vec![energy.clone()])));
         Ok(Self {
             counts: map(&geom, Unit::default(), &bkg.counts)?,
             acceptance: map(&geom, Unit::default(), &acceptance)?,

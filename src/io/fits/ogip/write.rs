@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::super::cfitsio::{ColumnData, MemoryWriter};
-use super::super::gti;
-use super::super::writer::{WriteOptions, provenance, region_hdu, save};
+use super::super::writer::{WriteOptions, provenance, save};
+use super::super::{gti, region as region_table};
 use super::energies::same;
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Result};
@@ -175,7 +175,7 @@ fn region_of<'a>(map: &'a Map, part: &str) -> Result<&'a RegionGeom> {
     match map.geom().as_ref() {
         Geom::Region(region) => Ok(region),
         _ => Err(Error::input(part, "these are maps with pixels, an OGIP spectrum is of one region")
-            .with_help("write maps as gadf; a spectrum is what Gammapy's to_spectrum_dataset makes of them")),
+            .with_help("write maps as gadf; a spectrum is what to_spectrum_dataset makes of them")),
     }
 }
 
@@ -301,7 +301,9 @@ impl Common<'_> {
         out.real("SYS_ERR", 0.0, "no systematic error");
         out.int("GROUPING", 0, "channels are not grouped");
         channel_energies(&mut out, self.dataset, self.energy)?;
-        region_hdu(&mut out, region, "REGION");
+        if let Some(sky) = region.region() {
+            region_table::write_table(&mut out, sky, "REGION")?;
+        }
         if let (Part::On, Some(intervals)) = (part, &self.dataset.gti) {
             gti::write(&mut out, intervals);
         }
