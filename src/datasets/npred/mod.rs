@@ -13,8 +13,9 @@
 //! Templates of predicted counts (`template`) go through none of these.
 
 mod evaluator;
+mod region;
 mod shape;
 mod template;
 
-pub use evaluator::{Evaluation, Evaluator, Exposure, Prepared};
+pub use evaluator::{Domain, Evaluation, Evaluator, Exposure, Prepared};
 pub use template::TemplateCounts;

@@ -3,7 +3,7 @@
 use ndarray::{Array3, s};
 
 use crate::error::{Error, Result};
-use crate::maps::{CutoutOrigin, Geom, MapAxis};
+use crate::maps::{CutoutOrigin, Geom, MapAxis, RegionGeom};
 use crate::models::TemplateNPredModel;
 
 /// Relative difference up to which two energy edges are the same.
@@ -45,7 +45,7 @@ impl TemplateCounts {
         };
         let (own, geom) = match (own.as_ref(), geom) {
             (Geom::Wcs(own), Geom::Wcs(geom)) => (own, geom),
-            (Geom::Region(a), Geom::Region(b)) if a.with_axes(Vec::new()) == b.with_axes(Vec::new()) => {
+            (Geom::Region(a), Geom::Region(b)) if is_same_region(a, b) => {
                 let origin = CutoutOrigin { y0: 0, x0: 0 };
                 return Ok(Some(Self { origin, counts: cut(0..1, 0..1)?, energies_tev }));
             }
@@ -85,6 +85,16 @@ impl TemplateCounts {
         }
         cube
     }
+}
+
+/// Regions of files are equal up to rounding.
+fn is_same_region(a: &RegionGeom, b: &RegionGeom) -> bool {
+    const TOLERANCE_DEG: f64 = 1e-6;
+    let near = match (a.center().zip(a.radius_deg()), b.center().zip(b.radius_deg())) {
+        (Some((p, r)), Some((q, s))) => p.separation_deg(q) < TOLERANCE_DEG && (r - s).abs() < TOLERANCE_DEG,
+        _ => false,
+    };
+    near || a.same_region(b)
 }
 
 /// The bin of `all` that the first bin of `part` is, where all others follow.

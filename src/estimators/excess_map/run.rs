@@ -181,9 +181,7 @@ impl ExcessMapEstimator {
                 )
                 .with_help("leave it out, or take a MapDatasetOnOff"))
             }
-            DatasetRef::Map(dataset)
-                if dataset.background.is_none() && !dataset.models.has_signal(&dataset.name) =>
-            {
+            DatasetRef::Map(dataset) if dataset.background.is_none() && !dataset.models.has_signal(&dataset.name) => {
                 Err(dataset.missing("background"))
             }
             _ => Ok(()),

@@ -225,8 +225,7 @@ fn meta_of(table: &Table, key: &str) -> Option<MetaValue> {
 fn column_name(table: &Table, wanted: &str, place: &Place) -> Result<String> {
     let names = table.names();
     let found = names.iter().find(|n| n.eq_ignore_ascii_case(wanted)).map(|n| (*n).to_string());
-    found
-        .ok_or_else(|| Error::input_at(place.clone().item(wanted), format!("only [{}] are there", names.join(", "))))
+    found.ok_or_else(|| Error::input_at(place.clone().item(wanted), format!("only [{}] are there", names.join(", "))))
 }
 
 /// The reference time of a header as a modified Julian date, in UTC.

@@ -14,11 +14,10 @@ use crate::models::spectral::{
     self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
     PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateNDSpectralModel, TemplateSpectralModel,
 };
-use crate::models::temporal::{
-    self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS, TemplatePhaseCurveTemporalModel,
-};
+use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS, TemplatePhaseCurveTemporalModel};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemplateNPredModel, TemporalModel,
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    TemplateNPredModel, TemporalModel,
 };
 use crate::units::Unit;
 
@@ -86,7 +85,15 @@ impl Models {
     /// [`Error::Unsupported`] for a spatial model of the background, or IRFs that are switched off; what
     /// `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
-        Self::from_yaml_with(text, &Load { map: load, absorption: &no_tables, light_curve: &|name, _| no_tables(name), phase_curve: &no_tables })
+        Self::from_yaml_with(
+            text,
+            &Load {
+                map: load,
+                absorption: &no_tables,
+                light_curve: &|name, _| no_tables(name),
+                phase_curve: &no_tables,
+            },
+        )
     }
 
     /// As [`Models::from_yaml`], with all kinds of files.

@@ -297,8 +297,10 @@ fn problems_are_named_with_their_line() {
             vec!["s.spectral.index", "linked to s.spectral.reference", "unit"],
         ),
         (
-            one("        type: lp\n        parameters:\n        -   {name: alpha, link: s.spectral.beta}\n        -   \
-                 {name: beta, link: s.spectral.alpha}\n"),
+            one(
+                "        type: lp\n        parameters:\n        -   {name: alpha, link: s.spectral.beta}\n        -   \
+                 {name: beta, link: s.spectral.alpha}\n",
+            ),
             vec!["s.spectral.alpha", "back to itself", "no link"],
         ),
         (
@@ -307,7 +309,8 @@ fn problems_are_named_with_their_line() {
         ),
         ("components:\n- {name: c, type: TemplateNPredModel}\n".to_string(), vec!["'c'", "line 2", "'filename'"]),
         (
-            "components:\n- name: c\n  type: TemplateNPredModel\n  filename: a.fits\n  datasets_names: [a, b]\n".to_string(),
+            "components:\n- name: c\n  type: TemplateNPredModel\n  filename: a.fits\n  datasets_names: [a, b]\n"
+                .to_string(),
             vec!["'c'", "line 2", "one dataset"],
         ),
         (

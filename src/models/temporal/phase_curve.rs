@@ -177,8 +177,7 @@ mod tests {
     use crate::models::temporal::TemporalModel;
 
     fn with(values: [f64; 5]) -> Arc<dyn TemporalModel> {
-        let model =
-            TemplatePhaseCurveTemporalModel::new(vec![0.1, 0.4, 0.8], vec![1.0, 4.0, 0.5], false).unwrap();
+        let model = TemplatePhaseCurveTemporalModel::new(vec![0.1, 0.4, 0.8], vec![1.0, 4.0, 0.5], false).unwrap();
         let parameters: Vec<Parameter> = SPECS.iter().zip(values).map(|(spec, v)| spec.parameter(v)).collect();
         model.with_parameters(&parameters).unwrap()
     }
