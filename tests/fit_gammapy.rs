@@ -117,8 +117,8 @@ fn templates_of_counts_are_fitted_as_gammapys() {
         return;
     }
     let Some(golden) = support::golden("npred") else { return };
-    let file = golden.parent().unwrap().parent().unwrap().join("data/hess-crab-cutout.fits.gz");
-    let dataset = MapDataset::read(&file).unwrap();
+    let data = golden.parent().unwrap().parent().unwrap().join("data/hess-crab-cutout.fits.gz");
+    let mut dataset = MapDataset::read(&data).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("models.yaml");
     std::fs::write(&path, yaml(SPECTRA[0], "3.0e-11", ("icrs", 83.62, 22.02), &dataset.name)).unwrap();
@@ -129,7 +129,16 @@ fn templates_of_counts_are_fitted_as_gammapys() {
     let geom = dataset.counts.as_ref().unwrap().wcs_geom().unwrap();
     let part = geom.slice(2..geom.ny() - 5, 0..geom.nx() - 3).unwrap();
     let shape = (part.axes()[0].nbin(), part.ny(), part.nx());
-    let cube = ndarray::Array3::from_shape_fn(shape, |(e, y, x)| 0.002 * (x + 2 * y) as f64 / (1.0 + e as f64));
+    let cube = ndarray::Array3::from_shape_fn(shape, |(e, y, x)| 0.02 * (x + 2 * y) as f64 / (1.0 + e as f64));
+    // They are in the data, too: a norm close to 0 has no tilt.
+    let counts = dataset.counts.take().unwrap();
+    let mut all = counts.to_cube_f64();
+    let (ny, nx) = (part.ny(), part.nx());
+    let mut inside = all.slice_mut(ndarray::s![.., 2..2 + ny, ..nx]);
+    inside += &cube.mapv(f64::round);
+    dataset.counts = Some(Map::from_cube(Arc::clone(counts.geom()), Default::default(), all).unwrap());
+    let file = folder.path().join("dataset.fits");
+    dataset.write(&file, &WriteOptions::default()).unwrap();
     let map = Map::from_cube(Arc::new(Geom::Wcs(part)), Default::default(), cube).unwrap();
     // Gammapy reads its own names as paths.
     let name = folder.path().join("counts.fits");

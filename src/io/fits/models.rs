@@ -1,5 +1,6 @@
 //! Model files, with the maps of their templates.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
@@ -61,7 +62,7 @@ impl Models {
                 continue;
             }
             let target = if found.is_absolute() { found } else { folder.join(found) };
-            result = write_map(&target, map, options);
+            result = map.and_then(|map| write_map(&target, &map, options));
             if result.is_err() {
                 break;
             }
@@ -114,7 +115,7 @@ impl Models {
 }
 
 /// The maps of templates by the names of their files, each name once.
-fn template_maps(models: &Models) -> Vec<(&str, &Map)> {
+fn template_maps(models: &Models) -> Vec<(&str, Result<Cow<'_, Map>>)> {
     fn of_spectrum<'a>(model: &'a dyn SpectralModel, maps: &mut Vec<(Option<&'a str>, &'a Map)>) {
         if let Some(compound) = model.as_compound() {
             let (first, second) = compound.models();
@@ -125,7 +126,8 @@ fn template_maps(models: &Models) -> Vec<(&str, &Map)> {
             maps.push((template.filename(), template.map()));
         }
     }
-    let mut maps = Vec::new();
+    let mut maps: Vec<(Option<&str>, &Map)> = Vec::new();
+    let mut per_pixel: Vec<(Option<&str>, &Map)> = Vec::new();
     for model in &models.components {
         of_spectrum(model.spectral().as_ref(), &mut maps);
         let spatial = match model {
@@ -137,21 +139,35 @@ fn template_maps(models: &Models) -> Vec<(&str, &Map)> {
             Model::FoVBackground(_) => None,
         };
         if let Some(template) = spatial.and_then(|m| m.as_template()) {
-            maps.push((template.filename(), template.map()));
+            if template.is_normalized() {
+                per_pixel.push((template.filename(), template.map()));
+            } else {
+                maps.push((template.filename(), template.map()));
+            }
         }
         if let Some(template) = spatial.and_then(|m| m.as_template_nd()) {
             maps.push((template.filename(), template.map()));
         }
     }
-    let mut named: Vec<(&str, &Map)> = Vec::new();
-    for (name, map) in maps {
+    let mut named: Vec<(&str, Result<Cow<'_, Map>>)> = Vec::new();
+    let borrowed = maps.into_iter().map(|(name, map)| (name, map, false));
+    // Normalised is what each pixel holds, not the brightness there: reading it normalises it again.
+    for (name, map, is_normalized) in borrowed.chain(per_pixel.into_iter().map(|(name, map)| (name, map, true))) {
         if let Some(name) = name
             && !named.iter().any(|(other, _)| *other == name)
         {
-            named.push((name, map));
+            named.push((name, if is_normalized { integrated(map).map(Cow::Owned) } else { Ok(Cow::Borrowed(map)) }));
         }
     }
     named
+}
+
+/// Surface brightness times the solid angle of each pixel.
+fn integrated(map: &Map) -> Result<Map> {
+    let solid_angle = map.wcs_geom()?.solid_angle_sr();
+    let mut cube = map.to_cube_f64();
+    cube.outer_iter_mut().for_each(|mut plane| plane *= &solid_angle);
+    Map::from_cube(map.geom().clone(), "".parse()?, cube)
 }
 
 fn write_map(path: &Path, map: &Map, options: &WriteOptions) -> Result<()> {
