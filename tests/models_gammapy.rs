@@ -181,5 +181,11 @@ fn every_model_has_gammapys_numbers() {
     assert_eq!(again.to_yaml().unwrap(), models.to_yaml().unwrap());
     // All keys of all parameters say the same as those that differ from defaults.
     let full = Models::read(folder.path().join("full.yaml")).unwrap();
-    assert_eq!(full.to_yaml().unwrap(), models.to_yaml().unwrap());
+    // Labels of links are random.
+    let without_links = |models: &Models| -> Vec<String> {
+        models.to_yaml().unwrap().lines().filter(|l| !l.contains("link: ")).map(str::to_string).collect()
+    };
+    let (full, usual) = (without_links(&full), without_links(&models));
+    let differ: Vec<_> = full.iter().zip(&usual).filter(|(a, b)| a != b).take(5).collect();
+    assert!(differ.is_empty() && full.len() == usual.len(), "{differ:?} {} {}", full.len(), usual.len());
 }
