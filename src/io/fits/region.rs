@@ -174,6 +174,8 @@ pub(super) fn write_table(out: &mut MemoryWriter, region: &SkyRegion, name: &str
     );
     out.text("EXTNAME", name, "extension name");
     wcs_header::write(out, &header);
+    // Gammapy asks for the size of the projection's image, and does not use it.
+    out.text("WCSSHAPE", "(1,1)", "pixels");
     Ok(())
 }
 
