@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use super::fits::{
-    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, is_background, read_bytes,
-};
+use super::fits::{Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, is_background, read_bytes};
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.

@@ -91,7 +91,8 @@ pub(in crate::io::fits) fn read(reader: &mut FitsReader) -> Result<MapDatasetOnO
                     Some(map(&geom, exposure.unit().clone(), &values)?)
                 }
             };
-            let edisp = map(&on(vec![energy.clone(), energy_true]), Unit::default(), &values).map_err(|e| e.at(&place))?;
+            let edisp =
+                map(&on(vec![energy.clone(), energy_true]), Unit::default(), &values).map_err(|e| e.at(&place))?;
             Some(EDisp::Kernel(EDispKernelMap { edisp, exposure: of_matrix }))
         }
     };
@@ -147,7 +148,10 @@ impl Off {
             return Err(unlike(format!("{}, the spectrum has {}", bkg.channels(), energy.nbin())));
         }
         if bkg.first_channel != first_channel {
-            return Err(unlike(format!("they start at {}, those of the spectrum at {first_channel}", bkg.first_channel)));
+            return Err(unlike(format!(
+                "they start at {}, those of the spectrum at {first_channel}",
+                bkg.first_channel
+            )));
         }
         if bkg.energy.as_ref().is_some_and(|own| !same(own, energy)) {
             return Err(unlike("their energies are others than those of the spectrum".into()));

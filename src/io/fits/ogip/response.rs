@@ -59,7 +59,8 @@ fn table<'a>(reader: &'a FitsReader, names: &[&str], class: &str) -> Result<&'a 
         [one] => Ok(one),
         [] => {
             let problem = format!("no table {} in [{}]", names.join(" or "), reader.names().join(", "));
-            Err(Error::input_at(reader.place(), problem).with_help("this is no file of the kind that the spectrum names"))
+            Err(Error::input_at(reader.place(), problem)
+                .with_help("this is no file of the kind that the spectrum names"))
         }
         several => {
             let what = format!("{}: {} tables {}, one can be used", reader.place(), several.len(), names.join(" or "));
@@ -125,7 +126,8 @@ impl Redistribution {
         for (row, values) in matrix.outer_iter().enumerate() {
             let sum = values.sum();
             if sum > 1.0 + ROW_SUM {
-                let problem = format!("row {row} ({}) sums to {sum}, probabilities sum to 1 at most", bin(&energy_true, row));
+                let problem =
+                    format!("row {row} ({}) sums to {sum}, probabilities sum to 1 at most", bin(&energy_true, row));
                 let help = if has_arf {
                     "a matrix that holds the effective area needs no ARF: set ANCRFILE to 'none'"
                 } else {
