@@ -108,7 +108,21 @@ impl Dataset {
     /// # Errors
     /// As [`MapDataset::read`] and [`MapDatasetOnOff::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = FitsReader::open(path.as_ref())?;
+        Self::from_reader(FitsReader::open(path.as_ref())?)
+    }
+
+    /// From the bytes of an uncompressed FITS file, as [`Dataset::to_bytes`] makes them; messages call it `memory`.
+    /// Gammapy: `from_hdulist`.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    #[doc(alias = "from_hdulist")]
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let name = Path::new("memory");
+        Self::from_reader(FitsReader::from_bytes(name, bytes).map_err(|e| e.at(&Place::file(name)))?)
+    }
+
+    fn from_reader(mut reader: FitsReader) -> Result<Self> {
         if is_ogip(&reader) {
             ogip::read(&mut reader).map(Self::OnOff)
         } else if is_on_off(&reader) {

@@ -120,7 +120,13 @@ impl MapDataset {
     /// # Errors
     /// As [`Map::write`].
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
-        dataset(path.as_ref(), self, &[("BACKGROUND", self.background.as_ref())], options)
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        save(self.file(options)?, path, options.overwrite)
+    }
+
+    fn file(&self, options: &WriteOptions) -> Result<MemoryWriter> {
+        dataset(self, &[("BACKGROUND", self.background.as_ref())], options)
     }
 }
 
@@ -130,12 +136,18 @@ impl MapDatasetOnOff {
     /// # Errors
     /// As [`Map::write`].
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        save(self.file(options)?, path, options.overwrite)
+    }
+
+    fn file(&self, options: &WriteOptions) -> Result<MemoryWriter> {
         let own = [
             ("COUNTS_OFF", self.counts_off.as_ref()),
             ("ACCEPTANCE", self.acceptance.as_ref()),
             ("ACCEPTANCE_OFF", self.acceptance_off.as_ref()),
         ];
-        dataset(path.as_ref(), &self.on, &own, options)
+        dataset(&self.on, &own, options)
     }
 }
 
@@ -150,11 +162,23 @@ impl Dataset {
             Self::OnOff(dataset) => dataset.write(path, options),
         }
     }
+
+    /// The file that [`Dataset::write`] would write, uncompressed. Gammapy: `to_hdulist`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for what cannot be written.
+    #[doc(alias = "to_hdulist")]
+    pub fn to_bytes(&self, options: &WriteOptions) -> Result<Vec<u8>> {
+        let file = match self {
+            Self::Map(dataset) => dataset.file(options),
+            Self::OnOff(dataset) => dataset.file(options),
+        };
+        Ok(file?.finish()?.to_vec())
+    }
 }
 
-/// Writes what both kinds of datasets have, and the maps that are a kind's `own`.
-fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], options: &WriteOptions) -> Result<()> {
-    check_output(path, options.overwrite)?;
+/// A file of what both kinds of datasets have, and the maps that are a kind's `own`.
+fn dataset(common: &MapDataset, own: &[(&str, Option<&Map>)], options: &WriteOptions) -> Result<MemoryWriter> {
     let (edisp, edisp_exposure) = match &common.edisp {
         Some(EDisp::Kernel(k)) => (Some(&k.edisp), k.exposure.as_ref()),
         Some(EDisp::Migra(m)) => (Some(&m.edisp), m.exposure.as_ref()),
@@ -196,7 +220,7 @@ fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], optio
     if let Some(rows) = &common.meta_table {
         table::write(&mut out, "META_TABLE", rows);
     }
-    save(out, path, options.overwrite)
+    Ok(out)
 }
 
 /// A free keyword that was read as text, as the number it may be.
