@@ -568,6 +568,8 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
         }
     }
     match &dataset.psf {
+        // The area of a spectrum is that of its region already.
+        None if dataset.is_spectrum() => {}
         None => add(Severity::Warning, "PSF", "there is no PSF: sources are taken as seen sharply".into()),
         Some(psf) => {
             if let (Some(exposure), Some(nodes)) =
