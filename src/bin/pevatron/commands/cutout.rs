@@ -14,17 +14,17 @@ pub fn run(args: &CutoutArgs) -> Result<()> {
     let width = args.width()?;
     let dataset = Dataset::read(&args.dataset)?;
     let place = Place::file(&args.dataset);
-    let frame = parse_frame(args.frame.as_deref(), dataset.common().geom().map_err(|e| e.at(&place))?.frame())?;
+    let frame = parse_frame(args.frame.as_deref(), dataset.common()?.geom().map_err(|e| e.at(&place))?.frame())?;
     let position = parse_position(&args.position, frame)?;
     let cut = dataset.cutout(position, width).map_err(|e| e.at(&place))?;
     cut.write(&args.output, &write_options(args.overwrite, &[&args.dataset]))?;
-    let geom = cut.common().geom()?;
+    let geom = cut.common()?.geom()?;
     if args.common.json {
         report::json(&json!({
             "output": args.output,
             "kind": cut.kind(),
             "npix": [geom.nx(), geom.ny()],
-            "counts_sum": cut.common().counts.as_ref().map(pevatron::maps::Map::sum),
+            "counts_sum": cut.common()?.counts.as_ref().map(pevatron::maps::Map::sum),
         }));
     } else if !args.common.quiet {
         report::line(&format!("{}: {} × {} pixels", args.output.display(), geom.nx(), geom.ny()));

@@ -66,7 +66,7 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
             "nfev": result.nfev,
             "iterations": result.iterations,
             "at_bounds": result.at_bounds,
-            "datasets": datasets.iter().map(|d| d.common().name.clone()).collect::<Vec<_>>(),
+            "datasets": datasets.iter().map(Dataset::name).collect::<Vec<_>>(),
             "parameters": parameters(&result),
             "errors": errors(&result),
             "confidence": intervals,

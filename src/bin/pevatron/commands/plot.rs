@@ -80,12 +80,12 @@ pub fn run(args: &PlotArgs) -> Result<()> {
 /// A map of a dataset by its name.
 fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
     let names = match &dataset {
-        Dataset::Map(_) => "counts, background, exposure",
         Dataset::OnOff(_) => "counts, background, exposure, counts_off, acceptance, acceptance_off, alpha",
+        _ => "counts, background, exposure",
     };
     Ok(match (part, dataset) {
-        ("counts", dataset) => dataset.common().counts.clone(),
-        ("exposure", dataset) => dataset.common().exposure.clone(),
+        ("counts", dataset) => dataset.common()?.counts.clone(),
+        ("exposure", dataset) => dataset.common()?.exposure.clone(),
         ("background", Dataset::Map(dataset)) => dataset.background,
         ("background", Dataset::OnOff(dataset)) => Some(dataset.background()?),
         ("counts_off", Dataset::OnOff(dataset)) => dataset.counts_off,

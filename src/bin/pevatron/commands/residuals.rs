@@ -26,7 +26,7 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = Dataset::read(&args.dataset)?;
     if let Some(models) = &args.models {
-        dataset.common_mut().models = Models::read(models)?;
+        dataset.set_models(Models::read(models)?);
     }
     let place = Place::file(&args.dataset);
     let groups = if args.png.is_some() || args.energy.is_some() {

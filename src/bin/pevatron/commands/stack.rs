@@ -27,7 +27,7 @@ struct Sum {
 impl Sum {
     fn add(&mut self, dataset: Dataset, path: &Path) -> Result<()> {
         let place = Place::file(path);
-        let meta = &dataset.common().meta;
+        let meta = &dataset.common()?.meta;
         let names: Vec<&str> = INSTRUMENT.iter().filter_map(|key| meta.get(*key)).map(String::as_str).collect();
         if !names.is_empty() {
             self.instruments.insert(names.join(" "));
@@ -62,7 +62,7 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
         }
     }
     let Sum { dataset: Some(mut dataset), count, instruments } = sum else { return Ok(()) };
-    let common = dataset.common_mut();
+    let common = dataset.common_mut()?;
     common.name.clone_from(&args.name);
     common.mask_fit = None;
     let inputs: Vec<&Path> = args.datasets.iter().map(std::path::PathBuf::as_path).collect();
@@ -73,7 +73,7 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
         let names: Vec<String> = instruments.into_iter().collect();
         warnings.push(format!("datasets of several instruments ({}): fit them together instead", names.join(", ")));
     }
-    let common = dataset.common();
+    let common = dataset.common()?;
     let counts = common.counts.as_ref().map(pevatron::maps::Map::sum);
     let safe = common.mask_safe.as_ref().map(Mask::count);
     if safe == Some(0) {
