@@ -131,6 +131,8 @@ struct ChartAxis {
     unit: String,
     log: bool,
     range: Option<(f64, f64)>,
+    /// Without name and labels: the panel below has them.
+    bare: bool,
 }
 
 impl ChartAxis {
@@ -285,6 +287,28 @@ impl Chart {
         self
     }
 
+    /// Leaves the horizontal axis' name and labels to the panel below.
+    pub(super) fn stand_above_another(mut self) -> Self {
+        self.x.bare = true;
+        self
+    }
+
+    /// Least and largest vertical value above 0 of points with their errors and limits.
+    pub(super) fn y_of_points(&self) -> Option<(f64, f64)> {
+        self.y_ends(|content| matches!(content, Content::Points { .. }))
+    }
+
+    /// The same of lines.
+    pub(super) fn y_of_lines(&self) -> Option<(f64, f64)> {
+        self.y_ends(|content| matches!(content, Content::Line { .. }))
+    }
+
+    fn y_ends(&self, of: impl Fn(&Content) -> bool) -> Option<(f64, f64)> {
+        let chosen = self.series.iter().filter(|s| of(&s.content));
+        let values = chosen.flat_map(Series::extent).map(|p| p.1).filter(|v| v.is_finite() && *v > 0.0);
+        values.map(|v| (v, v)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     /// The picture of this chart alone.
     ///
     /// # Errors
@@ -344,6 +368,9 @@ impl Chart {
                 canvas.line((x, plot.y), (x, plot.bottom()), &grid);
             }
             canvas.line((x, plot.bottom()), (x, plot.bottom() + if major { tick } else { 0.5 * tick }), &stroke);
+            if self.x.bare {
+                continue;
+            }
             canvas.text(Text::new(
                 &t.label,
                 x,
@@ -554,7 +581,7 @@ impl Panel for Chart {
                 Some(profiles) => profiles::bar_room(profiles.most, height_px, font_px),
                 None => 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
             },
-            bottom: (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px,
+            bottom: if self.x.bare { TICK * font_px } else { (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px },
         }
     }
 
@@ -583,7 +610,9 @@ impl Panel for Chart {
         let x_name = self.x.label(&place.scales.0);
         let baseline = plot.bottom() + tick + gap + (2.0 * CAPITAL + 0.65) * font_px;
         let size = fit(&x_name, font_px, plot.w);
-        canvas.text(Text::new(&x_name, plot.x + 0.5 * plot.w, baseline, size, Anchor::Middle).grey());
+        if !self.x.bare {
+            canvas.text(Text::new(&x_name, plot.x + 0.5 * plot.w, baseline, size, Anchor::Middle).grey());
+        }
         let (_, y_ticks) = self.ticks(plot.w, plot.h, font_px);
         let labels = widest(y_ticks.iter().map(|t| t.label.as_str()), font_px);
         let (y_name, size) = shorten(&self.y.label(&place.scales.1), font_px, plot.h);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use pevatron::datasets::{Dataset, Datasets};
+use pevatron::datasets::Dataset;
 use pevatron::maps::Mask;
 use pevatron::{Control, Place, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
+use super::{check_output, read_datasets, write_options};
 use crate::dataset_args::StackArgs;
 use crate::{progress, report};
 
@@ -52,13 +52,8 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
     for (n, path) in args.datasets.iter().enumerate() {
         control.check()?;
         control.report("stack", n as u64, args.datasets.len() as u64);
-        let list = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
-        if list {
-            for dataset in Datasets::read(path, None)?.into_inner() {
-                sum.add(dataset, path)?;
-            }
-        } else {
-            sum.add(Dataset::read(path)?, path)?;
+        for dataset in read_datasets(path)? {
+            sum.add(dataset, path)?;
         }
     }
     let Sum { dataset: Some(mut dataset), count, instruments } = sum else { return Ok(()) };
