@@ -236,7 +236,8 @@ impl FluxPointsDataset {
             let Some(mask) = mask else { continue };
             if mask.data().shape() != self.data_shape() {
                 let (found, wanted) = (mask.data().shape(), self.data_shape());
-                let problem = format!("dataset '{}': its shape is {found:?} where the points have {wanted:?}", self.name);
+                let problem =
+                    format!("dataset '{}': its shape is {found:?} where the points have {wanted:?}", self.name);
                 return Err(Error::input(name, problem));
             }
             for (inside, value) in counts_in.iter_mut().zip(mask.data()) {
@@ -605,7 +606,8 @@ impl PointsLikelihood {
     /// # Errors
     /// [`Error::Input`] with their number and the first of them.
     pub fn check(&self) -> Result<()> {
-        let bare = |(i, inside): (usize, &bool)| (*inside && matches!(self.points[i], Point::WithoutError)).then_some(i);
+        let bare =
+            |(i, inside): (usize, &bool)| (*inside && matches!(self.points[i], Point::WithoutError)).then_some(i);
         let bad: Vec<usize> = self.counts_in.iter().enumerate().filter_map(bare).collect();
         let Some(first) = bad.first() else { return Ok(()) };
         let (number, name) = (bad.len(), &self.name);

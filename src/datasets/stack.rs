@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 use ndarray::{Array3, s};
 
+use super::any::DatasetRef;
 use super::map::MapDataset;
 use super::masks::mask_of;
-use super::any::DatasetRef;
 use super::on_off::MapDatasetOnOff;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::table::is_fits;
 use super::fits::file_stem;
+use super::table::is_fits;
 use super::{WriteOptions, fits};
-use crate::error::{Error, Place, Result};
 use crate::datasets::FluxPointsDataset;
+use crate::error::{Error, Place, Result};
 use crate::flux::{FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use crate::maps::Mask;
 use crate::table::{Column, Table};
