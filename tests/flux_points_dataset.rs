@@ -242,7 +242,7 @@ fn fits_find_what_the_points_lie_on() {
 #[test]
 fn joint_fits_with_counts_add_up() {
     let counts = MapDataset::read(data("sim-tan-1.fits.gz")).unwrap();
-    let center = counts.geom().unwrap().center().unwrap();
+    let center = counts.wcs_geom().unwrap().center().unwrap();
     let spatial = pevatron::models::spatial::PointSpatialModel::new(center.lon_deg, center.lat_deg, center.frame);
     let frozen: Vec<Parameter> = pevatron::models::SpatialModel::parameters(&spatial)
         .iter()

@@ -86,7 +86,9 @@ impl Dataset {
     /// Gammapy's name of the kind.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Map(dataset) if dataset.is_spectrum() => "SpectrumDataset",
             Self::Map(_) => "MapDataset",
+            Self::OnOff(dataset) if dataset.is_spectrum() => "SpectrumDatasetOnOff",
             Self::OnOff(_) => "MapDatasetOnOff",
             Self::FluxPoints(_) => "FluxPointsDataset",
         }

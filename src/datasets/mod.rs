@@ -9,6 +9,7 @@ mod masks;
 mod npred;
 mod on_off;
 mod resample;
+mod spectrum;
 mod stack;
 mod statistic;
 
@@ -17,7 +18,8 @@ pub use create::{Geoms, IrfAxes};
 pub use flux_points::{FluxPointsDataset, PointsLikelihood, PointsSource, PointsStatistic, ProfileInterpolation};
 pub use list::Datasets;
 pub use map::MapDataset;
-pub use npred::{Evaluation, Evaluator, Exposure, Prepared};
+pub use npred::{Domain, Evaluation, Evaluator, Exposure, Prepared};
 pub use on_off::MapDatasetOnOff;
 pub use resample::AxisSlices;
+pub use spectrum::{SpectrumDataset, SpectrumDatasetOnOff};
 pub use statistic::{InfoDict, OffInfo, ResidualMethod};

@@ -11,7 +11,8 @@ use crate::io::yaml::node::Node;
 use crate::models::Models;
 
 /// Kinds of datasets that are read.
-const KINDS: [&str; 3] = ["MapDataset", "MapDatasetOnOff", "FluxPointsDataset"];
+const KINDS: [&str; 5] =
+    ["MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff", "FluxPointsDataset"];
 
 /// Larger files are no lists of datasets.
 const MOST_BYTES: u64 = 16 << 20;
@@ -110,8 +111,10 @@ fn read_list(yaml: &str, path: &Path) -> Result<Datasets> {
         let filename = node.require("filename")?;
         let file = locate(path, &filename.text()?);
         let mut dataset = match kind.text()?.as_str() {
-            "MapDataset" => Dataset::Map(MapDataset::read(&file)?),
+            "MapDataset" | "SpectrumDataset" => Dataset::Map(MapDataset::read(&file)?),
             "MapDatasetOnOff" => Dataset::OnOff(MapDatasetOnOff::read(&file)?),
+            // In either of its layouts.
+            "SpectrumDatasetOnOff" => Dataset::read(&file)?,
             "FluxPointsDataset" => {
                 let mut points = FluxPointsDataset::read(&file)?;
                 if let Some(node) = node.get("stat_type") {
