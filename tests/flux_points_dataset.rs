@@ -264,7 +264,7 @@ fn joint_fits_with_counts_add_up() {
     assert!(error(&joint) < error(&run(&both[1..], &models).unwrap()));
     assert!(error(&joint) < error(&alone));
 
-    let mut list = Datasets::new([Dataset::from(counts), Dataset::from(points)]).unwrap();
+    let mut list = Datasets::new([Dataset::from(counts.clone()), Dataset::from(points.clone())]).unwrap();
     list.set_models(&models);
     let sum = list.stat_sum(&Backend::reference(), &Control::new()).unwrap();
     close(sum, stat(&both), 1e-9);

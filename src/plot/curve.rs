@@ -257,7 +257,7 @@ impl Chart {
         self
     }
 
-    /// Something to draw; later ones lie on top.
+    /// Something to draw; later ones lie on top, bands below all others.
     pub fn series(mut self, series: Series) -> Self {
         self.series.push(series);
         self
@@ -596,8 +596,12 @@ impl Panel for Chart {
             profiles::draw(canvas, &profiles.columns, profiles.most, &place);
         }
         let colours = self.colours();
-        for (series, colour) in self.series.iter().zip(&colours) {
-            self.draw_series(canvas, plot, font_px, series, colour, &place);
+        // Bands would take the colour off what they cover.
+        let is_band = |series: &Series| matches!(series.content, Content::Band(_));
+        for bands in [true, false] {
+            for (series, colour) in self.series.iter().zip(&colours).filter(|(s, _)| is_band(s) == bands) {
+                self.draw_series(canvas, plot, font_px, series, colour, &place);
+            }
         }
         canvas.close();
         if let Some(profiles) = &self.profiles {

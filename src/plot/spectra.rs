@@ -102,8 +102,8 @@ pub(super) fn energies(points: &FluxPoints) -> Result<Vec<EnergyPoint>> {
 /// The energy unit that keeps numbers of an axis short, and what TeV are multiplied with.
 pub(super) fn energy_unit(least_tev: f64) -> (&'static str, f64) {
     match least_tev {
-        e if e < 1e-6 => ("keV", 1e9),
-        e if e < 1e-3 => ("MeV", 1e6),
+        e if e < 2e-8 => ("keV", 1e9),
+        e if e < 2e-5 => ("MeV", 1e6),
         e if e < 0.02 => ("GeV", 1e3),
         _ => ("TeV", 1.0),
     }
