@@ -226,10 +226,10 @@ fn fits_find_what_the_points_lie_on() {
     close(value(&result, "source.spectral.amplitude").0, 1e-12, 1e-4);
     close(value(&result, "source.spectral.amplitude").1, 1e-13, 1e-3);
 
-    // A limit below the others' power law pulls the fit down.
+    // A limit at the others' power law pulls the fit down. (Far below it, the model of limits is flat.)
     let flux: Vec<f64> = vec![1e-12, 2.5e-13, 6.25e-14, f64::NAN];
     let errors: Vec<f64> = flux.iter().map(|v| 0.2 * v).collect();
-    let limit = [f64::NAN, f64::NAN, f64::NAN, 4e-15];
+    let limit = [f64::NAN, f64::NAN, f64::NAN, 1.5e-14];
     let mut limited = dataset(&table(&[("dnde", &flux), ("dnde_err", &errors), ("dnde_ul", &limit)]));
     let free = run(&[(&limited).into()], &models(2.2, 1e-12)).unwrap();
     limited.stat_type = PointsStatistic::Distribution;
@@ -475,7 +475,7 @@ fn the_command_line() {
     fails(&["plot", "a.fits", "--kind", "fit", "-o", "x.png", "--models", "none.yaml"], &["none.yaml"]);
     let plot = ["plot", "a.fits", "--kind", "fit", "-o", "x.png", "--models", "m.yaml"];
     fails(&[&plot[..], &["--method", "diff/sqrt(model)"]].concat(), &["method", "counts"]);
-    fails(&[&plot[..], &["--quantity", "flux"]].concat(), &["sed_type", "dnde or e2dnde"]);
+    fails(&[&plot[..], &["--quantity", "likelihood"]].concat(), &["sed_type", "dnde or e2dnde"]);
     fails(&["residuals", "a.fits", "-o", "x.ecsv"], &["a.fits", "no source applies"]);
     fails(&["residuals", "a.fits", "--models", "m.yaml", "-o", "x.ecsv", "--smooth", "0.1deg"], &["smooth"]);
     fails(&["tsmap", "a.fits", "-o", "x.fits"], &["a.fits"]);
