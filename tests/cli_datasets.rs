@@ -282,7 +282,7 @@ fn counts_are_simulated() {
     simulate("a.fits", "same.fits", &["--seed", "1", "--threads", "1"]);
     simulate("a.fits", "two.fits", &["--seed", "2"]);
     let document = json(&simulate("a.fits", "asimov.fits", &["--asimov", "--json"]));
-    let counts = |name: &str| Dataset::read(place.path(name)).unwrap().common().counts.clone().unwrap();
+    let counts = |name: &str| Dataset::read(place.path(name)).unwrap().common().unwrap().counts.clone().unwrap();
     assert_eq!(counts("one.fits"), counts("same.fits"));
     assert_ne!(counts("one.fits"), counts("two.fits"));
     let expected = counts("asimov.fits").sum();

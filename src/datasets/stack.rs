@@ -21,9 +21,10 @@ use std::sync::Arc;
 
 use ndarray::{Array3, s};
 
+use super::any::DatasetRef;
 use super::map::MapDataset;
 use super::masks::mask_of;
-use super::on_off::{DatasetRef, MapDatasetOnOff};
+use super::on_off::MapDatasetOnOff;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, Mask};
@@ -284,12 +285,13 @@ impl MapDataset {
     /// missing. Then nothing has changed.
     pub fn stack<'a>(&mut self, other: impl Into<DatasetRef<'a>>) -> Result<()> {
         let other = other.into();
-        overlap("geometry", &self.geoms()?.geom, &other.common().geoms()?.geom)?;
+        overlap("geometry", &self.geoms()?.geom, &other.common()?.geoms()?.geom)?;
         let (background, plain) = match other {
             DatasetRef::Map(d) => (d.background.as_ref().map(|_| d.npred_background()).transpose()?, &d.background),
             DatasetRef::OnOff(d) => (Some(d.background()?), &None),
+            DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
         };
-        let other = other.common();
+        let other = other.common()?;
         let mask = other.mask_safe.as_ref();
         match (&self.background, &background) {
             (Some(_), None) => return Err(lacking("background", other)),

@@ -131,6 +131,8 @@ struct ChartAxis {
     unit: String,
     log: bool,
     range: Option<(f64, f64)>,
+    /// Without name and labels: the panel below has them.
+    bare: bool,
 }
 
 impl ChartAxis {
@@ -255,7 +257,7 @@ impl Chart {
         self
     }
 
-    /// Something to draw; later ones lie on top.
+    /// Something to draw; later ones lie on top, bands below all others.
     pub fn series(mut self, series: Series) -> Self {
         self.series.push(series);
         self
@@ -283,6 +285,28 @@ impl Chart {
     pub fn width_px(mut self, width_px: u32) -> Self {
         self.width_px = f64::from(width_px);
         self
+    }
+
+    /// Leaves the horizontal axis' name and labels to the panel below.
+    pub(super) fn stand_above_another(mut self) -> Self {
+        self.x.bare = true;
+        self
+    }
+
+    /// Least and largest vertical value above 0 of points with their errors and limits.
+    pub(super) fn y_of_points(&self) -> Option<(f64, f64)> {
+        self.y_ends(|content| matches!(content, Content::Points { .. }))
+    }
+
+    /// The same of lines.
+    pub(super) fn y_of_lines(&self) -> Option<(f64, f64)> {
+        self.y_ends(|content| matches!(content, Content::Line { .. }))
+    }
+
+    fn y_ends(&self, of: impl Fn(&Content) -> bool) -> Option<(f64, f64)> {
+        let chosen = self.series.iter().filter(|s| of(&s.content));
+        let values = chosen.flat_map(Series::extent).map(|p| p.1).filter(|v| v.is_finite() && *v > 0.0);
+        values.map(|v| (v, v)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// The picture of this chart alone.
@@ -344,6 +368,9 @@ impl Chart {
                 canvas.line((x, plot.y), (x, plot.bottom()), &grid);
             }
             canvas.line((x, plot.bottom()), (x, plot.bottom() + if major { tick } else { 0.5 * tick }), &stroke);
+            if self.x.bare {
+                continue;
+            }
             canvas.text(Text::new(
                 &t.label,
                 x,
@@ -554,7 +581,7 @@ impl Panel for Chart {
                 Some(profiles) => profiles::bar_room(profiles.most, height_px, font_px),
                 None => 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
             },
-            bottom: (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px,
+            bottom: if self.x.bare { TICK * font_px } else { (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px },
         }
     }
 
@@ -569,8 +596,12 @@ impl Panel for Chart {
             profiles::draw(canvas, &profiles.columns, profiles.most, &place);
         }
         let colours = self.colours();
-        for (series, colour) in self.series.iter().zip(&colours) {
-            self.draw_series(canvas, plot, font_px, series, colour, &place);
+        // Bands would take the colour off what they cover.
+        let is_band = |series: &Series| matches!(series.content, Content::Band(_));
+        for bands in [true, false] {
+            for (series, colour) in self.series.iter().zip(&colours).filter(|(s, _)| is_band(s) == bands) {
+                self.draw_series(canvas, plot, font_px, series, colour, &place);
+            }
         }
         canvas.close();
         if let Some(profiles) = &self.profiles {
@@ -583,7 +614,9 @@ impl Panel for Chart {
         let x_name = self.x.label(&place.scales.0);
         let baseline = plot.bottom() + tick + gap + (2.0 * CAPITAL + 0.65) * font_px;
         let size = fit(&x_name, font_px, plot.w);
-        canvas.text(Text::new(&x_name, plot.x + 0.5 * plot.w, baseline, size, Anchor::Middle).grey());
+        if !self.x.bare {
+            canvas.text(Text::new(&x_name, plot.x + 0.5 * plot.w, baseline, size, Anchor::Middle).grey());
+        }
         let (_, y_ticks) = self.ticks(plot.w, plot.h, font_px);
         let labels = widest(y_ticks.iter().map(|t| t.label.as_str()), font_px);
         let (y_name, size) = shorten(&self.y.label(&place.scales.1), font_px, plot.h);

@@ -591,7 +591,7 @@ pub struct NpredArgs {
 
 #[derive(Debug, Args)]
 pub struct FitArgs {
-    /// Datasets, as MapDataset.write makes them
+    /// Datasets as Gammapy writes them, tables of flux points (FITS, ECSV), or lists of them (YAML)
     #[arg(required = true, value_name = "DATASET")]
     pub datasets: Vec<PathBuf>,
     /// Models (YAML)
@@ -609,6 +609,9 @@ pub struct FitArgs {
     /// Size of asymmetric errors in sigma
     #[arg(long, default_value_t = 1.0, value_name = "NUMBER")]
     pub sigma: f64,
+    /// How flux points are compared: chi2, distrib or profile [default: as their list says, else chi2]
+    #[arg(long, value_name = "NAME")]
+    pub stat_type: Option<String>,
     /// Most steps of a minimisation
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub max_iterations: usize,
@@ -654,10 +657,17 @@ pub struct PlotArgs {
     /// Models (YAML) whose positions are marked; in the spectrum of flux points the first one's line is drawn
     #[arg(long, value_name = "MODELS.yaml")]
     pub sources: Option<PathBuf>,
+    /// Fitted models (YAML, with the covariance that it names) that flux points are compared with, for the kind fit
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Residuals of the kind fit: diff or diff/model
+    #[arg(long, default_value = "diff/model", value_name = "NAME")]
+    pub method: String,
     /// DS9 regions (circles, ellipses, points) that are drawn over maps
     #[arg(long, value_name = "FILE.reg")]
     pub regions: Option<PathBuf>,
-    /// What to draw: map, histogram (of significances), sed, light-curve or profiles [default: the natural one]
+    /// What to draw: map, histogram (of significances), sed, light-curve, profiles or fit
+    /// (flux points, models and residuals) [default: the natural one]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
     /// Pixels that far from a source count as background in a histogram, e.g. 0.3deg

@@ -91,7 +91,7 @@ pub struct ResidualsArgs {
     /// Models (YAML) [default: the background alone]
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
-    /// Map to write (FITS, HDU RESIDUALS), NaN outside of the masks
+    /// Map to write (FITS, HDU RESIDUALS), NaN outside of the masks; of flux points a table (FITS or ECSV)
     #[arg(long, short, value_name = "OUT.fits")]
     pub output: PathBuf,
     /// Replace an existing output

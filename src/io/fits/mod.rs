@@ -24,7 +24,7 @@ mod writer;
 
 pub use catalogue::Catalogue;
 pub use check::{Column, Hdu, HduKind, check_bytes};
-pub(in crate::io) use dataset::OFF_PARTS;
+pub(in crate::io) use dataset::{OFF_PARTS, file_stem};
 pub use dataset::{Problem, Severity};
 pub use header::{Header, Value};
 pub(in crate::io) use ogip::{find as find_spectrum, is_background};

@@ -160,6 +160,7 @@ impl Dataset {
         match self {
             Self::Map(dataset) => dataset.write(path, options),
             Self::OnOff(dataset) => dataset.write(path, options),
+            Self::FluxPoints(dataset) => dataset.write(path, options),
         }
     }
 

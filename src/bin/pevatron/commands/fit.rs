@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use pevatron::datasets::{Dataset, DatasetRef};
+use pevatron::datasets::{Dataset, DatasetRef, PointsStatistic};
 use pevatron::fit::{Fit, FitResult};
 use pevatron::models::Models;
 use pevatron::{Control, Error, Result};
 use serde_json::{Value, json};
 
-use super::{backend, check_output, write_options};
+use super::{backend, check_output, read_datasets, write_options};
 use crate::args::FitArgs;
 use crate::{progress, report};
 
@@ -18,6 +18,7 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
     if !(args.tolerance.is_finite() && args.tolerance > 0.0) {
         return Err(Error::options("tolerance", format!("{} is not a positive number", args.tolerance)));
     }
+    let stat_type = args.stat_type.as_deref().map(str::parse::<PointsStatistic>).transpose()?;
     check_output(&args.output, args.overwrite)?;
     check_output(&Models::covariance_path(&args.output), args.overwrite)?;
     let backend = backend(&args.engine, &args.common)?;
@@ -25,7 +26,13 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
 
     let start = Instant::now();
     let models = Models::read(&args.models)?;
-    let datasets = args.datasets.iter().map(Dataset::read).collect::<Result<Vec<_>>>()?;
+    let mut datasets = Vec::new();
+    for path in &args.datasets {
+        datasets.extend(read_datasets(path)?);
+    }
+    if let Some(stat_type) = stat_type {
+        compare_points(&mut datasets, stat_type)?;
+    }
     let lent: Vec<DatasetRef<'_>> = datasets.iter().map(Dataset::lend).collect();
     let read_seconds = start.elapsed().as_secs_f64();
 
@@ -66,7 +73,7 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
             "nfev": result.nfev,
             "iterations": result.iterations,
             "at_bounds": result.at_bounds,
-            "datasets": datasets.iter().map(|d| d.common().name.clone()).collect::<Vec<_>>(),
+            "datasets": datasets.iter().map(Dataset::name).collect::<Vec<_>>(),
             "parameters": parameters(&result),
             "errors": errors(&result),
             "confidence": intervals,
@@ -100,6 +107,21 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
         report::line(&format!("  {:<36} {:>13.6e} ± {:.4e} {unit}{interval}", free.name, p.value, p.error));
     }
     Ok(())
+}
+
+/// Sets how all flux points are compared with models.
+fn compare_points(datasets: &mut [Dataset], stat_type: PointsStatistic) -> Result<()> {
+    let mut any = false;
+    for dataset in datasets {
+        if let Dataset::FluxPoints(points) = dataset {
+            points.stat_type = stat_type;
+            any = true;
+        }
+    }
+    if any {
+        return Ok(());
+    }
+    Err(Error::options("stat_type", "is for flux points, and none of the datasets are"))
 }
 
 /// All parameters by full name; numbers that there are not are null.

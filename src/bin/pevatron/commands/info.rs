@@ -93,14 +93,14 @@ fn sum_json(map: &Option<Map>) -> Value {
 /// `format`: the layout of the file, gadf or ogip.
 fn dataset(path: &Path, format: &str) -> Result<Value> {
     let kind = Dataset::read(path)?;
-    let dataset = kind.common();
-    let (geom, energy) = match &kind {
-        Dataset::Map(dataset) => (dataset.geom()?, dataset.energy_axis()?),
-        Dataset::OnOff(dataset) => (dataset.geom()?, dataset.energy_axis()?),
-    };
+    let dataset = kind.common()?;
     let off = match &kind {
-        Dataset::Map(_) => None,
         Dataset::OnOff(dataset) => Some(dataset),
+        _ => None,
+    };
+    let (geom, energy) = match off {
+        Some(off) => (off.geom()?, off.energy_axis()?),
+        None => (dataset.geom()?, dataset.energy_axis()?),
     };
     // Off counts make a background where all of their parts are there.
     let background_sum = match off {

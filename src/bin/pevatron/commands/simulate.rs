@@ -15,7 +15,7 @@ pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = Dataset::read(&args.dataset)?;
     if let Some(models) = &args.models {
-        dataset.common_mut().models = Models::read(models)?;
+        dataset.set_models(Models::read(models)?);
     }
     let place = Place::file(&args.dataset);
     if args.asimov {
@@ -26,7 +26,7 @@ pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
     let mut inputs = vec![args.dataset.as_path()];
     inputs.extend(args.models.as_deref());
     dataset.write(&args.output, &write_options(args.overwrite, &inputs))?;
-    let counts = dataset.common().require_counts()?.sum();
+    let counts = dataset.common()?.require_counts()?.sum();
     if args.common.json {
         report::json(&json!({
             "output": args.output,
