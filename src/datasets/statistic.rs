@@ -310,7 +310,7 @@ impl MapDataset {
                 info.sqrt_ts = stat.sqrt_ts();
             }
         }
-        let sources = self.models.sky_models(&self.name).next().is_some();
+        let sources = self.models.has_signal(&self.name);
         if sources {
             info.npred_signal = sum_inside(&self.npred_signal(None, backend, control)?, mask);
         }
@@ -403,7 +403,7 @@ impl MapDatasetOnOff {
     pub fn stat_array(&self, backend: &Backend, control: &Control) -> Result<Map> {
         let counts = self.on.require_counts()?;
         let (alpha, off) = (self.alpha()?, self.require_counts_off()?);
-        let signal = if self.on.models.sky_models(&self.on.name).next().is_some() {
+        let signal = if self.on.models.has_signal(&self.on.name) {
             Some(self.npred_signal(None, backend, control)?)
         } else {
             None
@@ -465,7 +465,7 @@ impl MapDatasetOnOff {
         info.excess = stat.n_sig();
         info.sqrt_ts = stat.sqrt_ts();
         info.npred_background = sum_inside(&self.npred_background(backend, control)?, mask);
-        if self.on.models.sky_models(&self.on.name).next().is_some() {
+        if self.on.models.has_signal(&self.on.name) {
             info.npred_signal = sum_inside(&self.npred_signal(None, backend, control)?, mask);
         }
         info.npred = sum_inside(&self.npred(backend, control)?, mask);

@@ -90,7 +90,10 @@ impl<'a> Problem<'a> {
         let all: Vec<(String, Parameter)> = models.parameters().into_iter().map(|(n, p)| (n, p.clone())).collect();
         for (name, parameter) in all.iter().filter(|(_, p)| !p.frozen) {
             parameter.check().map_err(|e| match e {
-                Error::Input { problem, .. } => Error::input(name, problem),
+                Error::Input { problem, help, .. } => {
+                    let error = Error::input(name, problem);
+                    if let Some(help) = help { error.with_help(help) } else { error }
+                }
                 other => other,
             })?;
         }
@@ -435,6 +438,17 @@ fn term_local(
         background = Some((spectral, factors));
     }
     let mut total = term.npred_background(models);
+    let mut templates: Vec<(Vec<Place>, Curve)> = Vec::new();
+    for template in &term.templates {
+        let model = &models.components[template.component];
+        let (spectral, _) = of_component(template.component);
+        let factors = curve(model, &spectral, reach, exact, |m| Ok(template.factors(m)))?;
+        for (p, slope) in spectral.iter().zip(&factors.first) {
+            put(&mut blocks, p.free, template.block(slope));
+        }
+        add(&mut total, &template.block(&factors.value), 1.0);
+        templates.push((spectral, factors));
+    }
     if let Some((evaluator, sources)) = term.evaluator_and_sources() {
         for source in sources.iter_mut() {
             control.check()?;
@@ -500,6 +514,14 @@ fn term_local(
     };
     if let Some((spectral, factors)) = &background {
         let sums = term.background_sums(&slope);
+        for (i, p) in spectral.iter().enumerate() {
+            for (j, q) in spectral[..=i].iter().enumerate() {
+                pair(p, q, i == j, scalar(&factors.second[i][j], &sums));
+            }
+        }
+    }
+    for (template, (spectral, factors)) in term.templates.iter().zip(&templates) {
+        let sums = template.sums(&slope);
         for (i, p) in spectral.iter().enumerate() {
             for (j, q) in spectral[..=i].iter().enumerate() {
                 pair(p, q, i == j, scalar(&factors.second[i][j], &sums));

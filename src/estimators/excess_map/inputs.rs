@@ -226,7 +226,7 @@ pub(super) fn planes(
             off.acceptance = masked(off.acceptance);
             off.acceptance_off = masked(off.acceptance_off);
             off.acceptance_off_sum = masked(off.acceptance_off_sum);
-            if dataset.on.models.sky_models(&dataset.on.name).next().is_some() {
+            if dataset.on.models.has_signal(&dataset.on.name) {
                 let signal = dataset.npred_signal(None, backend, control)?;
                 off.signal = Some(masked(bins.sum(signal.cube())));
             }
