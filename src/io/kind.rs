@@ -19,9 +19,11 @@ pub enum FileKind {
     FluxPoints,
     /// A map: [`crate::maps::Map::read`].
     Map,
+    /// Events: [`crate::data::EventList::read`].
+    EventList,
     /// Models as YAML.
     Models,
-    /// Something that is recognised, or not, but not read: `"an event list"`.
+    /// Something that is recognised, or not, but not read: `"an HDU index"`.
     Other(String),
 }
 
@@ -73,6 +75,9 @@ fn fits_kind(hdus: &[Hdu]) -> FileKind {
     }
     if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
         return FileKind::FluxMaps;
+    }
+    if hdus.iter().any(|h| h.name == "EVENTS" && h.kind == HduKind::Table) {
+        return FileKind::EventList;
     }
     for (name, what) in [
         ("EVENTS", "an event list"),

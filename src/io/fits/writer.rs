@@ -15,7 +15,7 @@ use crate::irf::EDisp;
 use crate::maps::{Frame, Geom, Map, MapAxis, MapData, Mask, RegionGeom, WcsHeader};
 
 /// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
-const GZIP_LEVEL: u32 = 4;
+pub(super) const GZIP_LEVEL: u32 = 4;
 
 /// Pixel size of the geometry that regions are written in, in degrees (Gammapy's default).
 const REGION_PIXEL_DEG: f64 = 0.01;
