@@ -123,11 +123,7 @@ impl EventList {
 
     /// The columns beyond those that every list has.
     pub fn columns(&self) -> EventColumns {
-        EventColumns {
-            mc_id: self.mc_id.is_some(),
-            truth: self.truth.is_some(),
-            detector: self.detector.is_some(),
-        }
+        EventColumns { mc_id: self.mc_id.is_some(), truth: self.truth.is_some(), detector: self.detector.is_some() }
     }
 
     /// All columns are as long as each other.
@@ -242,7 +238,9 @@ impl EventList {
                 };
                 Some((values, axis.bounds(), axis.in_unit(&[1.0], "TeV")?[0]))
             }
-            axes => return Err(Error::input("geometry", format!("{} axes where one at most can be filled", axes.len()))),
+            axes => {
+                return Err(Error::input("geometry", format!("{} axes where one at most can be filled", axes.len())));
+            }
         };
         let (ny, nx) = (image.ny(), image.nx());
         let bin_of = |row: usize| -> Option<usize> {
@@ -302,9 +300,7 @@ mod tests {
     fn what_cannot_be_filled_is_an_error() {
         let axis = |name: &str| MapAxis::energy_bounds(1.0, 100.0, 2, name).unwrap();
         let geom = |axes| {
-            Arc::new(Geom::Wcs(
-                WcsGeom::create(SkyPosition::icrs(10.0, 20.0), 3, 1, (1.0, 1.0), "CAR", axes).unwrap(),
-            ))
+            Arc::new(Geom::Wcs(WcsGeom::create(SkyPosition::icrs(10.0, 20.0), 3, 1, (1.0, 1.0), "CAR", axes).unwrap()))
         };
         assert!(events().counts(&geom(vec![axis("energy_true")])).unwrap_err().to_string().contains("energy_true"));
         assert!(events().counts(&geom(vec![axis("energy"), axis("energy_true")])).is_err());

@@ -101,11 +101,7 @@ pub fn write_atomic(
 ///
 /// # Errors
 /// As there; [`Error::Options`] for a device or a pipe; what `write` returns.
-pub(super) fn write_file<T>(
-    path: &Path,
-    overwrite: bool,
-    write: impl FnOnce(&mut File) -> Result<T>,
-) -> Result<T> {
+pub(super) fn write_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     check_output(path, overwrite)?;
     let io = |error| Error::io(path, error);
     let existing = fs::metadata(path).ok();

@@ -18,8 +18,7 @@ pub const CUTOUT_EXAMPLE: &str =
     "Example: pevatron cutout dataset.fits.gz -o crab.fits --position 83.63deg,22.01deg --frame icrs --width 2deg,1deg";
 pub const RESIDUALS_EXAMPLE: &str = "Example: pevatron residuals dataset.fits.gz --models fitted.yaml -o residuals.fits \
      --method 'diff/sqrt(model)' --smooth 0.1deg --png residuals.png";
-pub const SIMULATE_EXAMPLE: &str =
-    "Example: pevatron simulate dataset.fits.gz --models models.yaml -o simulated.fits --seed 42\n         pevatron simulate \
+pub const SIMULATE_EXAMPLE: &str = "Example: pevatron simulate dataset.fits.gz --models models.yaml -o simulated.fits --seed 42\n         pevatron simulate \
      dataset.fits.gz --models models.yaml --events -o events.fits --pointing 83.63deg,22.51deg";
 
 #[derive(Debug, Args)]

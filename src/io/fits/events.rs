@@ -11,9 +11,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rayon::prelude::*;
 
+use super::cfitsio::{ColumnData, MemoryWriter};
 use super::check::{BLOCK, Hdu, check_bytes};
 use super::checksum::Checksum;
-use super::cfitsio::{ColumnData, MemoryWriter};
 use super::gti;
 use super::header::{CARD, Header};
 use super::reader::FitsReader;
@@ -112,9 +112,10 @@ impl Columns<'_> {
         self.one_per_row(name)?;
         let column = &self.hdu.columns[self.reader.column_index(self.hdu, name)?];
         let text = if column.unit.trim().is_empty() { default } else { column.unit.trim() };
-        let factor = text.parse::<Unit>().and_then(|u| u.factor_to_text(unit)).map_err(|_| {
-            Error::input_at(self.place.clone().item(name), format!("is in '{text}', {unit} is needed"))
-        })?;
+        let factor = text
+            .parse::<Unit>()
+            .and_then(|u| u.factor_to_text(unit))
+            .map_err(|_| Error::input_at(self.place.clone().item(name), format!("is in '{text}', {unit} is needed")))?;
         let mut values = self.reader.column::<f64>(self.hdu.index, name)?;
         if factor != 1.0 {
             values.iter_mut().for_each(|v| *v *= factor);
@@ -339,11 +340,13 @@ impl Frames {
             }
         };
         put(&mut header, "NAXIS2", &format!("{rows:>20} / number of rows"));
-        put(&mut header, "DATASUM", &format!("'{}' / sum of the data", data.value()));
-        put(&mut header, "CHECKSUM", &format!("'{NO_CHECKSUM}' / sum of the HDU"));
+        // Readers make the cards anew to check them: text as the standard's fixed format has it.
+        let text = |value: &str, comment: &str| format!("{:<20} / {comment}", format!("'{value:<8}'"));
+        put(&mut header, "DATASUM", &text(&data.value().to_string(), "sum of the data"));
+        put(&mut header, "CHECKSUM", &text(NO_CHECKSUM, "sum of the HDU"));
         let mut whole = data;
         whole.add(&header);
-        put(&mut header, "CHECKSUM", &format!("'{}' / sum of the HDU", whole.encoded()));
+        put(&mut header, "CHECKSUM", &text(&whole.encoded(), "sum of the HDU"));
         header
     }
 }

@@ -44,7 +44,13 @@ enum Place {
     /// Pixels, of which a source may be finer.
     Pixels { pixels: Arc<Pixels>, nx: usize, per_plane: usize, parts: Option<Parts> },
     /// Pixels, in which the spectrum is that of the place.
-    Local { pixels: Arc<Pixels>, nx: usize, per_plane: usize, spectral: Arc<dyn SpectralModel>, spatial: Arc<dyn SpatialModel> },
+    Local {
+        pixels: Arc<Pixels>,
+        nx: usize,
+        per_plane: usize,
+        spectral: Arc<dyn SpectralModel>,
+        spatial: Arc<dyn SpatialModel>,
+    },
 }
 
 /// How a source is distributed within pixels.
@@ -150,8 +156,7 @@ impl<'a> Scene<'a> {
         let cube = npred.into_cube_f64();
         let (planes, ny, nx) = cube.dim();
         check_cells(planes, ny * nx)?;
-        let per_plane: Vec<f64> =
-            cube.outer_iter().map(|p| p.iter().filter(|v| v.is_finite()).sum::<f64>()).collect();
+        let per_plane: Vec<f64> = cube.outer_iter().map(|p| p.iter().filter(|v| v.is_finite()).sum::<f64>()).collect();
         let weights = cube.iter().enumerate().map(|(i, v)| (i as u32, if v.is_nan() { 0.0 } else { *v }));
         Ok(Component {
             name: name.to_string(),
@@ -213,8 +218,7 @@ impl<'a> Scene<'a> {
             for y in [y0.floor(), y0.floor() + 1.0] {
                 for x in [x0.floor(), x0.floor() + 1.0] {
                     let weight = (1.0 - (x - x0).abs()).max(0.0) * (1.0 - (y - y0).abs()).max(0.0);
-                    let inside =
-                        x >= 0.0 && y >= 0.0 && x < self.image.nx() as f64 && y < self.image.ny() as f64;
+                    let inside = x >= 0.0 && y >= 0.0 && x < self.image.nx() as f64 && y < self.image.ny() as f64;
                     if weight > 0.0 && inside {
                         around.push((y as usize, x as usize, weight));
                     }
@@ -287,10 +291,7 @@ impl<'a> Scene<'a> {
 
     /// Rows and columns that a shape reaches, and into how many parts a pixel is divided per side, as predicted counts
     /// have it; `None` where it lies outside.
-    fn window(
-        &self,
-        spatial: &dyn SpatialModel,
-    ) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>, usize)> {
+    fn window(&self, spatial: &dyn SpatialModel) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>, usize)> {
         let (sx, sy) = self.image.pixel_scales_deg();
         let pixel_deg = sx.max(sy);
         let mut factor = match spatial.evaluation_bin_size_min_deg() {

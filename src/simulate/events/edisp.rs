@@ -45,8 +45,7 @@ impl EDispSampler {
             return Err(Error::input("edisp", format!("{} axes where [{first}, energy_true] are needed", axes.len())));
         };
         if axis.name() != first || truth.name() != "energy_true" {
-            let problem =
-                format!("axes [{}, {}] where [{first}, energy_true] are needed", axis.name(), truth.name());
+            let problem = format!("axes [{}, {}] where [{first}, energy_true] are needed", axis.name(), truth.name());
             return Err(Error::input("edisp", problem));
         }
         let (kind, edges) = match edisp {

@@ -423,9 +423,7 @@ impl EventSampler {
             ra_deg: gather(&|b| &b.ra_deg),
             dec_deg: gather(&|b| &b.dec_deg),
             energy_tev: gather(&|b| &b.energy_tev),
-            mc_id: Some(
-                places.iter().map(|(_, b, _)| self.components[blocks[*b as usize].component].mc_id).collect(),
-            ),
+            mc_id: Some(places.iter().map(|(_, b, _)| self.components[blocks[*b as usize].component].mc_id).collect()),
             truth: self.options.truth.then(|| TrueColumns {
                 energy_tev: gather(&|b| &b.truth.energy_tev),
                 ra_deg: gather(&|b| &b.truth.ra_deg),

@@ -9,11 +9,8 @@ use crate::irf::PsfMap;
 use crate::maps::{Map, MapAxis};
 
 /// Nodes and weights of Gauss' rule with three points on 0 to 1.
-const GAUSS: [(f64, f64); 3] = [
-    (0.112_701_665_379_258_3, 5.0 / 18.0),
-    (0.5, 8.0 / 18.0),
-    (0.887_298_334_620_741_7, 5.0 / 18.0),
-];
+const GAUSS: [(f64, f64); 3] =
+    [(0.112_701_665_379_258_3, 5.0 / 18.0), (0.5, 8.0 / 18.0), (0.887_298_334_620_741_7, 5.0 / 18.0)];
 
 /// The radial profiles of a PSF map, ready to draw distances from.
 ///

@@ -115,10 +115,7 @@ impl Pixels {
         };
         let (left, right) = (x.saturating_sub(1), (x + 1).min(nx - 1));
         let (low, high) = (y.saturating_sub(1), (y + 1).min(ny - 1));
-        (
-            slope(omega[[y, left]], omega[[y, right]], right - left),
-            slope(omega[[low, x]], omega[[high, x]], high - low),
-        )
+        (slope(omega[[y, left]], omega[[y, right]], right - left), slope(omega[[low, x]], omega[[high, x]], high - low))
     }
 
     /// A position in a part of a pixel, in the frame of the image; `None` where the part is not on the sky.
@@ -260,8 +257,7 @@ mod tests {
     /// In plate carrée the sky gets narrower within a pixel: the mean latitude is that of the zone.
     #[test]
     fn positions_are_uniform_in_solid_angle() {
-        let geom =
-            WcsGeom::create(SkyPosition::icrs(0.0, 0.0), 3, 17, (10.0, 10.0), "CAR", Vec::new()).unwrap();
+        let geom = WcsGeom::create(SkyPosition::icrs(0.0, 0.0), 3, 17, (10.0, 10.0), "CAR", Vec::new()).unwrap();
         let omega = geom.solid_angle_sr();
         let pixels = Pixels::new(&geom, &omega);
         let mut rng = ChaCha8Rng::seed_from_u64(2);

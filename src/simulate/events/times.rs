@@ -250,7 +250,10 @@ mod tests {
             model("GaussianTemporalModel", &[("t_ref", day(5500.0), "d"), ("sigma", day(3.0), "d")]),
             model("ExpDecayTemporalModel", &[("t_ref", 0.0, "d"), ("t0", day(300.0), "d")]),
             model("PowerLawTemporalModel", &[("alpha", -0.5, ""), ("t_ref", 0.0, "d"), ("t0", day(300.0), "d")]),
-            model(SineTemporalModel::TAG, &[("amp", 0.9, ""), ("omega", 2.0 * 86400.0, "rad / d"), ("t_ref", 0.0, "d")]),
+            model(
+                SineTemporalModel::TAG,
+                &[("amp", 0.9, ""), ("omega", 2.0 * 86400.0, "rad / d"), ("t_ref", 0.0, "d")],
+            ),
         ] {
             let whole = livetime.integral_days(model.as_ref(), 0.0, 2800.0).unwrap();
             let law = TimeLaw::new(&livetime, Some(model.as_ref()), 0.0, 2800.0).unwrap();
