@@ -134,7 +134,7 @@ fn against(name: &str, source: impl Fn(SkyPosition) -> Model) {
     let mut dataset = MapDataset::read(&path).unwrap();
     dataset.mask_safe = None;
     dataset.mask_fit = None;
-    let geom = dataset.geom().unwrap();
+    let geom = dataset.wcs_geom().unwrap();
     let center = geom.pix_to_sky((geom.nx() / 2) as f64, (geom.ny() / 2) as f64).unwrap();
     dataset.models = Models { components: vec![source(center)] };
     if dataset.gti.as_ref().is_none_or(|g| g.time_sum_s() <= 0.0) {

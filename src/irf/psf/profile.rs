@@ -69,6 +69,17 @@ impl PsfProfile {
         best.1
     }
 
+    /// The part of the PSF within a radius in degrees at an energy (Gammapy's `containment`): linear in the cumulative sum
+    /// between the upper edges of the rad bins, and all of it beyond them (Gammapy: 0).
+    pub fn containment(&self, radius_deg: f64, energy_tev: f64) -> f64 {
+        let cumulative = self.cumulative_at(energy_tev);
+        let upper = &self.rad.edges()[1..];
+        if radius_deg >= upper[upper.len() - 1] {
+            return cumulative[cumulative.len() - 1];
+        }
+        interpolate_containment(upper, &cumulative, radius_deg, upper.partition_point(|u| *u <= radius_deg))
+    }
+
     /// The cumulative row at an energy: linear in the energy axis' scale between its centres; 0 outside its bins.
     fn cumulative_at(&self, energy_tev: f64) -> Vec<f64> {
         let n = self.energy.nbin();

@@ -141,7 +141,7 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// [`Error::Input`] for a dataset without a geometry.
     pub fn new(dataset: &'a MapDataset, gti: &'a Gti) -> Result<Self> {
-        let image = dataset.geom()?.to_image();
+        let image = dataset.wcs_geom()?.to_image();
         let solid_angle = image.solid_angle_sr();
         let pixels = Arc::new(Pixels::new(&image, &solid_angle));
         Ok(Self { dataset, image, solid_angle, pixels, gti })

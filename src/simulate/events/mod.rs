@@ -167,7 +167,7 @@ impl EventSampler {
         };
         let edges = energy.edges_tev()?;
         let range_tev = (edges[0], edges[edges.len() - 1]);
-        let geom = dataset.geom()?.to_image();
+        let geom = dataset.wcs_geom()?.to_image();
         let pointing = match options.pointing {
             Some(pointing) => pointing,
             None => geom.center()?,

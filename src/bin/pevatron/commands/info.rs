@@ -6,7 +6,7 @@ use pevatron::data::EventList;
 use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
-use pevatron::maps::{Map, Mask, WcsGeom};
+use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 use serde_json::{Value, json};
@@ -31,7 +31,8 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 
 fn describe(path: &Path) -> Result<Value> {
     match pevatron::io::file_kind(path)? {
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path),
+        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path, "gadf"),
+        FileKind::Spectrum => dataset(path, "ogip"),
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
         FileKind::Map => map(path),
@@ -41,7 +42,35 @@ fn describe(path: &Path) -> Result<Value> {
     }
 }
 
-fn geometry(geom: &WcsGeom) -> Value {
+fn geometry(geom: &Geom) -> Value {
+    match geom {
+        Geom::Wcs(geom) => image_geometry(geom),
+        Geom::Region(geom) => json!({
+            "projection": null,
+            "region": geom.region().map(region_text),
+            "frame": geom.center().map(|c| c.frame.name()),
+            "npix": [1, 1],
+            "center_lon_deg": geom.center().map(|c| c.lon_deg),
+            "center_lat_deg": geom.center().map(|c| c.lat_deg),
+            "radius_deg": geom.radius_deg(),
+        }),
+        _ => Value::Null, // a kind of geometry that this program does not know
+    }
+}
+
+fn region_text(region: &SkyRegion) -> &'static str {
+    match region {
+        SkyRegion::Point { .. } => "point",
+        SkyRegion::Circle { .. } => "circle",
+        SkyRegion::Annulus { .. } => "annulus",
+        SkyRegion::Ellipse { .. } => "ellipse",
+        SkyRegion::Rectangle { .. } => "rectangle",
+        SkyRegion::Polygon { .. } => "polygon",
+        _ => "union",
+    }
+}
+
+fn image_geometry(geom: &WcsGeom) -> Value {
     let header = geom.wcs().header();
     let center = geom.center().ok();
     let (sx, sy) = geom.pixel_scales_deg();
@@ -63,7 +92,8 @@ fn sum_json(map: &Option<Map>) -> Value {
     map.as_ref().map_or(Value::Null, |m| json!(m.sum()))
 }
 
-fn dataset(path: &Path) -> Result<Value> {
+/// `format`: the layout of the file, gadf or ogip.
+fn dataset(path: &Path, format: &str) -> Result<Value> {
     let kind = Dataset::read(path)?;
     let dataset = kind.common();
     let (geom, energy) = match &kind {
@@ -88,6 +118,7 @@ fn dataset(path: &Path) -> Result<Value> {
     let mut document = json!({
         "file": path,
         "kind": kind.kind(),
+        "format": format,
         "name": dataset.name,
         "counts_sum": sum_json(&dataset.counts),
         "background_sum": background_sum,
@@ -123,7 +154,7 @@ fn flux_maps(path: &Path) -> Result<Value> {
         "quantities": quantities,
         "reference_model": maps.reference_model().name,
         "energy_edges_tev": maps.geom().axis("energy")?.edges_tev()?,
-        "geometry": maps.geom().as_wcs().ok().map(geometry),
+        "geometry": maps.geom().as_wcs().ok().map(image_geometry),
         "n_sigma": maps.meta.n_sigma,
         "n_sigma_ul": maps.meta.n_sigma_ul,
         "max_sqrt_ts": best.map(|(value, p, group)| {
@@ -167,7 +198,7 @@ fn map(path: &Path) -> Result<Value> {
         "sum": map.sum(),
         "max": map.max().map(|(_, v)| v),
         "axes": axes,
-        "geometry": map.wcs_geom().ok().map(geometry),
+        "geometry": geometry(map.geom()),
     }))
 }
 
