@@ -22,13 +22,13 @@ with warnings.catch_warnings():
         hdus.verify("exception")
 events = EventList.read(path, checksum=True)
 gti = GTI.read(path)
-assert gti.time_sum.to_value("s") == 3600, gti
+assert abs(gti.time_sum.to_value("s") - 3600) < 1e-6, gti
 table = events.table
 print("events", len(table))
 assert (table["EVENT_ID"] == np.arange(len(table))).all()
 seconds = (events.time - gti.time_ref).to_value("s")
-inside = ((seconds >= 1000) & (seconds <= 2800)) | ((seconds >= 4000) & (seconds <= 5800))
-assert inside.all() and (np.diff(seconds) >= -1e-5).all()
+first, second = np.abs(seconds - 1900) <= 900 + 1e-5, np.abs(seconds - 4900) <= 900 + 1e-5
+assert (first | second).all() and (np.diff(seconds) >= -1e-5).all()
 assert table.meta["MMN00001"] == "point" and table.meta["MID00001"] == 1, table.meta
 assert table.meta["OBS_ID"] == 4711 and table.meta["NMCIDS"] == 3
 pointing = events.table.meta["RA_PNT"], events.table.meta["DEC_PNT"]

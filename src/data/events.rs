@@ -274,7 +274,7 @@ impl EventList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::maps::{MapAxis, RegionGeom, WcsGeom};
+    use crate::maps::{AxisInterp, MapAxis, RegionGeom, WcsGeom};
 
     fn events() -> EventList {
         EventList {
@@ -290,7 +290,8 @@ mod tests {
 
     #[test]
     fn bins_have_their_lower_edges() {
-        let axis = MapAxis::energy_bounds(1.0, 100.0, 2, "energy").unwrap();
+        let edges = vec![1.0, 10.0, 100.0];
+        let axis = MapAxis::from_edges("energy", "TeV".parse().unwrap(), edges, AxisInterp::Log).unwrap();
         let geom = WcsGeom::create(SkyPosition::icrs(10.0, 20.0), 3, 1, (1.0, 1.0), "CAR", vec![axis]).unwrap();
         let counts = events().counts(&Arc::new(Geom::Wcs(geom))).unwrap();
         assert_eq!(counts.data().iter().collect::<Vec<_>>(), [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]);

@@ -95,10 +95,12 @@ fn damaged_lists_are_errors() {
     small().select(&[0, 1, 2]).write(&path, &WriteOptions::default().overwrite(true)).unwrap();
     let bytes = fs::read(&path).unwrap();
     let cut = folder.path().join("cut.fits");
-    // What fills the last block is not missed.
-    for end in (0..bytes.len() - 2880).step_by(1013) {
+    for end in (0..bytes.len()).step_by(1013) {
         fs::write(&cut, &bytes[..end]).unwrap();
-        assert!(EventList::read(&cut).is_err(), "{end}");
+        // What fills up a block is not missed, nor an HDU that is gone as a whole.
+        if let Ok(list) = EventList::read(&cut) {
+            assert!(list.len() == 3 && end > bytes.len() - 4 * 2880, "{end} of {}", bytes.len());
+        }
     }
     for at in (2880..bytes.len()).step_by(37) {
         let mut damaged = bytes.clone();
