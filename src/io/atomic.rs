@@ -149,6 +149,7 @@ pub(super) fn write_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mu
 }
 
 /// A file beside a target that is gone when the work is done: what has to be written before its beginning is known.
+#[cfg(feature = "fits-system")]
 pub(super) fn with_spool<T>(path: &Path, work: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let mut part = Part::create(path)?;
     match &mut part.file {

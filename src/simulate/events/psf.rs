@@ -126,9 +126,12 @@ pub(super) fn finite_values(map: &Map) -> Vec<f64> {
     map.data().iter().map(|v| if v.is_finite() { v } else { 0.0 }).collect()
 }
 
+/// A bin and the weight of the one after it.
+type Between = (usize, f64);
+
 /// Edges of the linear pieces of a profile in radians: the first edge of the axis, its centres, the last edge; and for
 /// each the bin and the weight of the next one that it is interpolated (at the ends extrapolated) with.
-fn nodes_of(rad: &MapAxis) -> Result<(Vec<f64>, Vec<(usize, f64)>)> {
+fn nodes_of(rad: &MapAxis) -> Result<(Vec<f64>, Vec<Between>)> {
     let n = rad.nbin();
     let edges = rad.edges();
     let mut places = vec![edges[0].max(0.0)];

@@ -280,10 +280,10 @@ mod tests {
             valid[y * nx + x] = true;
         }
         let found = nearest_valid(&valid, ny, nx);
-        for at in 0..ny * nx {
+        for (at, seed) in found.into_iter().enumerate() {
             let squared = |i: usize| (at / nx).abs_diff(i / nx).pow(2) + (at % nx).abs_diff(i % nx).pow(2);
             let best = (0..ny * nx).filter(|i| valid[*i]).map(squared).min().unwrap();
-            assert_eq!(squared(found[at] as usize), best, "pixel {at}");
+            assert_eq!(squared(seed as usize), best, "pixel {at}");
         }
     }
 }
