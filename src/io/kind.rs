@@ -21,9 +21,11 @@ pub enum FileKind {
     FluxPoints,
     /// A map: [`crate::maps::Map::read`].
     Map,
+    /// Events: [`crate::data::EventList::read`].
+    EventList,
     /// Models as YAML.
     Models,
-    /// Something that is recognised, or not, but not read: `"an event list"`.
+    /// Something that is recognised, or not, but not read: `"an HDU index"`.
     Other(String),
 }
 
@@ -81,6 +83,9 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     }
     if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
         return FileKind::FluxMaps;
+    }
+    if hdus.iter().any(|h| h.name == "EVENTS" && h.kind == HduKind::Table) {
+        return FileKind::EventList;
     }
     if !has("EVENTS")
         && let Some(spectrum) = find_spectrum(hdus)

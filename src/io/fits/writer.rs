@@ -16,7 +16,7 @@ use crate::irf::EDisp;
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom};
 
 /// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
-const GZIP_LEVEL: u32 = 4;
+pub(super) const GZIP_LEVEL: u32 = 4;
 
 /// Who made a file, from what: written as HISTORY of the primary HDU.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pevatron::data::EventList;
 use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::FileKind;
@@ -55,6 +56,11 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             only(args, &[], "a map")?;
             Map::read(&args.file, None)?.write(&args.output, "PRIMARY", &options)?;
             "a map".to_string()
+        }
+        FileKind::EventList => {
+            only(args, &[], "events")?;
+            EventList::read(&args.file)?.write(&args.output, &options)?;
+            "events".to_string()
         }
         FileKind::Models => {
             only(args, &[], "models")?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pevatron::data::EventList;
 use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
@@ -35,6 +36,7 @@ fn describe(path: &Path) -> Result<Value> {
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
         FileKind::Map => map(path),
+        FileKind::EventList => events(path),
         FileKind::Models => models(path),
         FileKind::Other(what) => Err(Error::input_at(Place::file(path), format!("{what}, which is not read here"))),
     }
@@ -197,6 +199,41 @@ fn map(path: &Path) -> Result<Value> {
         "max": map.max().map(|(_, v)| v),
         "axes": axes,
         "geometry": geometry(map.geom()),
+    }))
+}
+
+fn events(path: &Path) -> Result<Value> {
+    let list = EventList::read(path)?;
+    let range = |values: &[f64]| {
+        let low = values.iter().copied().reduce(f64::min);
+        low.zip(values.iter().copied().reduce(f64::max)).map(|(low, high)| json!([low, high]))
+    };
+    let components: Vec<_> = list
+        .meta
+        .components
+        .iter()
+        .map(|(id, name)| {
+            let ids = list.mc_id.as_deref().unwrap_or_default();
+            json!({ "mc_id": id, "name": name, "events": ids.iter().filter(|i| *i == id).count() })
+        })
+        .collect();
+    let meta = &list.meta;
+    Ok(json!({
+        "file": path,
+        "kind": "EventList",
+        "events": list.len(),
+        "energy_tev": range(&list.energy_tev),
+        "time_s": range(&list.time_s),
+        "reference_mjd": meta.reference.mjd(),
+        "time_scale": meta.reference.timesys,
+        "gti_seconds": meta.gti.as_ref().map(pevatron::time::Gti::time_sum_s),
+        "livetime_seconds": meta.livetime_s,
+        "obs_id": meta.obs_id,
+        "telescope": meta.telescope,
+        "object": meta.object.as_ref().map(|(name, _)| name),
+        "pointing_ra_deg": meta.pointing.map(|p| p.lon_deg),
+        "pointing_dec_deg": meta.pointing.map(|p| p.lat_deg),
+        "components": (!components.is_empty()).then_some(components),
     }))
 }
 
