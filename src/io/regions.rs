@@ -30,6 +30,14 @@ pub fn read_regions(path: impl AsRef<Path>) -> Result<Vec<SkyRegion>> {
     parse(&text).map_err(|e| e.at(&Place::file(path)))
 }
 
+/// The regions of a text in the format of DS9, e.g. `icrs;circle(83.63,22.01,0.2)`.
+///
+/// # Errors
+/// As [`read_regions`].
+pub fn parse_regions(text: &str) -> Result<Vec<SkyRegion>> {
+    parse(text)
+}
+
 fn parse(text: &str) -> Result<Vec<SkyRegion>> {
     let mut frame = None;
     let mut regions = Vec::new();

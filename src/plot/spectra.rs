@@ -99,7 +99,7 @@ fn energies(points: &FluxPoints) -> Result<Vec<EnergyPoint>> {
 }
 
 /// The energy unit that keeps numbers of an axis short, and what TeV are multiplied with.
-fn energy_unit(least_tev: f64) -> (&'static str, f64) {
+pub(super) fn energy_unit(least_tev: f64) -> (&'static str, f64) {
     match least_tev {
         e if e < 1e-6 => ("keV", 1e9),
         e if e < 1e-3 => ("MeV", 1e6),
@@ -211,7 +211,7 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
 }
 
 /// Three digits, without zeros at the end.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }

@@ -117,7 +117,9 @@ const CONVERT_EXAMPLE: &str = "Example: pevatron convert flux.fits -o dnde.fits 
      paper.csv -o points.fits --column e_ref=E:TeV --column dnde=flux:'cm-2 s-1 TeV-1'";
 const PLOT_EXAMPLE: &str = "Example: pevatron plot flux.fits -o sqrt_ts.png --quantity sqrt_ts --energy 0\n         pevatron \
      plot flux.fits -o background.png --kind histogram --sources models.yaml --exclude-radius 0.5deg\n         pevatron plot \
-     points.fits -o sed.svg --quantity e2dnde";
+     points.fits -o sed.svg --quantity e2dnde\n         pevatron plot dataset.fits.gz -o peek.png --kind peek \
+     --width 1600\n         pevatron plot dataset.fits.gz -o fit.png --kind spectrum --models fitted.yaml --region \
+     'icrs;circle(83.63,22.01,0.2)'";
 
 /// Where the work is done and what is said about it.
 #[derive(Debug, Args)]
@@ -607,6 +609,15 @@ pub struct FitArgs {
     /// Size of asymmetric errors in sigma
     #[arg(long, default_value_t = 1.0, value_name = "NUMBER")]
     pub sigma: f64,
+    /// Profile of the statistic along a parameter, drawn into --png; may be given several times
+    #[arg(long, value_name = "MODEL.spectral.NAME", requires = "png")]
+    pub profile: Vec<String>,
+    /// Contours of 1, 2 and 3 sigma of two parameters, drawn into --png; may be given several times
+    #[arg(long, value_name = "NAME,NAME", requires = "png")]
+    pub contour: Vec<String>,
+    /// Picture of the profiles and contours (.png or .svg)
+    #[arg(long, value_name = "FILE.png")]
+    pub png: Option<PathBuf>,
     /// Most steps of a minimisation
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub max_iterations: usize,
@@ -630,7 +641,7 @@ pub struct InfoArgs {
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {
-    /// Flux maps, dataset or map
+    /// Flux maps, flux points, dataset or map
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Picture to write, .png or .svg
@@ -640,7 +651,7 @@ pub struct PlotArgs {
     #[arg(long)]
     pub overwrite: bool,
     /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …), part of a dataset (counts, background, exposure; counts_off,
-    /// acceptance, acceptance_off, alpha), or SED type of flux points (dnde, e2dnde, flux, eflux, likelihood)
+    /// acceptance, acceptance_off, alpha), counts or excess of a spectrum of counts, or SED type of flux points (dnde, e2dnde, flux, eflux, likelihood)
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
     /// Energy bin, counted from 0 [default: all, as panels; counts are summed]
@@ -655,9 +666,12 @@ pub struct PlotArgs {
     /// DS9 regions (circles, ellipses, points) that are drawn over maps
     #[arg(long, value_name = "FILE.reg")]
     pub regions: Option<PathBuf>,
-    /// What to draw: map, histogram (of significances), sed, light-curve or profiles [default: the natural one]
+    /// What to draw. Flux maps: map, histogram (of significances); flux points: sed, light-curve, profiles; datasets: map,
+    /// peek, counts, excess, npred, spectrum, residuals, masks, psf, edisp, exposure, stack [default: the natural one]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
+    #[command(flatten)]
+    pub dataset: PlotDatasetArgs,
     /// Pixels that far from a source count as background in a histogram, e.g. 0.3deg
     #[arg(long, value_name = "ANGLE", requires = "sources")]
     pub exclude_radius: Option<String>,
@@ -666,6 +680,38 @@ pub struct PlotArgs {
     pub contours: Option<String>,
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// What pictures of datasets are made with.
+#[derive(Debug, Args)]
+pub struct PlotDatasetArgs {
+    /// Models (YAML) that predict the counts of a dataset [default: the background alone]
+    #[arg(long, value_name = "MODELS.yaml")]
+    pub models: Option<PathBuf>,
+    /// Region of a spectrum or of spectral residuals, as DS9 writes it, e.g. 'icrs;circle(83.63,22.01,0.2)'; without a
+    /// frame, that of the dataset [default: all pixels]
+    #[arg(long, value_name = "REGION", conflicts_with_all = ["position", "radius"])]
+    pub region: Option<String>,
+    /// Centre of the region, or where responses are looked at, e.g. 83.63deg,22.01deg [default: the centre of the map]
+    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
+    pub position: Option<String>,
+    /// Radius of the region around the position; of the disks of excess and significance in a peek
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
+    pub radius: Option<String>,
+    /// Frame of the position: icrs or galactic [default: that of the dataset]
+    #[arg(long, value_name = "FRAME")]
+    pub frame: Option<String>,
+    /// Maps of counts and residuals are smoothed by a Gaussian of this sigma [default: residuals 0.1deg]
+    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
+    pub smooth: Option<String>,
+    /// Residuals: diff, diff/sqrt(model) or diff/model [default: diff/sqrt(model)]
+    #[arg(long, value_name = "NAME")]
+    pub method: Option<String>,
+    /// The runs that a stack was made of (kind stack); may be given several times, or lists of datasets (YAML)
+    #[arg(long, value_name = "DATASET")]
+    pub runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[derive(Debug, Args)]
