@@ -7,7 +7,7 @@ use pevatron::datasets::ResidualMethod;
 use pevatron::estimators::{ExcessMapEstimator, PeakDistance, find_peaks_in_flux_map};
 use pevatron::flux::{FluxMaps, FluxPoints};
 use pevatron::irf::PsfMap;
-use pevatron::maps::{MapAxis, SmoothKernel};
+use pevatron::maps::{MapAxis, SkyRegion, SmoothKernel};
 use pevatron::models::spectral::PowerLawSpectralModel;
 use pevatron::models::{Model, Models};
 use pevatron::plot::{
@@ -25,6 +25,7 @@ fn main() -> pevatron::Result<()> {
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let backend = Backend::new(&BackendOptions { choice: BackendChoice::Cpu, ..BackendOptions::default() })?;
+    datasets(&backend, folder)?;
     let survey = survey_field((10.0, 5.0), 0.04, 1, &backend, &Control::new())?;
     let maps = estimator().run(std::slice::from_ref(&survey.dataset), &backend)?;
 
@@ -34,7 +35,6 @@ fn main() -> pevatron::Result<()> {
     peaks(&maps, folder)?;
     excess(&survey, &backend, folder)?;
     light_curve(&survey_field((2.0, 2.0), 0.04, 1, &backend, &Control::new())?, &backend, folder)?;
-    datasets(&backend, folder)?;
     println!("pictures in {}", folder.display());
     Ok(())
 }
@@ -201,15 +201,12 @@ fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
     let figure = plot::counts_figure(&dataset, CountsMaps::Npred, Some(smooth), &[], backend, &control)?;
     save(figure, folder, "npred")?;
     let geom = dataset.require_counts()?.wcs_geom()?.to_image();
-    let region = PlotRegion {
-        pixels: plot::circle_pixels(&geom, unknown.position, 0.3)?,
-        marker: plot::region_marker(unknown.position, 0.3),
-    };
+    let region = PlotRegion::new(&geom, &SkyRegion::circle(unknown.position, 0.3)?)?;
     let method = ResidualMethod::DiffOverSqrtModel;
     let figure =
         plot::residuals_figure(&dataset, method, Some(smooth), Some(&region), &[], backend, &control)?;
     save(figure, folder, "residuals")?;
-    let pixels = plot::circle_pixels(&geom, known.position, 0.2)?;
+    let pixels = plot::region_pixels(&geom, &SkyRegion::circle(known.position, 0.2)?)?;
     let spectrum = CountsSpectrum::of(&dataset, Some(&pixels), backend, &control)?;
     save(plot::fit_figure(&spectrum, FitPanel::Counts, method)?, folder, "spectrum")?;
 

@@ -38,7 +38,7 @@ fn dataset(number: usize) -> MapDataset {
 fn place() -> Place {
     let place = Place::new();
     let (a, b) = (dataset(1), dataset(2));
-    let center = a.geom().unwrap().center().unwrap();
+    let center = a.wcs_geom().unwrap().center().unwrap();
     let models = MODELS.replace("LON", &center.lon_deg.to_string()).replace("LAT", &center.lat_deg.to_string());
     fs::write(place.path("models.yaml"), models).unwrap();
     let background = a.background.clone().unwrap();
@@ -165,7 +165,7 @@ fn datasets_that_cannot_be_stacked() {
 #[test]
 fn parts_are_cut_out() {
     let place = place();
-    let center = dataset(1).geom().unwrap().center().unwrap();
+    let center = dataset(1).wcs_geom().unwrap().center().unwrap();
     let at = format!("{}deg,{}deg", center.lon_deg, center.lat_deg);
     let cut = |more: &[&str]| -> Vec<String> {
         ["cutout", "a.fits", "-o", "cut.fits"].iter().chain(more).map(|s| s.to_string()).collect()

@@ -39,7 +39,7 @@ components:
 /// The models with the dataset's own name and a source at the centre of its map.
 fn yaml() -> String {
     let dataset = pevatron::datasets::MapDataset::read(data("sim-tan-1.fits.gz")).unwrap();
-    let center = dataset.geom().unwrap().center().unwrap();
+    let center = dataset.wcs_geom().unwrap().center().unwrap();
     MODELS
         .replace("LON", &format!("{}", center.lon_deg))
         .replace("LAT", &format!("{}", center.lat_deg))

@@ -198,7 +198,7 @@ fn parts_of_the_sum() {
         binsz_deg: 0.5,
         ..IrfAxes::default()
     };
-    let mut empty = MapDataset::create("empty", a.geom().unwrap(), &irfs).unwrap();
+    let mut empty = MapDataset::create("empty", a.wcs_geom().unwrap(), &irfs).unwrap();
     assert_eq!(empty.energy_range_total().unwrap(), None);
     // Responses of the empty one cover the map, not the square of the observations.
     let error = empty.stack(&a).unwrap_err().to_string();

@@ -129,7 +129,7 @@ fn all_is_as_gammapy_makes_it() {
         binsz_deg: 0.5,
         ..IrfAxes::default()
     };
-    let mut created = MapDataset::create("created", a.geom().unwrap(), &irfs).unwrap();
+    let mut created = MapDataset::create("created", a.wcs_geom().unwrap(), &irfs).unwrap();
     write("created.fits", &created);
     created.stack(&a).unwrap();
     created.stack(&c).unwrap();

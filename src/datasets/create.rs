@@ -30,7 +30,7 @@ pub struct IrfAxes {
     pub energy_true: Option<MapAxis>,
     /// Migration; `None`: the energy dispersion is a map of matrices.
     pub migra: Option<MapAxis>,
-    /// Offset from the source; `None`: 66 bins up to 0.66 deg.
+    /// Offset from the source; `None`: 66 bins up to 0.66 deg for maps, no PSF for regions.
     pub rad: Option<MapAxis>,
     /// Pixel size of the maps of responses in degrees.
     pub binsz_deg: f64,
@@ -63,11 +63,12 @@ pub(super) fn squashed(geom: &Geom, name: &str) -> Arc<Geom> {
 }
 
 impl Geoms {
-    /// Those that Gammapy's `MapDataset.create` makes around a geometry with an axis `energy`.
+    /// Those that Gammapy's `MapDataset.create` and `SpectrumDataset.create` make around a geometry with an axis `energy`.
     ///
     /// # Errors
     /// [`Error::Input`] for axes of other names, [`Error::Options`] for a pixel size that is not positive.
-    pub fn create(geom: &WcsGeom, irfs: &IrfAxes) -> Result<Self> {
+    pub fn create(geom: impl Into<Geom>, irfs: &IrfAxes) -> Result<Self> {
+        let geom: Geom = geom.into();
         let energy = geom.axis("energy")?;
         let truth = irfs.energy_true.clone().unwrap_or_else(|| energy.renamed("energy_true"));
         let expect = |axis: &MapAxis, name: &str| {
@@ -90,13 +91,20 @@ impl Geoms {
         if !(binsz > 0.0 && binsz.is_finite()) {
             return Err(Error::options("binsz_irf", format!("{binsz} deg is not positive")));
         }
-        let image = geom.to_image();
-        let header = image.wcs().header();
-        // A map that is narrower than one pixel of the responses still has one.
-        let width = (image.width_deg().0.max(binsz), image.width_deg().1.max(binsz));
-        let coarse =
-            WcsGeom::create_with_width(image.center()?, width, (binsz, binsz), &header.projection, Vec::new())?;
-        let cube = |geom: &WcsGeom, axes: Vec<MapAxis>| Some(Arc::new(Geom::Wcs(geom.with_axes(axes))));
+        // The place of the responses, and that of the exposure.
+        let (coarse, image, has_psf) = match &geom {
+            Geom::Wcs(geom) => {
+                let image = geom.to_image();
+                let projection = &image.wcs().header().projection;
+                // A map that is narrower than one pixel of the responses still has one.
+                let width = (image.width_deg().0.max(binsz), image.width_deg().1.max(binsz));
+                let coarse =
+                    WcsGeom::create_with_width(image.center()?, width, (binsz, binsz), projection, Vec::new())?;
+                (Geom::Wcs(coarse), Geom::Wcs(image), true)
+            }
+            Geom::Region(region) => (Geom::Region(region.clone()), Geom::Region(region.clone()), irfs.rad.is_some()),
+        };
+        let cube = |geom: &Geom, axes: Vec<MapAxis>| Some(Arc::new(geom.with_axes(axes)));
         let of_edisp = match &irfs.migra {
             Some(migra) => {
                 expect(migra, "migra")?;
@@ -106,10 +114,10 @@ impl Geoms {
         };
         let of_psf = if irfs.reco_psf { energy } else { &truth };
         Ok(Self {
-            geom: Arc::new(Geom::Wcs(geom.clone())),
             exposure: cube(&image, vec![truth.clone()]),
-            psf: cube(&coarse, vec![rad, of_psf.clone()]),
+            psf: if has_psf { cube(&coarse, vec![rad, of_psf.clone()]) } else { None },
             edisp: cube(&coarse, vec![of_edisp.clone(), truth.clone()]),
+            geom: Arc::new(geom),
         })
     }
 }
@@ -157,7 +165,7 @@ impl MapDataset {
     ///
     /// # Errors
     /// As [`Geoms::create`].
-    pub fn create(name: &str, geom: &WcsGeom, irfs: &IrfAxes) -> Result<Self> {
+    pub fn create(name: &str, geom: impl Into<Geom>, irfs: &IrfAxes) -> Result<Self> {
         Self::from_geoms(name, &Geoms::create(geom, irfs)?)
     }
 
@@ -251,7 +259,7 @@ impl MapDatasetOnOff {
     ///
     /// # Errors
     /// As [`MapDataset::create`].
-    pub fn create(name: &str, geom: &WcsGeom, irfs: &IrfAxes) -> Result<Self> {
+    pub fn create(name: &str, geom: impl Into<Geom>, irfs: &IrfAxes) -> Result<Self> {
         Self::from_geoms(name, &Geoms::create(geom, irfs)?)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::{Array3, s};
 
-use super::npred::{Evaluator, Exposure};
+use super::npred::{Domain, Evaluator, Exposure};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -53,9 +53,17 @@ impl MapDataset {
     /// The counts' geometry, or that of the background where there are no counts.
     ///
     /// # Errors
-    /// [`Error::Input`] without both, or for a region geometry.
-    pub fn geom(&self) -> Result<&WcsGeom> {
-        self.counts.as_ref().or(self.background.as_ref()).ok_or_else(|| self.missing("counts"))?.wcs_geom()
+    /// [`Error::Input`] without both.
+    pub fn geom(&self) -> Result<&Arc<Geom>> {
+        Ok(self.counts.as_ref().or(self.background.as_ref()).ok_or_else(|| self.missing("counts"))?.geom())
+    }
+
+    /// The same for a map with pixels.
+    ///
+    /// # Errors
+    /// [`Error::Input`] without counts and background, or for a region.
+    pub fn wcs_geom(&self) -> Result<&WcsGeom> {
+        self.geom()?.as_wcs()
     }
 
     /// The reconstructed-energy axis.
@@ -132,27 +140,13 @@ impl MapDataset {
             let there: Vec<_> = self.models.sky_models(&self.name).map(|m| m.name.as_str()).collect();
             return Err(Error::options("component", format!("'{wanted}' is not one of [{}]", there.join(", "))));
         }
-        let mut total = Array3::zeros((energy.nbin(), self.geom()?.ny(), self.geom()?.nx()));
+        let shape = self.geom()?.data_shape();
+        let mut total = Array3::zeros((energy.nbin(), shape[shape.len() - 2], shape[shape.len() - 1]));
         if models.is_empty() {
             return Map::from_cube(geom, Default::default(), total);
         }
-        let exposure = self.require_exposure()?;
-        let image = exposure.wcs_geom()?.to_image();
-        if !image.same_image(self.geom()?) {
-            return Err(Error::input("exposure", "its pixels are not those of the counts"));
-        }
         let mask = self.mask()?.map(|m| m.any_plane());
-        let evaluator = Evaluator {
-            geom: image,
-            exposure: Exposure::Cube(exposure.cube(), exposure.unit().factor_to_text("cm2 s")?),
-            energy_true: exposure.geom().axis("energy_true")?,
-            energy,
-            psf: self.psf.as_ref(),
-            edisp: self.edisp.as_ref(),
-            gti: self.gti.as_ref(),
-            mask: mask.as_ref().map(|m| m.view()),
-            backend,
-        };
+        let evaluator = Evaluator { mask: mask.as_ref().map(|m| m.view()), ..self.evaluator(backend)? };
         for model in models {
             control.check()?;
             if let Some(part) = evaluator.evaluate(model, control)? {
@@ -163,6 +157,35 @@ impl MapDataset {
             }
         }
         Map::from_cube(geom, Default::default(), total)
+    }
+
+    /// What predicts the counts of sources in this dataset.
+    ///
+    /// # Errors
+    /// [`Error::Input`] without an exposure, or for one on other pixels than the counts.
+    pub fn evaluator<'a>(&'a self, backend: &'a Backend) -> Result<Evaluator<'a>> {
+        let exposure = self.require_exposure()?;
+        let domain = match (exposure.geom().as_ref(), self.geom()?.as_ref()) {
+            (Geom::Wcs(exposure), Geom::Wcs(counts)) if exposure.same_image(counts) => {
+                Domain::Image(exposure.to_image())
+            }
+            (Geom::Region(_), Geom::Region(counts)) => Domain::Region(counts.region()),
+            (Geom::Wcs(_), Geom::Wcs(_)) => {
+                return Err(Error::input("exposure", "its pixels are not those of the counts"));
+            }
+            _ => return Err(Error::input("exposure", "one of exposure and counts is a region, the other a map")),
+        };
+        Ok(Evaluator {
+            domain,
+            exposure: Exposure::Cube(exposure.cube(), exposure.unit().factor_to_text("cm2 s")?),
+            energy_true: exposure.geom().axis("energy_true")?,
+            energy: self.energy_axis()?,
+            psf: self.psf.as_ref(),
+            edisp: self.edisp.as_ref(),
+            gti: self.gti.as_ref(),
+            mask: None,
+            backend,
+        })
     }
 
     /// Predicted counts `[energy, y, x]` of sources and background, clipped at 0 (Gammapy's `npred`).
@@ -201,6 +224,6 @@ impl MapDataset {
 
     fn npred_geom(&self) -> Result<Arc<Geom>> {
         let geom = self.geom()?;
-        Ok(Arc::new(Geom::Wcs(geom.with_axes(vec![geom.axis("energy")?.clone()]))))
+        Ok(Arc::new(geom.with_axes(vec![geom.axis("energy")?.clone()])))
     }
 }

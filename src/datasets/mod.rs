@@ -7,13 +7,15 @@ mod masks;
 mod npred;
 mod on_off;
 mod resample;
+mod spectrum;
 mod stack;
 mod statistic;
 
 pub use create::{Geoms, IrfAxes};
 pub use list::Datasets;
 pub use map::MapDataset;
-pub use npred::{Evaluation, Evaluator, Exposure, Prepared};
+pub use npred::{Domain, Evaluation, Evaluator, Exposure, Prepared};
 pub use on_off::{Dataset, DatasetRef, MapDatasetOnOff};
 pub use resample::AxisSlices;
+pub use spectrum::{SpectrumDataset, SpectrumDatasetOnOff};
 pub use statistic::{InfoDict, OffInfo, ResidualMethod};

@@ -9,7 +9,7 @@ use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::kernels::counts_statistic::wstat_mu_bkg;
-use crate::maps::{Map, MapAxis, Mask, WcsGeom};
+use crate::maps::{Geom, Map, MapAxis, Mask, WcsGeom};
 
 /// On and off counts with their acceptances, and reduced IRFs, on one sky geometry (Gammapy's `MapDatasetOnOff`).
 ///
@@ -76,10 +76,18 @@ impl MapDatasetOnOff {
     /// The geometry of the counts, or that of the first other map in reconstructed energy that there is.
     ///
     /// # Errors
-    /// [`Error::Input`] without any of them, or for a region geometry.
-    pub fn geom(&self) -> Result<&WcsGeom> {
+    /// [`Error::Input`] without any of them.
+    pub fn geom(&self) -> Result<&Arc<Geom>> {
         let maps = [&self.on.counts, &self.counts_off, &self.acceptance, &self.acceptance_off];
-        maps.into_iter().flatten().next().ok_or_else(|| self.on.missing("counts"))?.wcs_geom()
+        Ok(maps.into_iter().flatten().next().ok_or_else(|| self.on.missing("counts"))?.geom())
+    }
+
+    /// The same for a map with pixels.
+    ///
+    /// # Errors
+    /// [`Error::Input`] without any of the maps, or for a region.
+    pub fn wcs_geom(&self) -> Result<&WcsGeom> {
+        self.geom()?.as_wcs()
     }
 
     /// The reconstructed-energy axis.
@@ -226,7 +234,9 @@ impl Dataset {
     /// Gammapy's name of the kind.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Map(dataset) if dataset.is_spectrum() => "SpectrumDataset",
             Self::Map(_) => "MapDataset",
+            Self::OnOff(dataset) if dataset.is_spectrum() => "SpectrumDatasetOnOff",
             Self::OnOff(_) => "MapDatasetOnOff",
         }
     }

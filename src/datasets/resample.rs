@@ -110,11 +110,15 @@ fn bins_between(axis: &MapAxis, min: Option<Energy>, max: Option<Energy>) -> Res
 }
 
 impl MapDataset {
-    /// `pad_y`, `pad_x` pixels of zeros (masks: false) on each side of counts, background, exposure and masks.
+    /// `pad_y`, `pad_x` pixels of zeros (masks: false) on each side of counts, background, exposure and masks. A region
+    /// stays as it is.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for region geometries.
+    /// [`crate::Error::Input`] where a map has another geometry than the counts.
     pub fn pad(&self, pad_y: usize, pad_x: usize) -> Result<Self> {
+        if self.is_of_region() {
+            return Ok(self.clone());
+        }
         let map = |m: &Map| m.pad(pad_y, pad_x, 0.0);
         let mask = |m: &Mask| m.pad(pad_y, pad_x, false);
         Ok(Self {
@@ -160,6 +164,10 @@ impl MapDataset {
     /// [`Error::Options`] where the number of bins is not divisible.
     pub fn downsample_energy(&self, factor: usize) -> Result<Self> {
         self.resample_energy_axis(&coarser(self.energy_axis_any()?.as_ref(), factor)?)
+    }
+
+    fn is_of_region(&self) -> bool {
+        self.geoms().is_ok_and(|g| matches!(g.geom.as_ref(), Geom::Region(_)))
     }
 
     /// The reconstructed-energy axis, of a map or a region.
@@ -212,13 +220,15 @@ impl MapDataset {
     }
 
     /// The dataset around a position, trimmed at the borders of the map; `width` is (x, y). Responses keep at least three
-    /// pixels per side. Name and models are kept (Gammapy: a new name, no models).
+    /// pixels per side. Name and models are kept (Gammapy: a new name, no models). A region stays as it is.
     ///
     /// # Errors
-    /// [`Error::Options`] for a width that is not positive, [`Error::Input`] where the cutout lies beside the map, or for
-    /// regions.
+    /// [`Error::Options`] for a width that is not positive, [`Error::Input`] where the cutout lies beside the map.
     pub fn cutout(&self, position: SkyPosition, width: (Angle, Angle)) -> Result<Self> {
         let width = positive(width)?;
+        if self.is_of_region() {
+            return Ok(self.clone());
+        }
         let map = |m: &Map| m.cutout(position, width, false).map(|(cut, _)| cut);
         let mask = |m: &Mask| m.cutout(position, width, false).map(|(cut, _)| cut);
         let response = |m: &Map| cut_response(m, position, width);
@@ -365,6 +375,9 @@ impl MapDatasetOnOff {
     /// # Errors
     /// As there.
     pub fn pad(&self, pad_y: usize, pad_x: usize) -> Result<Self> {
+        if self.on.is_of_region() {
+            return Ok(self.clone());
+        }
         self.rearranged(self.on.pad(pad_y, pad_x)?, &|m| m.pad(pad_y, pad_x, 0.0))
     }
 
@@ -416,6 +429,9 @@ impl MapDatasetOnOff {
     /// As there.
     pub fn cutout(&self, position: SkyPosition, width: (Angle, Angle)) -> Result<Self> {
         let size = positive(width)?;
+        if self.on.is_of_region() {
+            return Ok(self.clone());
+        }
         let map = |m: &Map| m.cutout(position, size, false).map(|(cut, _)| cut);
         self.rearranged(self.on.cutout(position, width)?, &map)
     }

@@ -70,7 +70,7 @@ fn overlap(what: &str, own: &Geom, other: &Geom) -> Result<Overlap> {
     same_axes(what, own, other)?;
     let (own, other) = match (own, other) {
         (Geom::Wcs(own), Geom::Wcs(other)) => (own, other),
-        (Geom::Region(a), Geom::Region(b)) if a.center() == b.center() && a.radius_deg() == b.radius_deg() => {
+        (Geom::Region(a), Geom::Region(b)) if a.same_region(b) => {
             return Ok(Overlap { own: (0..1, 0..1), other: (0..1, 0..1) });
         }
         _ => return Err(Error::input(what, "it is a region where the other is a map, or another region")),

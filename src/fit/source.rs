@@ -127,7 +127,7 @@ impl Source {
     /// The part of a map of the dataset that this source touches, taken back through a PSF that is applied last.
     pub fn cut(&self, map: ArrayView3<'_, f64>, evaluator: &Evaluator<'_>, control: &Control) -> Result<Array3<f64>> {
         let (y0, x0) = (self.prepared.origin.y0, self.prepared.origin.x0);
-        let (ny, nx) = (self.prepared.geom.ny(), self.prepared.geom.nx());
+        let (ny, nx) = self.prepared.image_shape();
         let part = map.slice(s![.., y0..y0 + ny, x0..x0 + nx]).to_owned();
         evaluator.apply_last_psf(part, &self.prepared, true, control)
     }

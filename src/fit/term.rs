@@ -9,9 +9,13 @@ use super::bins::{self, Bin};
 use super::source::{Block, Source, add};
 use crate::compute::Backend;
 use crate::control::Control;
-use crate::datasets::{DatasetRef, Evaluator, Exposure};
+use crate::datasets::{DatasetRef, Evaluator};
 use crate::error::{Error, Result};
+use crate::maps::{Geom, SkyRegion};
 use crate::models::{Model, Models};
+
+/// Part of a region's size that stands for a pixel in the steps of derivatives by positions.
+const REGION_STEP: f64 = 0.1;
 
 /// What is known of the background.
 enum Kind {
@@ -42,7 +46,7 @@ pub(super) struct Term<'a> {
     pub background: Option<usize>,
     pub sources: Vec<Source>,
     evaluator: Option<Evaluator<'a>>,
-    /// Larger side of a pixel.
+    /// Larger side of a pixel, or what stands for it.
     pub pixel_deg: f64,
 }
 
@@ -72,8 +76,13 @@ impl<'a> Term<'a> {
             }
         };
         let mask = common.mask()?;
-        let geom = common.geom()?;
-        let (sx, sy) = geom.pixel_scales_deg();
+        let pixel_deg = match common.geom()?.as_ref() {
+            Geom::Wcs(geom) => geom.pixel_scales_deg().0.max(geom.pixel_scales_deg().1),
+            Geom::Region(geom) => match geom.region().map(SkyRegion::extent_deg) {
+                Some(extent) if extent > 0.0 => REGION_STEP * extent,
+                _ => 1.0,
+            },
+        };
         let mut term = Self {
             name: common.name.clone(),
             mask_image: mask.as_ref().map(|m| m.any_plane()),
@@ -82,7 +91,7 @@ impl<'a> Term<'a> {
             background: None,
             sources: Vec::new(),
             evaluator: None,
-            pixel_deg: sx.max(sy),
+            pixel_deg,
             counts,
             kind,
         };
@@ -109,22 +118,7 @@ impl<'a> Term<'a> {
                 }
                 Model::Sky(source) => {
                     if term.evaluator.is_none() {
-                        let exposure = common.require_exposure()?;
-                        let image = exposure.wcs_geom()?.to_image();
-                        if !image.same_image(geom) {
-                            return Err(Error::input("exposure", "its pixels are not those of the counts"));
-                        }
-                        term.evaluator = Some(Evaluator {
-                            geom: image,
-                            exposure: Exposure::Cube(exposure.cube(), exposure.unit().factor_to_text("cm2 s")?),
-                            energy_true: exposure.geom().axis("energy_true")?,
-                            energy: common.energy_axis()?,
-                            psf: common.psf.as_ref(),
-                            edisp: common.edisp.as_ref(),
-                            gti: common.gti.as_ref(),
-                            mask: None,
-                            backend,
-                        });
+                        term.evaluator = Some(common.evaluator(backend)?);
                     }
                     if let Some(source) = term.source(place, source)? {
                         term.sources.push(source);

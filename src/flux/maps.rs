@@ -158,7 +158,7 @@ impl FluxMaps {
 fn matches(geom: &Geom, map: &Geom, may_have_more: bool) -> bool {
     let same_place = match (geom, map) {
         (Geom::Wcs(a), Geom::Wcs(b)) => a.same_image(b),
-        (Geom::Region(a), Geom::Region(b)) => a.center() == b.center() && a.radius_deg() == b.radius_deg(),
+        (Geom::Region(a), Geom::Region(b)) => a.same_region(b),
         _ => false,
     };
     let found = map.axes();

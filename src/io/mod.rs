@@ -18,4 +18,4 @@ pub use atomic::{check_output, write_atomic};
 pub use fits::{Catalogue, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_maps};
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};
-pub use regions::{SkyRegion, parse_regions, read_regions};
+pub use regions::{NamedRegion, parse_region, read_regions};

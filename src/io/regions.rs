@@ -1,26 +1,25 @@
-//! DS9 region files: circles, ellipses and points on the sky.
+//! DS9 regions: shapes on the sky, in files or as text.
 
 use std::path::Path;
 
 use crate::error::{Error, Place, Result};
-use crate::maps::{Frame, SkyPosition};
+use crate::maps::{Frame, SkyPosition, SkyRegion};
 
-/// A region: its centre, its size, its name.
+/// A region and its name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SkyRegion {
-    /// Centre.
-    pub center: SkyPosition,
-    /// Radius of a circle, larger half axis of an ellipse, in degrees; `None` for a point.
-    pub radius_deg: Option<f64>,
+pub struct NamedRegion {
+    /// The region.
+    pub region: SkyRegion,
     /// `text={…}`; may be empty.
     pub name: String,
 }
 
-/// Reads a DS9 region file (`icrs`, `fk5` taken as icrs, `galactic`; circle, ellipse, point).
+/// Reads a DS9 region file (`icrs`, `fk5` taken as icrs, `galactic`; circle, annulus, ellipse, box,
+/// polygon, point).
 ///
 /// # Errors
 /// [`Error::Input`] with the line for other shapes, pixel coordinates and numbers that cannot be read.
-pub fn read_regions(path: impl AsRef<Path>) -> Result<Vec<SkyRegion>> {
+pub fn read_regions(path: impl AsRef<Path>) -> Result<Vec<NamedRegion>> {
     let path = path.as_ref();
     let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
@@ -30,16 +29,36 @@ pub fn read_regions(path: impl AsRef<Path>) -> Result<Vec<SkyRegion>> {
     parse(&text).map_err(|e| e.at(&Place::file(path)))
 }
 
-/// The regions of a text in the format of DS9, e.g. `icrs;circle(83.63,22.01,0.2)`.
+/// One region from text as DS9 writes it, e.g. `icrs; circle(83.63, 22.01, 0.11)`; without a frame, in `frame`. Several
+/// shapes are a union.
+///
+/// ```
+/// use pevatron::io::parse_region;
+/// use pevatron::maps::Frame;
+/// let region = parse_region("circle(83.63, 22.01, 0.11)", Frame::Icrs)?;
+/// assert_eq!(region.radius_deg(), Some(0.11));
+/// # Ok::<(), pevatron::Error>(())
+/// ```
 ///
 /// # Errors
-/// As [`read_regions`].
-pub fn parse_regions(text: &str) -> Result<Vec<SkyRegion>> {
-    parse(text)
+/// [`Error::Options`] for text that is no region.
+pub fn parse_region(text: &str, frame: Frame) -> Result<SkyRegion> {
+    let wrong =
+        |problem: String| Error::options("region", problem).with_help("e.g. 'icrs; circle(83.63, 22.01, 0.11)'");
+    let found = parse_in(text, Some(frame)).map_err(|e| wrong(e.to_string()))?;
+    let mut regions: Vec<SkyRegion> = found.into_iter().map(|r| r.region).collect();
+    match regions.len() {
+        0 => Err(wrong(format!("'{text}' is no region"))),
+        1 => Ok(regions.remove(0)),
+        _ => SkyRegion::Union(regions).checked(),
+    }
 }
 
-fn parse(text: &str) -> Result<Vec<SkyRegion>> {
-    let mut frame = None;
+fn parse(text: &str) -> Result<Vec<NamedRegion>> {
+    parse_in(text, None)
+}
+
+fn parse_in(text: &str, mut frame: Option<Frame>) -> Result<Vec<NamedRegion>> {
     let mut regions = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let (code, comment) = line.split_once('#').unwrap_or((line, ""));
@@ -71,39 +90,51 @@ fn name(comment: &str) -> String {
     rest[1..].split(close).next().unwrap_or_default().to_string()
 }
 
-fn shape(statement: &str, frame: Option<Frame>, name: &str) -> std::result::Result<SkyRegion, String> {
+fn shape(statement: &str, frame: Option<Frame>, name: &str) -> std::result::Result<NamedRegion, String> {
     let frame = frame.ok_or("a shape before the line that names its frame, e.g. icrs")?;
     let (kind, arguments) = statement
         .split_once('(')
         .and_then(|(k, a)| Some((k.trim(), a.trim().strip_suffix(')')?)))
         .ok_or_else(|| format!("'{statement}' is no shape such as circle(83.63,22.01,0.5)"))?;
     let values: Vec<&str> = arguments.split(',').map(str::trim).collect();
-    let count = match kind {
-        "circle" => 3,
-        "ellipse" => 5,
-        "point" => 2,
-        other => return Err(format!("'{other}' is not one of circle, ellipse, point")),
+    let right = match kind {
+        "circle" => values.len() == 3,
+        "annulus" => values.len() == 4,
+        "ellipse" | "box" => values.len() == 5,
+        "point" => values.len() == 2,
+        "polygon" => values.len() >= 6 && values.len().is_multiple_of(2),
+        other => return Err(format!("'{other}' is not one of circle, annulus, ellipse, box, polygon, point")),
     };
-    if values.len() != count {
-        return Err(format!("{kind} has {} numbers, not {count}", values.len()));
+    if !right {
+        return Err(format!("{kind} with {} numbers", values.len()));
     }
-    let lon_deg = match values[0].contains(':') {
-        true => 15.0 * sexagesimal(values[0])?,
-        false => angle(values[0])?,
+    let center = position(values[0], values[1], frame)?;
+    let size = |i: usize| angle(values[i]);
+    let region = match kind {
+        "circle" => SkyRegion::Circle { center, radius_deg: size(2)? },
+        "annulus" => SkyRegion::Annulus { center, inner_deg: size(2)?, outer_deg: size(3)? },
+        // DS9 has half axes of ellipses and whole sides of boxes.
+        "ellipse" => {
+            SkyRegion::Ellipse { center, width_deg: 2.0 * size(2)?, height_deg: 2.0 * size(3)?, angle_deg: size(4)? }
+        }
+        "box" => SkyRegion::Rectangle { center, width_deg: size(2)?, height_deg: size(3)?, angle_deg: size(4)? },
+        "polygon" => {
+            let corners = values.chunks_exact(2).map(|c| position(c[0], c[1], frame));
+            SkyRegion::Polygon { vertices: corners.collect::<std::result::Result<_, _>>()? }
+        }
+        _ => SkyRegion::Point { center },
     };
-    let lat_deg = if values[1].contains(':') { sexagesimal(values[1])? } else { angle(values[1])? };
+    let region = region.checked().map_err(|e| e.to_string())?;
+    Ok(NamedRegion { region, name: name.to_string() })
+}
+
+fn position(lon: &str, lat: &str, frame: Frame) -> std::result::Result<SkyPosition, String> {
+    let lon_deg = if lon.contains(':') { 15.0 * sexagesimal(lon)? } else { angle(lon)? };
+    let lat_deg = if lat.contains(':') { sexagesimal(lat)? } else { angle(lat)? };
     if !(-90.0..=90.0).contains(&lat_deg) {
         return Err(format!("({lon_deg}, {lat_deg}) deg is no place on the sky"));
     }
-    let radius_deg = match kind {
-        "circle" => Some(angle(values[2])?),
-        "ellipse" => Some(angle(values[2])?.max(angle(values[3])?)),
-        _ => None,
-    };
-    if radius_deg.is_some_and(|r| r <= 0.0) {
-        return Err("a size must be positive".to_string());
-    }
-    Ok(SkyRegion { center: SkyPosition { lon_deg, lat_deg, frame }, radius_deg, name: name.to_string() })
+    Ok(SkyPosition { lon_deg, lat_deg, frame })
 }
 
 /// Degrees; `"` are arcseconds and `'` are arcminutes.
@@ -147,11 +178,13 @@ mod tests {
                     point(5:34:31.94, -22:00:52.2) # point=cross\ngalactic; ellipse(0.1,-0.2,30\",1',45) # text=\"x y\"\n";
         let regions = parse(text).unwrap();
         assert_eq!(regions.len(), 3);
-        assert_eq!((regions[0].name.as_str(), regions[0].radius_deg), ("Crab (M1)", Some(0.5)));
-        let p = regions[1].center;
+        assert_eq!((regions[0].name.as_str(), regions[0].region.radius_deg()), ("Crab (M1)", Some(0.5)));
+        let p = regions[1].region.center();
         assert!((p.lon_deg - 83.633_083_333).abs() < 1e-8 && (p.lat_deg + 22.0145).abs() < 1e-9, "{p:?}");
-        assert_eq!((regions[2].center.frame, regions[2].name.as_str()), (Frame::Galactic, "x y"));
-        assert!((regions[2].radius_deg.unwrap() - 1.0 / 60.0).abs() < 1e-12);
+        assert_eq!((regions[2].region.center().frame, regions[2].name.as_str()), (Frame::Galactic, "x y"));
+        assert!((regions[2].region.extent_deg() - 1.0 / 60.0).abs() < 1e-12);
+        let more = "icrs; box(1,2,3,4,5); annulus(1,2,0.3,0.4); polygon(0,0, 1,0, 1,1)";
+        assert!(matches!(parse_region(more, Frame::Icrs).unwrap(), SkyRegion::Union(parts) if parts.len() == 3));
     }
 
     #[test]
@@ -159,10 +192,10 @@ mod tests {
         for (text, wanted) in [
             ("circle(1,2,3)", "before the line that names its frame"),
             ("image\ncircle(1,2,3)", "line 1"),
-            ("icrs\nbox(1,2,3,4,5)", "'box' is not one of"),
-            ("icrs\ncircle(1,2)", "2 numbers, not 3"),
+            ("icrs\npanda(1,2,3,4,5)", "'panda' is not one of"),
+            ("icrs\ncircle(1,2)", "circle with 2 numbers"),
             ("icrs\ncircle(1,95,1)", "no place"),
-            ("icrs\ncircle(1,2,-1)", "positive"),
+            ("icrs\ncircle(1,2,-1)", "within 0 to 180"),
             ("icrs\ncircle(1,x,1)", "'x' is no number"),
             ("icrs\nhello", "no shape"),
             ("icrs\npoint(1:2:3:4,1)", "1:2:3:4"),

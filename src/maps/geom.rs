@@ -20,6 +20,30 @@ pub enum Geom {
     Region(RegionGeom),
 }
 
+impl From<WcsGeom> for Geom {
+    fn from(geom: WcsGeom) -> Self {
+        Self::Wcs(geom)
+    }
+}
+
+impl From<&WcsGeom> for Geom {
+    fn from(geom: &WcsGeom) -> Self {
+        Self::Wcs(geom.clone())
+    }
+}
+
+impl From<RegionGeom> for Geom {
+    fn from(geom: RegionGeom) -> Self {
+        Self::Region(geom)
+    }
+}
+
+impl From<&RegionGeom> for Geom {
+    fn from(geom: &RegionGeom) -> Self {
+        Self::Region(geom.clone())
+    }
+}
+
 impl Geom {
     /// Non-spatial axes, the first one fastest in memory (after x and y).
     pub fn axes(&self) -> &[MapAxis] {

@@ -10,7 +10,7 @@ use crate::control::Control;
 use crate::datasets::{DatasetRef, ResidualMethod};
 use crate::error::{Error, Result};
 use crate::kernels::counts_statistic::{CashCountsStatistic, CountsStatistic, WStatCountsStatistic};
-use crate::maps::{Map, Mask, SkyPosition, WcsGeom};
+use crate::maps::{Map, Mask, SkyPosition, SkyRegion, WcsGeom};
 
 /// A linear axis shows values that are spread by less than this, a logarithmic one the others.
 const LINEAR_SPREAD: f64 = 30.0;
@@ -18,30 +18,27 @@ const LINEAR_SPREAD: f64 = 30.0;
 /// Significance of the limits that arrows stand for.
 const LIMIT_SIGMA: f64 = 2.0;
 
-/// The pixels `[y, x]` whose centres lie within a radius of a position; for a radius of 0 the pixel that holds it.
+/// The pixels `[y, x]` whose centres lie inside of a region; of a point the pixel that holds it.
 ///
 /// # Errors
-/// [`Error::Options`] where there is no such pixel, or for a radius that is negative or not finite.
-pub fn circle_pixels(geom: &WcsGeom, center: SkyPosition, radius_deg: f64) -> Result<Array2<bool>> {
-    if !(radius_deg >= 0.0 && radius_deg.is_finite()) {
-        return Err(Error::options("radius", format!("{radius_deg} deg is no radius")));
-    }
-    let pixels = if radius_deg == 0.0 {
+/// [`Error::Options`] where there is no such pixel.
+pub fn region_pixels(geom: &WcsGeom, region: &SkyRegion) -> Result<Array2<bool>> {
+    let pixels = if region.is_point() {
         let mut pixels = Array2::from_elem((geom.ny(), geom.nx()), false);
-        if let Some(at) = geom.pixel_of(center) {
+        if let Some(at) = geom.pixel_of(region.center()) {
             pixels[at] = true;
         }
         pixels
     } else {
-        geom.separation_deg(center).mapv(|s| s <= radius_deg)
+        geom.region_mask(region)
     };
     if pixels.iter().any(|p| *p) {
         return Ok(pixels);
     }
-    let (lon, lat, frame) = (center.lon_deg, center.lat_deg, center.frame.name());
+    let SkyPosition { lon_deg, lat_deg, frame } = region.center();
     Err(Error::options(
         "region",
-        format!("no pixel of the map has its centre within {radius_deg} deg of ({lon}, {lat}) deg ({frame})"),
+        format!("no pixel of the map has its centre in the region around ({lon_deg}, {lat_deg}) deg ({})", frame.name()),
     )
     .with_help("choose a region inside of the map, no smaller than a pixel"))
 }
@@ -158,7 +155,7 @@ impl<'a> Region<'a> {
 }
 
 impl CountsSpectrum {
-    /// Of a dataset with its models, over some pixels `[y, x]` (see [`circle_pixels`]) or all of them.
+    /// Of a dataset with its models, over some pixels `[y, x]` (see [`region_pixels`]) or all of them.
     ///
     /// # Errors
     /// [`Error::Input`] without any counts or background, for parts that do not fit each other, and those of
@@ -387,7 +384,10 @@ fn vertical<'a>(chart: Chart, log: bool, lists: impl IntoIterator<Item = &'a [f6
     }
     // Less than a tenth of a count says nothing, unless it is all there is.
     let bottom = least_positive.max(0.1f64.min(1e-4 * hi).max(0.03)).min(hi * 0.1);
-    chart.log_y().y_range(0.5 * bottom, 4.0 * hi)
+    let top = 4.0 * hi;
+    // Beyond ten thousand, an axis that begins below 10 has powers of ten as labels and none in its name.
+    let lower = if top > 1e4 { (0.5 * bottom).min(9.9) } else { 0.5 * bottom };
+    chart.log_y().y_range(lower, top)
 }
 
 /// Counts without the background, with errors, over the predicted counts of the sources (Gammapy's

@@ -45,7 +45,7 @@ mod spectra;
 mod svg;
 
 pub use colour::ColourMap;
-pub use counts::{CountsSpectrum, FitPanel, circle_pixels, counts_chart, excess_chart, fit_figure, residuals_chart};
+pub use counts::{CountsSpectrum, FitPanel, counts_chart, excess_chart, fit_figure, region_pixels, residuals_chart};
 pub use curve::{Chart, ChartPoint, Series};
 pub use figure::Figure;
 pub use fits::{FittedParameter, contour_chart, fit_profile_chart};
@@ -54,8 +54,7 @@ pub use image::{MapImage, NanStyle, Thinning};
 pub use label::unit_label;
 pub use marker::{Marker, MarkerShape};
 pub use peek::{
-    CountsMaps, PeekOptions, PlotRegion, counts_figure, exposure_figure, mask_chart, masks_figure, peek_figure, region_marker,
-    residuals_figure, residuals_map, stack_figure,
+    CountsMaps, PeekOptions, PlotRegion, counts_figure, exposure_figure, mask_chart, masks_figure, peek_figure, residuals_figure, residuals_map, stack_figure,
 };
 pub use picture::Picture;
 pub use profiles::ProfileColumn;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
 
 use super::colour::ColourMap;
-use super::counts::{CountsSpectrum, Parts, counts_chart, reference_map, residual_label, residuals_chart};
+use super::counts::{CountsSpectrum, Parts, counts_chart, reference_map, region_pixels, residual_label, residuals_chart};
 use super::curve::{Chart, Series};
 use super::figure::Figure;
 use super::image::MapImage;
@@ -19,7 +19,7 @@ use crate::datasets::{DatasetRef, ResidualMethod};
 use crate::error::{Error, Result};
 use crate::kernels::counts_statistic::{CashCountsStatistic, CountsStatistic, WStatCountsStatistic};
 use crate::kernels::{CubeView, DiskSumJob};
-use crate::maps::{Geom, Map, MapAxis, Mask, SkyPosition, SmoothKernel, WcsGeom};
+use crate::maps::{Geom, Map, MapAxis, Mask, SkyPosition, SkyRegion, SmoothKernel, WcsGeom};
 
 /// Radius of the disks of excess and significance by default, in degrees, and in pixels at least.
 const DISK_DEG: f64 = 0.1;
@@ -33,8 +33,22 @@ const FLAT: f64 = 0.35;
 
 /// An energy in the unit that reads best.
 fn energy_text(tev: f64) -> String {
-    let (unit, factor) = energy_unit(tev);
+    let (unit, factor) = match tev {
+        t if t < 1e-6 => ("keV", 1e9),
+        t if t < 1e-3 => ("MeV", 1e6),
+        t if t < 0.9995 => ("GeV", 1e3),
+        _ => ("TeV", 1.0),
+    };
     format!("{} {unit}", short(tev * factor))
+}
+
+/// A range of energies, the unit once where it is the same.
+fn range_text(lo: f64, hi: f64) -> String {
+    let (lo, hi) = (energy_text(lo), energy_text(hi));
+    match (lo.split_once(' '), hi.split_once(' ')) {
+        (Some((value, a)), Some((_, b))) if a == b => format!("{value} – {hi}"),
+        _ => format!("{lo} – {hi}"),
+    }
 }
 
 /// An angle in degrees, up to three digits.
@@ -224,7 +238,7 @@ pub fn peek_figure<'a>(
     let parts = Parts::of(dataset, backend, control)?;
     let spectrum = CountsSpectrum::of_parts(dataset, &parts, None)?;
     let ends = (spectrum.edges_tev[0], spectrum.edges_tev[spectrum.edges_tev.len() - 1]);
-    let range = format!("{} – {}", energy_text(ends.0), energy_text(ends.1));
+    let range = range_text(ends.0, ends.1);
     let name = if common.name.is_empty() { range } else { format!("{}, {range}", common.name) };
     let mut figure = Figure::new().title(name);
     let is_map = matches!(reference.geom().as_ref(), Geom::Wcs(_));
@@ -395,7 +409,8 @@ pub fn mask_chart<'a>(dataset: impl Into<DatasetRef<'a>>) -> Result<Chart> {
     Ok(chart)
 }
 
-/// The masks: how many pixels are inside over energy and, for up to twelve energies (or the chosen one), which.
+/// The masks: how many pixels are inside over energy and, for up to twelve different energies (or the chosen one), which.
+/// Neighbouring energies with the same masks share a panel.
 ///
 /// # Errors
 /// Those of [`mask_chart`]; [`Error::Options`] for an energy bin that is not there.
@@ -423,8 +438,29 @@ pub fn masks_figure<'a>(dataset: impl Into<DatasetRef<'a>>, energy: Option<usize
         _ => "yellow: inside of mask_fit",
     };
     let figure = Figure::new().columns(if aspect < FLAT { 1 } else { 3 });
-    if bins.len() > MOST_PANELS {
-        // Too many energies: at how many of them a pixel is inside.
+    // 0: outside, 1: of mask_safe only, 2: of mask_fit only, 3: inside of all masks that there are.
+    let value = |mask: &Option<Mask>, bin: usize, (y, x): (usize, usize)| mask.as_ref().map(|m| m.cube()[[bin, y, x]]);
+    let image_of = |bin: usize| -> Array2<u8> {
+        Array2::from_shape_fn((geom.ny(), geom.nx()), |at| {
+            match (value(&common.mask_safe, bin, at), value(&common.mask_fit, bin, at)) {
+                (Some(true), Some(true)) | (Some(true), None) | (None, Some(true)) => 3,
+                (Some(false), Some(true)) => 2,
+                (Some(true), Some(false)) => 1,
+                _ => 0,
+            }
+        })
+    };
+    // Neighbours that are the same share a panel: first and last bin, and the image.
+    let mut groups: Vec<(usize, usize, Array2<u8>)> = Vec::new();
+    for bin in bins.iter().copied() {
+        let image = image_of(bin);
+        match groups.last_mut() {
+            Some((_, last, same)) if *same == image => *last = bin,
+            _ => groups.push((bin, bin, image)),
+        }
+    }
+    if groups.len() > MOST_PANELS {
+        // At how many of the energies a pixel is inside.
         let mut figure = figure.panel(chart);
         for (name, mask) in [("mask_safe", &common.mask_safe), ("mask_fit", &common.mask_fit)] {
             let Some(mask) = mask else { continue };
@@ -436,19 +472,12 @@ pub fn masks_figure<'a>(dataset: impl Into<DatasetRef<'a>>, energy: Option<usize
         }
         return Ok(figure);
     }
+    let figure = if groups.len() < 3 { figure.columns(if aspect < FLAT { 1 } else { groups.len() + 1 }) } else { figure };
     let mut figure = figure.title(format!("{meaning}; hatched: outside")).panel(chart.title("Share of pixels"));
-    for bin in bins {
-        let value = |mask: &Option<Mask>, (y, x): (usize, usize)| mask.as_ref().map(|m| m.cube()[[bin, y, x]]);
-        let image = Array2::from_shape_fn((geom.ny(), geom.nx()), |at| {
-            match (value(&common.mask_safe, at), value(&common.mask_fit, at)) {
-                (Some(true), Some(true)) | (Some(true), None) | (None, Some(true)) => 3.0,
-                (Some(false), Some(true)) => 2.0,
-                (Some(true), Some(false)) => 1.0,
-                _ => f64::NAN,
-            }
-        });
-        let title = format!("{} – {}", energy_text(edges[bin]), energy_text(edges[bin + 1]));
-        figure = figure.panel(MapImage::new(&image, &geom)?.title(title).range(0.0, 3.0).colour_bar(false));
+    for (first, last, image) in groups {
+        let shown = image.mapv(|v| if v == 0 { f64::NAN } else { f64::from(v) });
+        let title = range_text(edges[first], edges[last + 1]);
+        figure = figure.panel(MapImage::new(&shown, &geom)?.title(title).range(0.0, 3.0).colour_bar(false));
     }
     Ok(figure)
 }
@@ -585,10 +614,23 @@ fn residuals_of(
 /// A region in which residuals are looked at over energy.
 #[derive(Debug, Clone)]
 pub struct PlotRegion {
-    /// Its pixels `[y, x]` (see [`circle_pixels`](super::circle_pixels)).
+    /// Its pixels `[y, x]`.
     pub pixels: Array2<bool>,
     /// Drawn on the map.
     pub marker: Marker,
+}
+
+impl PlotRegion {
+    /// The pixels of a region (see [`region_pixels`](super::region_pixels)); drawn as the circle that holds it.
+    ///
+    /// # Errors
+    /// [`Error::Options`] where there is no such pixel.
+    pub fn new(geom: &WcsGeom, region: &SkyRegion) -> Result<Self> {
+        let marker = Marker::new(region.center());
+        let extent = region.extent_deg();
+        let marker = if extent > 0.0 { marker.radius_deg(extent) } else { marker };
+        Ok(Self { pixels: region_pixels(geom, region)?, marker })
+    }
 }
 
 /// The map of residuals beside the residuals over energy in a region, or of all pixels (Gammapy's `plot_residuals`).
@@ -714,7 +756,7 @@ fn response_chart(
         let matrix = edisp.matrix_at(center_of(reference_map(*dataset)?), axis)?;
         let truth = edisp.energy_true_axis()?.edges_tev()?;
         let row = truth.partition_point(|e| *e <= middle).saturating_sub(1).min(matrix.nrows() - 1);
-        let range = format!("{} – {}", energy_text(truth[row]), energy_text(truth[row + 1]));
+        let range = range_text(truth[row], truth[row + 1]);
         let series = Series::steps(name, &edges, &matrix.row(row).to_vec());
         let fresh = || {
             let chart = Chart::new().title(format!("Energy dispersion of {range}")).y("probability per bin", "");
@@ -724,10 +766,4 @@ fn response_chart(
         chart = Some(chart.unwrap_or_else(fresh).series(series));
     }
     Ok(chart)
-}
-
-/// A circle as a marker, for a region in which a spectrum is taken.
-pub fn region_marker(center: SkyPosition, radius_deg: f64) -> Marker {
-    let marker = Marker::new(center);
-    if radius_deg > 0.0 { marker.radius_deg(radius_deg) } else { marker }
 }

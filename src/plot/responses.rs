@@ -89,22 +89,28 @@ pub fn psf_profile_chart(psf: &PsfMap, position: Option<SkyPosition>) -> Result<
     const LINES: usize = 4;
     const POINTS: usize = 150;
     let profile = psf.profile_at(position)?;
-    let known: Vec<(f64, f64)> =
-        containment_radii(psf, FRACTIONS[1], position)?.into_iter().filter(|(_, r)| r.is_finite()).collect();
+    let finite = |fraction: f64| -> Result<Vec<(f64, f64)>> {
+        Ok(containment_radii(psf, fraction, position)?.into_iter().filter(|(_, r)| r.is_finite()).collect())
+    };
+    // A PSF that ends before holds less than 95 %.
+    let mut known = finite(FRACTIONS[1])?;
+    if known.is_empty() {
+        known = finite(FRACTIONS[0])?;
+    }
     let Some(widest) = known.iter().map(|p| p.1).reduce(f64::max) else {
-        return Err(Error::input("psf", "no energy at which 95 % of it lie within its axis"));
+        return Err(Error::input("psf", "no energy at which 68 % of it lie within its axis"));
     };
     let n = known.len().min(LINES);
     let mut chart = Chart::new().x("distance", "deg").y("density", "sr-1").log_y();
     let (mut lo, mut hi) = (f64::INFINITY, 0.0f64);
     for line in 0..n {
-        let (energy, r95) = known[if n == 1 { 0 } else { line * (known.len() - 1) / (n - 1) }];
+        let (energy, radius) = known[if n == 1 { 0 } else { line * (known.len() - 1) / (n - 1) }];
         let density = profile.density_at(energy);
         let end = 1.25 * widest;
         let points: Vec<(f64, f64)> =
             (0..=POINTS).map(|i| end * i as f64 / POINTS as f64).map(|r| (r, density(r))).collect();
-        // As far down as the narrowest is at its 95 % radius: beyond are tails that hardly count.
-        (lo, hi) = (lo.min(density(r95)), hi.max(density(0.0)));
+        // As far down as the densities at these radii: beyond are tails that hardly count.
+        (lo, hi) = (lo.min(density(radius)), hi.max(density(0.0)));
         let (unit, factor) = energy_unit(energy);
         chart = chart.series(Series::line(format!("{} {unit}", short(energy * factor)), &points));
     }
@@ -115,24 +121,47 @@ pub fn psf_profile_chart(psf: &PsfMap, position: Option<SkyPosition>) -> Result<
 }
 
 /// Bias and resolution of the reconstructed energy over the true one, at a position (`None`: the centre of the map): mean
-/// and standard deviation of E / E_true − 1, where at least 95 % of the events stay within the energies of the counts.
+/// and standard deviation of E / E_true − 1. Of migration densities they are exact; of matrices they are those of the bins'
+/// centres, where at least 95 % of the events stay within the energies of the counts.
 ///
 /// # Errors
 /// Those of [`EDisp::matrix_at`], and [`Error::Input`] where there is no such energy.
 pub fn edisp_bias_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPosition>) -> Result<Chart> {
-    let matrix = edisp.matrix_at(position, energy)?;
-    let (truth, reco) = (edisp.energy_true_axis()?.center_tev()?, energy.center_tev()?);
+    let truth = edisp.energy_true_axis()?.center_tev()?;
+    // Per true energy: (E / E_true, probability).
+    let rows: Vec<Vec<(f64, f64)>> = match edisp {
+        EDisp::Migra(map) => {
+            let values = match (map.edisp.geom().as_ref(), position) {
+                (Geom::Wcs(geom), None) => map.edisp.nearest_planes_at(geom.center()?)?,
+                (Geom::Wcs(_), Some(position)) => map.edisp.nearest_planes_at(position)?,
+                _ => map.edisp.data().iter().collect(),
+            };
+            let migra = map.edisp.geom().axis("migra")?;
+            let (center, width) = (migra.center(), migra.bin_width());
+            let row = |values: &[f64]| center.iter().zip(&width).zip(values).map(|((m, w), p)| (*m, p * w)).collect();
+            values.chunks(center.len()).map(row).collect()
+        }
+        EDisp::Kernel(_) => {
+            let matrix = edisp.matrix_at(position, energy)?;
+            let reco = energy.center_tev()?;
+            let row = |(row, e): (ndarray::ArrayView1<'_, f64>, &f64)| {
+                row.iter().zip(&reco).map(|(p, r)| (r / e, *p)).collect()
+            };
+            matrix.rows().into_iter().zip(&truth).map(row).collect()
+        }
+    };
     let (unit, factor) = energy_unit(truth[0]);
     let (mut bias, mut resolution) = (Vec::new(), Vec::new());
-    for (row, e) in matrix.rows().into_iter().zip(&truth) {
-        let sum: f64 = row.iter().sum();
-        let mean = row.iter().zip(&reco).map(|(p, r)| p * (r / e - 1.0)).sum::<f64>() / sum;
-        let variance = row.iter().zip(&reco).map(|(p, r)| p * (r / e - 1.0 - mean).powi(2)).sum::<f64>() / sum;
-        let known = sum >= FRACTIONS[1];
-        bias.push((e * factor, if known { mean } else { f64::NAN }));
-        resolution.push((e * factor, if known { variance.sqrt() } else { f64::NAN }));
+    for (row, e) in rows.iter().zip(&truth) {
+        let sum: f64 = row.iter().map(|(_, p)| p).sum();
+        let mean = row.iter().map(|(m, p)| p * (m - 1.0)).sum::<f64>() / sum;
+        let variance = row.iter().map(|(m, p)| p * (m - 1.0 - mean).powi(2)).sum::<f64>() / sum;
+        if sum >= FRACTIONS[1] && mean.is_finite() && variance.is_finite() {
+            bias.push((e * factor, mean));
+            resolution.push((e * factor, variance.max(0.0).sqrt()));
+        }
     }
-    if !bias.iter().any(|p| p.1.is_finite()) {
+    if bias.is_empty() {
         return Err(Error::input("edisp", "at no energy do 95 % of the events stay within the energies of the counts"));
     }
     let chart = Chart::new().x("True energy", unit).y("E / E_true − 1", "").log_x();

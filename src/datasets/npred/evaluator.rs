@@ -2,13 +2,14 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 
+use super::region::RegionShare;
 use super::shape::flux_share;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
-use crate::maps::{CutoutOrigin, MapAxis, WcsGeom};
+use crate::maps::{CutoutOrigin, MapAxis, SkyRegion, WcsGeom};
 use crate::models::{SkyModel, SpatialModel, temporal};
 use crate::time::Gti;
 
@@ -27,11 +28,20 @@ pub enum Exposure<'a> {
     Spectrum(&'a [f64]),
 }
 
+/// Where counts are predicted.
+#[derive(Debug, Clone)]
+pub enum Domain<'a> {
+    /// In the pixels of an image, on which the exposure is given.
+    Image(WcsGeom),
+    /// In a region, one value per energy; `None`: wherever counts came from.
+    Region(Option<&'a SkyRegion>),
+}
+
 /// Predicts counts of source models on one geometry.
 #[derive(Debug, Clone)]
 pub struct Evaluator<'a> {
-    /// Image geometry of the exposure and of the result.
-    pub geom: WcsGeom,
+    /// Image of the exposure and of the result, or region.
+    pub domain: Domain<'a>,
     /// Exposure.
     pub exposure: Exposure<'a>,
     /// True-energy axis of the exposure.
@@ -53,8 +63,8 @@ pub struct Evaluator<'a> {
 /// Predicted counts on a cutout of the evaluator's geometry.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// Image geometry of the cutout.
-    pub geom: WcsGeom,
+    /// Image geometry of the cutout; `None` for a region.
+    pub geom: Option<WcsGeom>,
     /// Where it lies in the evaluator's geometry.
     pub origin: CutoutOrigin,
     /// Predicted counts `[energy, y, x]`.
@@ -64,14 +74,39 @@ pub struct Evaluation {
 /// What does not depend on a model's parameters while it stays where it is.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// Image geometry of the cutout.
-    pub geom: WcsGeom,
+    /// Where the model's shape is evaluated.
+    pub(super) place: Place,
     /// Where it lies in the evaluator's geometry.
     pub origin: CutoutOrigin,
     /// Energy dispersion `[energy_true, energy]`.
     pub matrix: Array2<f64>,
-    /// PSF kernel; `None`: perfect.
-    pub psf: Option<PsfKernel>,
+}
+
+/// Where a model's shape is evaluated.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// On a cutout, with a PSF kernel (`None`: perfect).
+    Image(WcsGeom, Option<PsfKernel>),
+    /// In a region.
+    Region(RegionShare),
+}
+
+impl Prepared {
+    /// Rows and columns of predicted counts; one of each for a region.
+    pub fn image_shape(&self) -> (usize, usize) {
+        match &self.place {
+            Place::Image(geom, _) => (geom.ny(), geom.nx()),
+            Place::Region(_) => (1, 1),
+        }
+    }
+
+    /// The PSF kernel that is applied to pixels.
+    fn psf(&self) -> Option<&PsfKernel> {
+        match &self.place {
+            Place::Image(_, psf) => psf.as_ref(),
+            Place::Region(_) => None,
+        }
+    }
 }
 
 fn spatial_of(model: &SkyModel) -> Result<&dyn SpatialModel> {
@@ -87,23 +122,16 @@ impl Evaluator<'_> {
     /// # Errors
     /// [`Error::Input`] for responses that do not fit, or what the backend reports.
     pub fn evaluate(&self, model: &SkyModel, control: &Control) -> Result<Option<Evaluation>> {
-        let Some(Prepared { geom, origin, matrix, psf }) = self.prepare(model, self.mask)? else { return Ok(None) };
-        let spatial = spatial_of(model)?;
-        let psf_in_reco = self.psf_in_reco();
-        let share = flux_share(spatial, &geom, &self.energy_true.center_tev()?)?;
-        let share = match &psf {
-            Some(kernel) if !psf_in_reco => self.convolve(share, kernel.data.view(), control)?,
-            _ => share,
-        };
-        let flux = self.flux(model)?;
-        let counts_true = self.expose(&share, &flux, &geom, origin)?;
-        let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: matrix.view() };
+        let Some(prepared) = self.prepare(model, self.mask)? else { return Ok(None) };
+        let counts_true = self.expose(&self.share(model, &prepared, control)?, &self.flux(model)?, &prepared)?;
+        let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: prepared.matrix.view() };
         let npred = self.backend.engine().apply_edisp(&job, control)?;
-        let npred = match &psf {
-            Some(kernel) if psf_in_reco => self.convolve(npred, kernel.data.view(), control)?,
-            _ => npred,
+        let npred = self.apply_last_psf(npred, &prepared, false, control)?;
+        let geom = match prepared.place {
+            Place::Image(geom, _) => Some(geom),
+            Place::Region(_) => None,
         };
-        Ok(Some(Evaluation { geom, origin, npred }))
+        Ok(Some(Evaluation { geom, origin: prepared.origin, npred }))
     }
 
     /// The responses at a model's position and the cutout that its flux reaches; `None` where it lies too far outside to
@@ -112,10 +140,9 @@ impl Evaluator<'_> {
     /// # Errors
     /// [`Error::Input`] for a model without a shape or responses that do not fit.
     pub fn prepare(&self, model: &SkyModel, mask: Option<ArrayView2<'_, bool>>) -> Result<Option<Prepared>> {
-        let spatial = spatial_of(model)?;
         // A model without a position (a constant) takes each response at the centre of that response's own map, as in
         // Gammapy; the centres of two maps of one dataset need not be the same.
-        let position = spatial.position();
+        let position = model.spatial.as_ref().and_then(|s| s.position());
         let matrix = match self.edisp {
             Some(edisp) => edisp.matrix_at(position, self.energy)?,
             None => diagonal_response(self.energy_true, self.energy)?,
@@ -126,10 +153,18 @@ impl Evaluator<'_> {
                 format!("{} true energies where the exposure has {}", matrix.dim().0, self.energy_true.nbin()),
             ));
         }
+        let image = match &self.domain {
+            Domain::Image(geom) => geom,
+            Domain::Region(region) => {
+                let place = Place::Region(RegionShare::new(self, *region, model)?);
+                return Ok(Some(Prepared { place, origin: CutoutOrigin { y0: 0, x0: 0 }, matrix }));
+            }
+        };
+        let spatial = spatial_of(model)?;
         let psf = match self.psf {
             Some(psf) => {
                 let axis = if self.psf_in_reco() { self.energy } else { self.energy_true };
-                Some(psf.kernel_at(position, &self.geom, axis)?)
+                Some(psf.kernel_at(position, image, axis)?)
             }
             None => None,
         };
@@ -139,7 +174,7 @@ impl Evaluator<'_> {
             Some((radius, position)) => {
                 let reach = 2.0 * radius + CUTOUT_MARGIN_DEG + psf_width;
                 let width = psf_width + 2.0 * (radius + CUTOUT_MARGIN_DEG);
-                let Ok((touched, at)) = self.geom.cutout(position, (reach, reach), false) else {
+                let Ok((touched, at)) = image.cutout(position, (reach, reach), false) else {
                     return Ok(None);
                 };
                 if let Some(mask) = mask
@@ -147,11 +182,11 @@ impl Evaluator<'_> {
                 {
                     return Ok(None);
                 }
-                self.geom.cutout(position, (width, width), true)?
+                image.cutout(position, (width, width), true)?
             }
-            None => (self.geom.clone(), CutoutOrigin { y0: 0, x0: 0 }),
+            None => (image.clone(), CutoutOrigin { y0: 0, x0: 0 }),
         };
-        Ok(Some(Prepared { geom, origin, matrix, psf }))
+        Ok(Some(Prepared { place: Place::Image(geom, psf), origin, matrix }))
     }
 
     /// The flux in each true-energy bin, cm-2 s-1: the integral of the spectrum, times the mean of the variation with time
@@ -185,12 +220,21 @@ impl Evaluator<'_> {
     /// # Errors
     /// As [`Evaluator::evaluate`].
     pub fn exposed_share(&self, model: &SkyModel, prepared: &Prepared, control: &Control) -> Result<Array3<f64>> {
-        let share = flux_share(spatial_of(model)?, &prepared.geom, &self.energy_true.center_tev()?)?;
-        let share = match &prepared.psf {
-            Some(kernel) if !self.psf_in_reco() => self.convolve(share, kernel.data.view(), control)?,
-            _ => share,
+        let share = self.share(model, prepared, control)?;
+        self.expose(&share, &vec![1.0; self.energy_true.nbin()], prepared)
+    }
+
+    /// The model's share of the flux, after the PSF unless that is applied last: `[energy_true or 1, y, x]`.
+    fn share(&self, model: &SkyModel, prepared: &Prepared, control: &Control) -> Result<Array3<f64>> {
+        let (geom, psf) = match &prepared.place {
+            Place::Image(geom, psf) => (geom, psf),
+            Place::Region(region) => return region.share(self, model, control),
         };
-        self.expose(&share, &vec![1.0; self.energy_true.nbin()], &prepared.geom, prepared.origin)
+        let share = flux_share(spatial_of(model)?, geom, &self.energy_true.center_tev()?)?;
+        match psf {
+            Some(kernel) if !self.psf_in_reco() => self.convolve(share, kernel.data.view(), control),
+            _ => Ok(share),
+        }
     }
 
     /// Convolves counts in reconstructed energy with the PSF where that is applied last; `transposed` with the PSF turned
@@ -205,7 +249,7 @@ impl Evaluator<'_> {
         transposed: bool,
         control: &Control,
     ) -> Result<Array3<f64>> {
-        match &prepared.psf {
+        match prepared.psf() {
             Some(kernel) if self.psf_in_reco() => {
                 let step = if transposed { -1 } else { 1 };
                 self.convolve(npred, kernel.data.slice(s![.., ..;step, ..;step]), control)
@@ -215,7 +259,8 @@ impl Evaluator<'_> {
     }
 
     /// `[energy_true, y, x]`: share × flux × exposure.
-    fn expose(&self, share: &Array3<f64>, flux: &[f64], geom: &WcsGeom, origin: CutoutOrigin) -> Result<Array3<f64>> {
+    fn expose(&self, share: &Array3<f64>, flux: &[f64], prepared: &Prepared) -> Result<Array3<f64>> {
+        let origin = prepared.origin;
         let planes = self.energy_true.nbin();
         let found = match self.exposure {
             Exposure::Cube(cube, _) => cube.dim().0,
@@ -224,7 +269,8 @@ impl Evaluator<'_> {
         if found != planes || flux.len() != planes {
             return Err(Error::input("exposure", format!("{found} planes where its axis has {planes} bins")));
         }
-        let mut counts = Array3::zeros((planes, geom.ny(), geom.nx()));
+        let (ny, nx) = prepared.image_shape();
+        let mut counts = Array3::zeros((planes, ny, nx));
         for (t, mut plane) in counts.outer_iter_mut().enumerate() {
             let share = share.index_axis(Axis(0), if share.dim().0 == 1 { 0 } else { t });
             match self.exposure {
@@ -245,7 +291,12 @@ impl Evaluator<'_> {
     }
 
     /// Convolves each plane (one plane is repeated) with the kernel's planes.
-    fn convolve(&self, cube: Array3<f64>, kernel: ArrayView3<'_, f64>, control: &Control) -> Result<Array3<f64>> {
+    pub(super) fn convolve(
+        &self,
+        cube: Array3<f64>,
+        kernel: ArrayView3<'_, f64>,
+        control: &Control,
+    ) -> Result<Array3<f64>> {
         let (planes, ny, nx) = (kernel.dim().0, cube.dim().1, cube.dim().2);
         if cube.dim().0 == 1 && cube.iter().filter(|v| **v != 0.0).count() <= SPARSE_PIXELS {
             return Ok(add_shifted_kernels(&cube, kernel));

@@ -11,6 +11,7 @@
 //! 7. PSF in reconstructed energy (HAWC): convolution after the dispersion, in place of step 4.
 
 mod evaluator;
+mod region;
 mod shape;
 
-pub use evaluator::{Evaluation, Evaluator, Exposure, Prepared};
+pub use evaluator::{Domain, Evaluation, Evaluator, Exposure, Prepared};

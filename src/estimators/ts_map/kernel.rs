@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use crate::compute::Backend;
 use crate::control::Control;
-use crate::datasets::{Evaluator, Exposure, MapDataset};
+use crate::datasets::{Domain, Evaluator, Exposure, MapDataset};
 use crate::error::{Error, Result};
 use crate::irf::{kernel_geom, nearest_positive_pixel};
 use crate::models::SkyModel;
@@ -54,8 +54,9 @@ pub(super) fn estimate_kernel(
         None => return Err(Error::options("kernel_model", "the test source needs a spatial model")),
     };
     let source = SkyModel { spatial: Some(Arc::from(spatial)), ..model.clone() };
+    let (sx, sy) = geom.pixel_scales_deg();
     let evaluator = Evaluator {
-        geom,
+        domain: Domain::Image(geom),
         exposure: Exposure::Spectrum(&spectrum),
         energy_true: exposure.geom().axis("energy_true")?,
         energy: dataset.energy_axis()?,
@@ -81,7 +82,7 @@ pub(super) fn estimate_kernel(
         return Err(Error::input("kernel", format!("no counts are predicted for dataset '{}'", dataset.name))
             .with_help("PSF, energy dispersion or exposure are 0 at the centre of the map"));
     }
-    let (sx, sy) = part.geom.pixel_scales_deg();
-    let width_deg = (sx * part.geom.nx() as f64).max(sy * part.geom.ny() as f64);
+    let (_, ny, nx) = data.dim();
+    let width_deg = (sx * nx as f64).max(sy * ny as f64);
     Ok(Kernel { data, width_deg })
 }

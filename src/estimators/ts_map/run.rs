@@ -103,7 +103,7 @@ impl TsMapEstimator {
             .with_help("check the masks, the background and the exposure with `pevatron info`"));
         }
         let status_counts = status_counts(&results);
-        let fitted_image = fitted[0].geom()?.to_image();
+        let fitted_image = fitted[0].wcs_geom()?.to_image();
         let mut maps = assemble(&groups, results, &image, &fitted_image, grid, &self.kernel_model)?;
         maps.gti = datasets.iter().filter_map(|d| d.gti.as_ref()).fold(None, |union, gti| match union {
             None => Some(gti.clone()),

@@ -326,8 +326,6 @@ pub(super) enum ColumnData<'a> {
     Double(&'a [f64], usize),
     /// `nB`, one row.
     Bytes(&'a [u8]),
-    /// `nA`, one row of printable ASCII.
-    Text(&'a str),
     /// `nA`, as wide as the longest; printable ASCII.
     Texts(&'a [String]),
 }
@@ -415,7 +413,6 @@ impl MemoryWriter {
                 ColumnData::Single(_, n) => format!("{n}E"),
                 ColumnData::Double(_, n) => format!("{n}D"),
                 ColumnData::Bytes(b) => format!("{}B", b.len()),
-                ColumnData::Text(t) => format!("{}A", t.len()),
             })
             .map(|f| c_text(&f))
             .collect();
@@ -443,7 +440,6 @@ impl MemoryWriter {
                 ColumnData::Single(v, _) => self.put(column, v),
                 ColumnData::Double(v, _) => self.put(column, v),
                 ColumnData::Bytes(v) => self.put(column, v),
-                ColumnData::Text(text) => self.put_texts(column, [*text].into_iter()),
                 ColumnData::Texts(list) => self.put_texts(column, list.iter().map(String::as_str)),
             }
         }

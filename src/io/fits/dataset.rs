@@ -266,7 +266,7 @@ fn with_true_energy(map: Map) -> Result<Map> {
     axes[position] = axes[position].renamed("energy_true");
     let geom = match map.geom().as_ref() {
         Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
-        Geom::Region(g) => Geom::Region(crate::maps::RegionGeom::new(g.center(), g.radius_deg(), axes)),
+        Geom::Region(g) => Geom::Region(g.with_axes(axes)),
     };
     Map::new(geom.into(), map.unit().clone(), map.data().clone())
 }

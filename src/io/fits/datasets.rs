@@ -11,7 +11,7 @@ use crate::io::yaml::node::Node;
 use crate::models::Models;
 
 /// Kinds of datasets that are read.
-const KINDS: [&str; 2] = ["MapDataset", "MapDatasetOnOff"];
+const KINDS: [&str; 4] = ["MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff"];
 
 /// Larger files are no lists of datasets.
 const MOST_BYTES: u64 = 16 << 20;
@@ -104,8 +104,10 @@ fn read_list(yaml: &str, path: &Path) -> Result<Datasets> {
         let filename = node.require("filename")?;
         let file = locate(path, &filename.text()?);
         let mut dataset = match kind.text()?.as_str() {
-            "MapDataset" => Dataset::Map(MapDataset::read(&file)?),
+            "MapDataset" | "SpectrumDataset" => Dataset::Map(MapDataset::read(&file)?),
             "MapDatasetOnOff" => Dataset::OnOff(MapDatasetOnOff::read(&file)?),
+            // In either of its layouts.
+            "SpectrumDatasetOnOff" => Dataset::read(&file)?,
             other => {
                 let what = format!("line {}: a dataset of type '{other}', only {KINDS:?} are read", kind.line);
                 return Err(Error::unsupported(what));

@@ -7,9 +7,9 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::check::{Hdu, HduKind};
 use super::reader::FitsReader;
-use super::{axes, wcs_header};
+use super::{axes, region, wcs_header};
 use crate::error::{Error, Place, Result};
-use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom, SkyPosition, Wcs, WcsGeom};
+use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom, Wcs, WcsGeom};
 use crate::units::Unit;
 
 impl Map {
@@ -127,7 +127,7 @@ fn read_parts(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<(Geom
         if hdu.header.text("PIXTYPE").is_some_and(|p| p.eq_ignore_ascii_case("HEALPIX")) {
             wcs_header::read(&hdu.header, place)?;
         }
-        let geom = Geom::Region(read_region(reader, hdu, axes)?);
+        let geom = Geom::Region(RegionGeom::of(region::read(reader, &hdu.name)?, axes));
         let data = region_data(reader, hdu, &geom, place)?;
         return Ok((geom, data));
     }
@@ -195,40 +195,4 @@ fn region_data(reader: &mut FitsReader, hdu: &Hdu, geom: &Geom, place: &Place) -
     } else {
         shaped(reader.column::<f64>(hdu.index, "DATA")?, shape, place).map(MapData::F64)
     }
-}
-
-/// The region of `NAME_REGION`; everywhere if there is none.
-fn read_region(reader: &mut FitsReader, hdu: &Hdu, axes: Vec<MapAxis>) -> Result<RegionGeom> {
-    let Some(table) = reader.find(&format!("{}_REGION", hdu.name)).cloned() else {
-        return Ok(RegionGeom::new(None, None, axes));
-    };
-    let place = reader.place().hdu(table.label());
-    let shapes = reader.text_column(table.index, "SHAPE")?;
-    let shape = match shapes.as_slice() {
-        [shape] if ["circle", "point"].contains(&shape.to_lowercase().as_str()) => shape.to_lowercase(),
-        _ => {
-            return Err(Error::unsupported(format!("{place}: regions {shapes:?} cannot be used"))
-                .with_help("one circle or one point can"));
-        }
-    };
-    let wcs = Wcs::new(wcs_header::read(&table.header, &place)?).map_err(|e| e.at(&place))?;
-    let mut first = |name: &str| -> Result<f64> {
-        let values = reader.column::<f64>(table.index, name)?;
-        values
-            .first()
-            .copied()
-            .filter(|v| v.is_finite())
-            .ok_or_else(|| Error::input_at(place.clone().item(name), "a finite number is needed"))
-    };
-    let (x, y) = (first("X")?, first("Y")?);
-    let (lon_deg, lat_deg) = wcs
-        .pix_to_world(x - 1.0, y - 1.0)
-        .ok_or_else(|| Error::input_at(place.clone().item("X"), "the centre lies outside of the projection"))?;
-    let radius_deg = if shape == "circle" {
-        let (scale_x, scale_y) = wcs.pixel_scales_deg();
-        Some(first("R")? * (scale_x * scale_y).sqrt())
-    } else {
-        None
-    };
-    Ok(RegionGeom::new(Some(SkyPosition { lon_deg, lat_deg, frame: wcs.frame() }), radius_deg, axes))
 }

@@ -16,6 +16,7 @@ mod header;
 mod map;
 mod models;
 mod reader;
+mod region;
 mod table;
 mod wcs_header;
 mod writer;

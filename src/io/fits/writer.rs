@@ -7,18 +7,16 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
+use super::region as region_hdu;
 use super::{axes, gti, table, wcs_header};
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::irf::EDisp;
-use crate::maps::{Frame, Geom, Map, MapAxis, MapData, Mask, RegionGeom, WcsHeader};
+use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom};
 
 /// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
 const GZIP_LEVEL: u32 = 4;
-
-/// Pixel size of the geometry that regions are written in, in degrees (Gammapy's default).
-const REGION_PIXEL_DEG: f64 = 0.01;
 
 /// Who made a file, from what: written as HISTORY of the primary HDU.
 #[derive(Debug, Clone, PartialEq)]
@@ -374,34 +372,10 @@ fn region_table(
     out.text("EXTNAME", name, "extension name");
     axes::write_keywords(out, geom.axes());
     bands(out, geom.axes(), name);
-    let Some(center) = geom.center() else { return Ok(()) };
-    let radius = [geom.radius_deg().unwrap_or(0.0) / REGION_PIXEL_DEG];
-    let shape = if geom.radius_deg().is_some() { "circle" } else { "point" };
-    out.table(
-        1,
-        &[
-            ("SHAPE", "", ColumnData::Text(shape)),
-            ("X", "pix", ColumnData::Double(&[1.0], 1)),
-            ("Y", "pix", ColumnData::Double(&[1.0], 1)),
-            ("R", "pix", ColumnData::Double(&radius, 1)),
-            ("ROTANG", "deg", ColumnData::Double(&[0.0], 1)),
-            ("COMPONENT", "", ColumnData::Int(&[0])),
-        ],
-    );
-    out.text("EXTNAME", &format!("{name}_REGION"), "extension name");
-    let wcs = WcsHeader {
-        projection: "TAN".into(),
-        frame: center.frame,
-        crpix: (1.0, 1.0),
-        crval: (center.lon_deg, center.lat_deg),
-        cdelt: (-REGION_PIXEL_DEG, REGION_PIXEL_DEG),
-        pc: [[1.0, 0.0], [0.0, 1.0]],
-        lonpole: None,
-        latpole: None,
-    };
-    debug_assert!(matches!(wcs.frame, Frame::Icrs | Frame::Galactic));
-    wcs_header::write(out, &wcs);
-    Ok(())
+    match geom.region() {
+        Some(sky) => region_hdu::write(out, sky, name),
+        None => Ok(()),
+    }
 }
 
 /// Finishes the file in memory and writes it.

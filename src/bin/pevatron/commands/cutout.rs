@@ -14,11 +14,11 @@ pub fn run(args: &CutoutArgs) -> Result<()> {
     let width = args.width()?;
     let dataset = Dataset::read(&args.dataset)?;
     let place = Place::file(&args.dataset);
-    let frame = parse_frame(args.frame.as_deref(), dataset.common().geom().map_err(|e| e.at(&place))?.frame())?;
+    let frame = parse_frame(args.frame.as_deref(), dataset.common().wcs_geom().map_err(|e| e.at(&place))?.frame())?;
     let position = parse_position(&args.position, frame)?;
     let cut = dataset.cutout(position, width).map_err(|e| e.at(&place))?;
     cut.write(&args.output, &write_options(args.overwrite, &[&args.dataset]))?;
-    let geom = cut.common().geom()?;
+    let geom = cut.common().wcs_geom()?;
     if args.common.json {
         report::json(&json!({
             "output": args.output,

@@ -5,7 +5,7 @@ use std::path::Path;
 use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
-use pevatron::maps::{Map, Mask, WcsGeom};
+use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 use serde_json::{Value, json};
@@ -39,7 +39,35 @@ fn describe(path: &Path) -> Result<Value> {
     }
 }
 
-fn geometry(geom: &WcsGeom) -> Value {
+fn geometry(geom: &Geom) -> Value {
+    match geom {
+        Geom::Wcs(geom) => image_geometry(geom),
+        Geom::Region(geom) => json!({
+            "projection": null,
+            "region": geom.region().map(region_text),
+            "frame": geom.center().map(|c| c.frame.name()),
+            "npix": [1, 1],
+            "center_lon_deg": geom.center().map(|c| c.lon_deg),
+            "center_lat_deg": geom.center().map(|c| c.lat_deg),
+            "radius_deg": geom.radius_deg(),
+        }),
+        _ => Value::Null, // a kind of geometry that this program does not know
+    }
+}
+
+fn region_text(region: &SkyRegion) -> &'static str {
+    match region {
+        SkyRegion::Point { .. } => "point",
+        SkyRegion::Circle { .. } => "circle",
+        SkyRegion::Annulus { .. } => "annulus",
+        SkyRegion::Ellipse { .. } => "ellipse",
+        SkyRegion::Rectangle { .. } => "rectangle",
+        SkyRegion::Polygon { .. } => "polygon",
+        _ => "union",
+    }
+}
+
+fn image_geometry(geom: &WcsGeom) -> Value {
     let header = geom.wcs().header();
     let center = geom.center().ok();
     let (sx, sy) = geom.pixel_scales_deg();
@@ -121,7 +149,7 @@ fn flux_maps(path: &Path) -> Result<Value> {
         "quantities": quantities,
         "reference_model": maps.reference_model().name,
         "energy_edges_tev": maps.geom().axis("energy")?.edges_tev()?,
-        "geometry": maps.geom().as_wcs().ok().map(geometry),
+        "geometry": maps.geom().as_wcs().ok().map(image_geometry),
         "n_sigma": maps.meta.n_sigma,
         "n_sigma_ul": maps.meta.n_sigma_ul,
         "max_sqrt_ts": best.map(|(value, p, group)| {
@@ -165,7 +193,7 @@ fn map(path: &Path) -> Result<Value> {
         "sum": map.sum(),
         "max": map.max().map(|(_, v)| v),
         "axes": axes,
-        "geometry": map.wcs_geom().ok().map(geometry),
+        "geometry": geometry(map.geom()),
     }))
 }
 

@@ -150,7 +150,7 @@ fn search(args: &PeaksArgs, min_distance: PeakDistance, control: &Control) -> Re
         let mut dataset = MapDataset::read(path)?;
         dataset.models = models.clone();
         if let Some((flux_path, maps)) = &flux
-            && !maps.geom().as_wcs().is_ok_and(|g| dataset.geom().is_ok_and(|d| d.same_image(g)))
+            && !maps.geom().as_wcs().is_ok_and(|g| dataset.wcs_geom().is_ok_and(|d| d.same_image(g)))
         {
             let problem = format!("its pixels are not those of '{}'", flux_path.display());
             return Err(Error::input_at(Place::file(path), problem));

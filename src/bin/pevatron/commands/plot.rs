@@ -29,11 +29,11 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         None => Vec::new(),
     };
     if let Some(path) = &args.regions {
-        markers.extend(pevatron::io::read_regions(path)?.into_iter().map(|region| {
-            let marker = Marker::new(region.center).label(region.name);
-            match region.radius_deg {
-                Some(radius) => marker.radius_deg(radius),
-                None => marker,
+        markers.extend(pevatron::io::read_regions(path)?.into_iter().map(|named| {
+            let marker = Marker::new(named.region.center()).label(named.name);
+            match named.region.extent_deg() {
+                radius if radius > 0.0 => marker.radius_deg(radius),
+                _ => marker,
             }
         }));
     }

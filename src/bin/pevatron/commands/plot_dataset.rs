@@ -2,7 +2,8 @@
 
 use pevatron::compute::Backend;
 use pevatron::datasets::{Dataset, DatasetRef, Datasets, ResidualMethod};
-use pevatron::maps::{Frame, Geom, SkyPosition, SmoothKernel, WcsGeom};
+use pevatron::io::parse_region;
+use pevatron::maps::{Frame, Geom, SkyPosition, SkyRegion, SmoothKernel, WcsGeom};
 use pevatron::models::Models;
 use pevatron::plot::{self, CountsMaps, Figure, FitPanel, Marker, PeekOptions, PlotRegion};
 use pevatron::units::Angle;
@@ -75,7 +76,7 @@ fn image(dataset: &Dataset) -> Option<WcsGeom> {
     let map = common.counts.as_ref().or(common.background.as_ref()).or(off)?;
     match map.geom().as_ref() {
         Geom::Wcs(geom) => Some(geom.to_image()),
-        Geom::Region(_) => None,
+        _ => None,
     }
 }
 
@@ -86,16 +87,19 @@ fn position(dataset: &Dataset, args: &PlotArgs) -> Result<Option<SkyPosition>> {
     parse_position(text, parse_frame(args.dataset.frame.as_deref(), default)?).map(Some)
 }
 
-/// The region of the options: a circle, or the pixel of a point.
+/// The region of the options.
 fn region(dataset: &Dataset, args: &PlotArgs) -> Result<Option<PlotRegion>> {
     let options = &args.dataset;
     let radius = positive("radius", options.radius.as_deref())?.map(Angle::to_deg);
-    let (center, radius_deg) = match (&options.region, position(dataset, args)?) {
+    let region = match (&options.region, position(dataset, args)?) {
         (Some(text), _) => {
             let frame = image(dataset).map_or(Frame::Icrs, |geom| geom.frame());
-            circle(text, frame)?
+            parse_region(text, frame)?
         }
-        (None, Some(center)) => (center, radius.unwrap_or(0.0)),
+        (None, Some(center)) => match radius {
+            Some(radius_deg) => SkyRegion::circle(center, radius_deg)?,
+            None => SkyRegion::Point { center },
+        },
         (None, None) if radius.is_some() => {
             return Err(Error::options("radius", "a radius needs a --position"));
         }
@@ -104,24 +108,7 @@ fn region(dataset: &Dataset, args: &PlotArgs) -> Result<Option<PlotRegion>> {
     let geom = image(dataset).ok_or_else(|| {
         Error::options("region", "the dataset is that of a region itself").with_help("leave --region and --position out")
     })?;
-    let pixels = plot::circle_pixels(&geom, center, radius_deg)?;
-    Ok(Some(PlotRegion { pixels, marker: plot::region_marker(center, radius_deg) }))
-}
-
-/// Centre and radius of the one circle or point of a text.
-fn circle(text: &str, frame: Frame) -> Result<(SkyPosition, f64)> {
-    let wrong = |problem: String| {
-        Error::options("region", problem).with_help("write e.g. 'icrs;circle(83.63,22.01,0.2)', in degrees")
-    };
-    if text.to_lowercase().contains("ellipse") {
-        return Err(wrong("of the shapes, only circles and points can be taken".to_string()));
-    }
-    let framed = format!("{};{text}", frame.name());
-    let regions = pevatron::io::parse_regions(&framed).map_err(|e| wrong(format!("'{text}': {e}")))?;
-    match regions.as_slice() {
-        [one] => Ok((one.center, one.radius_deg.unwrap_or(0.0))),
-        _ => Err(wrong(format!("'{text}' holds {} regions, not one", regions.len()))),
-    }
+    PlotRegion::new(&geom, &region).map(Some)
 }
 
 /// Pictures of what the instrument does.
