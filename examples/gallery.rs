@@ -190,7 +190,8 @@ fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
     let corner = |y: usize, x: usize| (y as f64 - 30.0).hypot(x as f64 - 35.0) > 38.0;
     let bins = ndarray::ArrayD::from_shape_fn(safe.data_shape(), |at| at[0] > 1 || !corner(at[1], at[2]));
     dataset.mask_safe = Some(Mask::new(safe, bins)?);
-    save(plot::peek_figure(&dataset, &PeekOptions::default(), backend, &control)?, folder, "peek")?;
+    let figure = plot::peek_figure(&dataset, &PeekOptions::default(), backend, &control)?;
+    save(figure.width_px(900), folder, "peek")?;
     save(plot::masks_figure(&dataset, None)?, folder, "masks")?;
 
     // One of the two sources is in the models: the other one is left over.
@@ -217,8 +218,8 @@ fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
         .panel(plot::psf_chart(psf, None)?.title("Containment radius").aspect(0.75))
         .panel(plot::psf_profile_chart(psf, None)?.title("Profile").aspect(0.75))
         .panel(plot::edisp_chart(edisp, axis, None)?.title("Energy dispersion").aspect(0.75))
-        .panel(plot::edisp_bias_chart(edisp, axis, None)?.title("Bias and resolution").aspect(0.75));
-    save(figure, folder, "responses")?;
+        .panel(plot::exposure_chart(dataset.require_exposure()?, None)?.title("Exposure").aspect(0.75));
+    save(figure.width_px(1000), folder, "responses")?;
     fit(&dataset, &Models { components: survey.sources.iter().map(|s| Model::Sky(s.model.clone())).collect() }, backend, folder)?;
     stack(backend, folder)
 }

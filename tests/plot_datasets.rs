@@ -112,6 +112,28 @@ fn spectra_are_sums_inside_of_masks_and_region() {
     assert!(CountsSpectrum::of(&dataset, Some(&pixels), &Backend::reference(), &control()).is_err());
 }
 
+/// A spectrum dataset, of one value per energy, is drawn like the map that it was taken from.
+#[test]
+fn spectrum_datasets_are_drawn_like_regions_of_maps() {
+    let (backend, control) = (Backend::reference(), control());
+    let survey = survey_field((1.2, 1.0), 0.1, 3, &backend, &control).unwrap().dataset;
+    let wcs = survey.wcs_geom().unwrap();
+    let region = SkyRegion::circle(wcs.center().unwrap(), 0.25).unwrap();
+    let of_map = spectrum(&survey, Some(&plot::region_pixels(wcs, &region).unwrap()));
+    let dataset = survey.to_spectrum_dataset(&region, false).unwrap();
+    let of_region = spectrum(&dataset, None);
+    assert_eq!(of_region.counts, of_map.counts);
+    let pairs = of_region.background.unwrap().into_iter().zip(of_map.background.unwrap());
+    pairs.for_each(|(a, b)| assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}"));
+    let text = svg(plot::peek_figure(&dataset, &PeekOptions::default(), &backend, &control).unwrap());
+    holds(&text, &["Counts over energy", "Exposure", "Energy dispersion at the centre"]);
+    let dataset = Dataset::from(dataset);
+    let figure = plot::residuals_figure(&dataset, ResidualMethod::Diff, None, None, &[], &backend, &control);
+    holds(&svg(figure.unwrap()), &["Residuals of all pixels", "data − model"]);
+    holds(&svg(plot::exposure_figure(&dataset, None, &[]).unwrap()), &["True energy [TeV]"]);
+    assert!(plot::counts_figure(&dataset, CountsMaps::Counts, None, &[], &backend, &control).is_err());
+}
+
 #[test]
 fn charts_draw_the_sums_with_their_errors() {
     let spectrum = spectrum(&dataset(), None);

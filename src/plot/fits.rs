@@ -60,7 +60,7 @@ fn short_scientific(value: f64) -> String {
 }
 
 /// How −2 ln L rises above its minimum along a parameter (of `stat` at `values`, the minimum being `stat_min`), with the
-/// best fit, its error and the levels of one, two and three sigma.
+/// best fit, its error (shaded) and the levels of one, two and three sigma.
 ///
 /// ```
 /// use pevatron::plot::{FittedParameter, fit_profile_chart};
@@ -94,22 +94,25 @@ pub fn fit_profile_chart(
     let rise = finite().map(|p| p.1).fold(0.0, f64::max);
     let top = (1.08 * rise).clamp(1.3, MOST_RISE);
     let (lo, hi) = (line[0].0, line[line.len() - 1].0);
+    // The value stands above the chart: a legend would cover what matters, the curve and its minimum.
+    let unit = label::unit_label(parameter.unit);
+    let title = if unit.is_empty() { parameter.text() } else { format!("{} {unit}", parameter.text()) };
     let mut chart = Chart::new()
+        .title(title)
         .x(parameter.name, parameter.unit)
         .y("rise of −2 ln L", "")
         .x_range(lo, hi)
         .y_range((-0.03 * top).min(finite().map(|p| p.1).fold(0.0, f64::min)), top);
     if let Some(interval) = parameter.interval() {
-        chart = chart.series(Series::shaded(parameter.text(), &[interval]));
+        chart = chart.series(Series::shaded("", &[interval]));
     }
     for sigma in [1.0, 2.0, 3.0f64].into_iter().filter(|s| s * s < top) {
         chart = chart.series(Series::level("", sigma * sigma));
     }
     let points: Vec<ChartPoint> = finite().map(|(v, s)| ChartPoint::new(*v, *s)).collect();
     chart = chart.series(Series::line("", &smooth(&line)));
-    chart = chart.series(Series::points("others fitted again", &points).like_previous());
-    let best = if parameter.interval().is_some() { "best fit".to_string() } else { parameter.text() };
-    Ok(chart.series(Series::dashed(best, &[(parameter.value, -top), (parameter.value, top)]).dark()))
+    chart = chart.series(Series::points("", &points).like_previous());
+    Ok(chart.series(Series::dashed("", &[(parameter.value, -top), (parameter.value, top)]).dark()))
 }
 
 /// Through the points by cubics that keep each rise and fall (Fritsch & Carlson 1980); gaps stay gaps.
@@ -173,8 +176,7 @@ pub fn contour_chart(
     }
     let mut chart = Chart::new().x(x.name, x.unit).y(y.name, y.unit).aspect(0.75);
     for (name, points) in contours {
-        let closed: Vec<(f64, f64)> = points.iter().chain(points.first()).copied().collect();
-        chart = chart.series(Series::line(*name, &closed));
+        chart = chart.series(Series::line(*name, &closed(points)));
     }
     let mut best = ChartPoint::new(x.value, y.value);
     if let Some((lo, hi)) = x.interval() {
@@ -184,6 +186,30 @@ pub fn contour_chart(
         best = best.y_error(y.errors.0, y.errors.1);
     }
     Ok(chart.series(Series::points("best fit", &[best]).dark()))
+}
+
+/// Once around, in curves through all points (Catmull & Rom 1974) where all are finite, else straight from one to the
+/// next.
+fn closed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const STEPS: usize = 8;
+    let n = points.len();
+    if n < 4 || points.iter().any(|(a, b)| !(a.is_finite() && b.is_finite())) {
+        return points.iter().chain(points.first()).copied().collect();
+    }
+    let at = |i: usize| points[i % n];
+    let mut line = Vec::with_capacity(n * STEPS + 1);
+    for i in 0..n {
+        let (a, b, c, d) = (at(i + n - 1), at(i), at(i + 1), at(i + 2));
+        for step in 0..STEPS {
+            let t = step as f64 / STEPS as f64;
+            let curve = |a: f64, b: f64, c: f64, d: f64| {
+                b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)))
+            };
+            line.push((curve(a.0, b.0, c.0, d.0), curve(a.1, b.1, c.1, d.1)));
+        }
+    }
+    line.push(points[0]);
+    line
 }
 
 #[cfg(test)]
@@ -216,12 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn contours_are_round() {
+        let circle: Vec<(f64, f64)> =
+            (0..24).map(|i| (std::f64::consts::TAU * f64::from(i) / 24.0).sin_cos()).collect();
+        let line = closed(&circle);
+        assert!(line.len() > 150 && line.first() == line.last());
+        assert!(line.iter().all(|(x, y)| (x.hypot(*y) - 1.0).abs() < 1e-3));
+    }
+
+    #[test]
     fn profiles_name_parameter_and_interval() {
         let p = FittedParameter { name: "src.spectral.amplitude", unit: "cm-2 s-1 TeV-1", value: 3e-12, errors: (2e-13, 2e-13) };
         let values: Vec<f64> = (-2..=2).map(|i| 3e-12 + 2e-13 * f64::from(i)).collect();
         let stat: Vec<f64> = (-2..=2).map(|i| 10.0 + f64::from(i * i)).collect();
         let text = svg(fit_profile_chart(&p, &values, &stat, 10.0).unwrap());
-        for wanted in ["src.spectral.amplitude [10⁻¹² cm⁻² s⁻¹ TeV⁻¹]", "rise of −2 ln L", "(3.00 ± 0.20) × 10⁻¹²"]
+        for wanted in ["src.spectral.amplitude [10⁻¹² cm⁻² s⁻¹ TeV⁻¹]", "rise of −2 ln L", "(3.00 ± 0.20) × 10⁻¹² cm⁻² s⁻¹ TeV⁻¹"]
         {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }

@@ -14,6 +14,9 @@ const FRACTIONS: [f64; 2] = [0.68, 0.95];
 /// Radii that differ by more than this need a logarithmic axis.
 const RADIUS_SPREAD: f64 = 8.0;
 
+/// Ratio of the edges of energy bins above which a matrix hides the energy resolution.
+const WIDEST_BIN: f64 = 1.2;
+
 /// Steps in which the end of a PSF is sought.
 const RADIUS_STEPS: usize = 200;
 
@@ -125,7 +128,8 @@ pub fn psf_profile_chart(psf: &PsfMap, position: Option<SkyPosition>) -> Result<
 /// centres, where at least 95 % of the events stay within the energies of the counts.
 ///
 /// # Errors
-/// Those of [`EDisp::matrix_at`], and [`Error::Input`] where there is no such energy.
+/// Those of [`EDisp::matrix_at`], and [`Error::Input`] where there is no such energy, or for a matrix with bins so wide that
+/// they hide bias and resolution.
 pub fn edisp_bias_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPosition>) -> Result<Chart> {
     let truth = edisp.energy_true_axis()?.center_tev()?;
     // Per true energy: (E / E_true, probability).
@@ -143,7 +147,10 @@ pub fn edisp_bias_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPos
         }
         EDisp::Kernel(_) => {
             let matrix = edisp.matrix_at(position, energy)?;
-            let reco = energy.center_tev()?;
+            let (reco, edges) = (energy.center_tev()?, energy.edges_tev()?);
+            if edges.windows(2).any(|e| e[1] > WIDEST_BIN * e[0]) {
+                return Err(Error::input("edisp", "the energy bins of the matrix are too wide for bias and resolution"));
+            }
             let row = |(row, e): (ndarray::ArrayView1<'_, f64>, &f64)| {
                 row.iter().zip(&reco).map(|(p, r)| (r / e, *p)).collect()
             };

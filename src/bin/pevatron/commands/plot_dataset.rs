@@ -131,7 +131,7 @@ fn responses(dataset: &Dataset, kind: &str, args: &PlotArgs, markers: &[Marker])
             let energy = map.geom().axis("energy")?;
             let matrix = plot::edisp_chart(edisp, energy, position)?.title("Energy dispersion").aspect(0.75);
             let figure = Figure::new().panel(matrix);
-            // Where the counts have few energies there is no bias to be seen.
+            // In wide bins there is no bias to be seen.
             Ok(match plot::edisp_bias_chart(edisp, energy, position) {
                 Ok(chart) => figure.panel(chart.title("Bias and resolution").aspect(0.75)),
                 Err(_) => figure,
