@@ -11,7 +11,8 @@ use pevatron::maps::{MapAxis, SkyRegion, SmoothKernel};
 use pevatron::models::spectral::PowerLawSpectralModel;
 use pevatron::models::{Model, Models};
 use pevatron::plot::{
-    self, ColourMap, CountsMaps, CountsSpectrum, Figure, FitPanel, FittedParameter, MapImage, Marker, PeekOptions, PlotRegion, Stretch,
+    self, ColourMap, CountsMaps, CountsSpectrum, Figure, FitPanel, FittedParameter, MapImage, Marker, PeekOptions,
+    PlotRegion, Stretch,
 };
 use pevatron::prelude::*;
 use pevatron::simulate::{SPECTRAL_INDEX, SurveyField, fake_counts, survey_field};
@@ -183,15 +184,12 @@ fn light_curve(survey: &SurveyField, backend: &Backend, folder: &Path) -> pevatr
 /// A dataset, what models predict of it, how it responds, and a fit.
 fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
     let control = Control::new();
-    let survey = survey_field((2.8, 2.4), 0.04, 2, backend, &control)?;
+    // Large pixels make a small file.
+    let coarse = field_with_mask(0.08, backend)?.dataset;
+    let figure = plot::peek_figure(&coarse, &PeekOptions::default(), backend, &control)?;
+    save(figure.width_px(920), folder, "peek")?;
+    let survey = field_with_mask(0.04, backend)?;
     let mut dataset = survey.dataset.clone();
-    let safe = dataset.require_counts()?.geom().clone();
-    // The lowest energies are not safe in the corners.
-    let corner = |y: usize, x: usize| (y as f64 - 30.0).hypot(x as f64 - 35.0) > 38.0;
-    let bins = ndarray::ArrayD::from_shape_fn(safe.data_shape(), |at| at[0] > 1 || !corner(at[1], at[2]));
-    dataset.mask_safe = Some(Mask::new(safe, bins)?);
-    let figure = plot::peek_figure(&dataset, &PeekOptions::default(), backend, &control)?;
-    save(figure.width_px(900), folder, "peek")?;
     save(plot::masks_figure(&dataset, None)?, folder, "masks")?;
 
     // One of the two sources is in the models: the other one is left over.
@@ -204,8 +202,7 @@ fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
     let geom = dataset.require_counts()?.wcs_geom()?.to_image();
     let region = PlotRegion::new(&geom, &SkyRegion::circle(unknown.position, 0.3)?)?;
     let method = ResidualMethod::DiffOverSqrtModel;
-    let figure =
-        plot::residuals_figure(&dataset, method, Some(smooth), Some(&region), &[], backend, &control)?;
+    let figure = plot::residuals_figure(&dataset, method, Some(smooth), Some(&region), &[], backend, &control)?;
     save(figure, folder, "residuals")?;
     let pixels = plot::region_pixels(&geom, &SkyRegion::circle(known.position, 0.2)?)?;
     let spectrum = CountsSpectrum::of(&dataset, Some(&pixels), backend, &control)?;
@@ -220,8 +217,23 @@ fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
         .panel(plot::edisp_chart(edisp, axis, None)?.title("Energy dispersion").aspect(0.75))
         .panel(plot::exposure_chart(dataset.require_exposure()?, None)?.title("Exposure").aspect(0.75));
     save(figure.width_px(1000), folder, "responses")?;
-    fit(&dataset, &Models { components: survey.sources.iter().map(|s| Model::Sky(s.model.clone())).collect() }, backend, folder)?;
+    fit(
+        &dataset,
+        &Models { components: survey.sources.iter().map(|s| Model::Sky(s.model.clone())).collect() },
+        backend,
+        folder,
+    )?;
     stack(backend, folder)
+}
+
+/// A small survey whose lowest energies are not safe in the corners.
+fn field_with_mask(binsz_deg: f64, backend: &Backend) -> pevatron::Result<SurveyField> {
+    let mut survey = survey_field((2.8, 2.4), binsz_deg, 2, backend, &Control::new())?;
+    let geom = survey.dataset.require_counts()?.geom().clone();
+    let offset = |y: usize, x: usize| (y as f64 * binsz_deg - 1.2).hypot(x as f64 * binsz_deg - 1.4);
+    let bins = ndarray::ArrayD::from_shape_fn(geom.data_shape(), |at| at[0] > 1 || offset(at[1], at[2]) < 1.5);
+    survey.dataset.mask_safe = Some(Mask::new(geom, bins)?);
+    Ok(survey)
 }
 
 /// Index and amplitude of a source fitted, with profile and contours.

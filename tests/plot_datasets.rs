@@ -152,8 +152,8 @@ fn charts_draw_the_sums_with_their_errors() {
     };
     let chart = plot::excess_chart(&spectrum).unwrap();
     let drawn = format!("{chart:?}");
-    for e in 0..2 {
-        let wanted = format!("{:?}", Series::points("", &[point(e, excess[e])]));
+    for (e, value) in excess.iter().enumerate().take(2) {
+        let wanted = format!("{:?}", Series::points("", &[point(e, *value)]));
         let wanted = &wanted[wanted.find("ChartPoint").unwrap()..wanted.find("upper_limit").unwrap()];
         assert!(close_points(&drawn, wanted), "{wanted}\n{drawn}");
     }
@@ -180,8 +180,7 @@ fn close_points(text: &str, wanted: &str) -> bool {
     let wanted = numbers(wanted);
     text.split("ChartPoint").skip(1).any(|part| {
         let found = numbers(part.split("upper_limit").next().unwrap());
-        found.len() == wanted.len()
-            && found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9 * b.abs().max(1.0))
+        found.len() == wanted.len() && found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-9 * b.abs().max(1.0))
     })
 }
 
@@ -272,8 +271,7 @@ fn maps_compare_counts_with_models_on_one_scale() {
     let region = SkyRegion::circle(CENTER, 0.15).unwrap();
     let region = PlotRegion::new(geom().as_wcs().unwrap(), &region).unwrap();
     let smooth = Some(pevatron::maps::SmoothKernel::Gauss(Angle::deg(0.1)));
-    let figure =
-        plot::residuals_figure(&dataset, ResidualMethod::Diff, smooth, Some(&region), &[], &backend, &control);
+    let figure = plot::residuals_figure(&dataset, ResidualMethod::Diff, smooth, Some(&region), &[], &backend, &control);
     holds(&svg(figure.unwrap()), &["Residuals, σ = 0.1° Gaussian", "Residuals in the region", "Energy [TeV]"]);
     let bare = MapDataset { background: None, ..dataset };
     assert!(plot::counts_figure(&bare, CountsMaps::Npred, None, &[], &backend, &control).is_err());
@@ -332,6 +330,11 @@ fn place() -> (Place, String) {
     };
     let off = MapDatasetOnOff::from_map_dataset(dataset.clone(), same(3.0), same(1.0), same(5.0));
     off.write(place.path("off.fits"), &WriteOptions::default()).unwrap();
+    let region = SkyRegion::circle(center, 0.2).unwrap();
+    let mut one = off.clone();
+    (one.on.mask_safe, one.on.mask_fit) = (None, None);
+    let one = one.to_spectrum_dataset(&region, false).unwrap();
+    one.write(place.path("one.fits"), &WriteOptions::default()).unwrap();
     let bare = MapDataset { background: None, psf: None, edisp: None, mask_safe: None, mask_fit: None, ..dataset };
     bare.write(place.path("bare.fits"), &WriteOptions::default()).unwrap();
     (place, format!("{},{}", center.lon_deg, center.lat_deg))
@@ -360,6 +363,15 @@ fn the_program_draws_every_kind() {
         place.works(&["plot", "off.fits", "-o", &name, "--kind", kind, "--backend", "cpu", "--models", "m.yaml"]);
         assert!(fs::read(place.path(&name)).unwrap().starts_with(b"\x89PNG"));
     }
+    // A dataset of a region has no map, and its spectrum is what is drawn of it.
+    place.works(&["plot", "one.fits", "-o", "one.svg", "--models", "m.yaml", "--backend", "cpu"]);
+    assert!(fs::read_to_string(place.path("one.svg")).unwrap().starts_with("<svg"));
+    for kind in ["peek", "residuals", "exposure", "edisp"] {
+        let name = format!("one-{kind}.svg");
+        place.works(&["plot", "one.fits", "-o", &name, "--kind", kind, "--backend", "cpu", "--models", "m.yaml"]);
+    }
+    let around = ["plot", "one.fits", "-o", "x.png", "--kind", "spectrum", "--backend", "cpu", "--position", "1,1"];
+    place.fails(&around, 2, &["region", "itself"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView3};
 
 use super::curve::{Chart, ChartPoint, Series};
 use super::figure::Figure;
-use super::spectra::energy_unit;
+use super::spectra::axis_unit;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{DatasetRef, ResidualMethod};
@@ -14,6 +14,9 @@ use crate::maps::{Map, Mask, SkyPosition, SkyRegion, WcsGeom};
 
 /// A linear axis shows values that are spread by less than this, a logarithmic one the others.
 const LINEAR_SPREAD: f64 = 30.0;
+
+/// Arrows of more empty bins than this would hide all else.
+const MOST_LIMITS: usize = 6;
 
 /// Significance of the limits that arrows stand for.
 const LIMIT_SIGMA: f64 = 2.0;
@@ -38,7 +41,10 @@ pub fn region_pixels(geom: &WcsGeom, region: &SkyRegion) -> Result<Array2<bool>>
     let SkyPosition { lon_deg, lat_deg, frame } = region.center();
     Err(Error::options(
         "region",
-        format!("no pixel of the map has its centre in the region around ({lon_deg}, {lat_deg}) deg ({})", frame.name()),
+        format!(
+            "no pixel of the map has its centre in the region around ({lon_deg}, {lat_deg}) deg ({})",
+            frame.name()
+        ),
     )
     .with_help("choose a region inside of the map, no smaller than a pixel"))
 }
@@ -86,8 +92,7 @@ impl<'a> Parts<'a> {
         Ok(match dataset {
             DatasetRef::Map(map) => {
                 let background = map.background.as_ref().map(|_| map.npred_background()).transpose()?;
-                let npred =
-                    if background.is_some() || has_sources { Some(map.npred(backend, control)?) } else { None };
+                let npred = if background.is_some() || has_sources { Some(map.npred(backend, control)?) } else { None };
                 Self { background, counts_off: None, signal, npred }
             }
             DatasetRef::OnOff(on_off) => Self {
@@ -119,9 +124,7 @@ impl<'a> Region<'a> {
         let chosen = |y: usize, x: usize| pixels.is_none_or(|p| p[[y, x]]);
         let inside = (0..dim.0)
             .map(|e| match &mask {
-                Some(mask) => {
-                    mask.index_axis(ndarray::Axis(0), e).indexed_iter().any(|((y, x), m)| *m && chosen(y, x))
-                }
+                Some(mask) => mask.index_axis(ndarray::Axis(0), e).indexed_iter().any(|((y, x), m)| *m && chosen(y, x)),
                 None => true,
             })
             .collect();
@@ -170,11 +173,7 @@ impl CountsSpectrum {
         Self::of_parts(dataset, &Parts::of(dataset, backend, control)?, pixels)
     }
 
-    pub(super) fn of_parts(
-        dataset: DatasetRef<'_>,
-        parts: &Parts<'_>,
-        pixels: Option<&Array2<bool>>,
-    ) -> Result<Self> {
+    pub(super) fn of_parts(dataset: DatasetRef<'_>, parts: &Parts<'_>, pixels: Option<&Array2<bool>>) -> Result<Self> {
         let common = dataset.common();
         let reference = reference_map(dataset)?;
         let mask = common.mask()?;
@@ -230,11 +229,12 @@ impl CountsSpectrum {
     fn statistic(&self, bin: usize, n_on: f64, signal: f64) -> Box<dyn CountsStatistic> {
         let of = |values: &Option<Vec<f64>>| values.as_ref().map_or(0.0, |v| v[bin]);
         match &self.counts_off {
-            Some(off) => {
+            // Without off counts alpha is not known, and the background is 0.
+            Some(off) if off[bin] > 0.0 => {
                 let alpha = of(&self.background) / off[bin];
                 Box::new(WStatCountsStatistic { n_on, n_off: off[bin], alpha, mu_sig: signal })
             }
-            None => Box::new(CashCountsStatistic { n_on, mu_bkg: of(&self.background) + signal }),
+            _ => Box::new(CashCountsStatistic { n_on, mu_bkg: of(&self.background) + signal }),
         }
     }
 
@@ -261,7 +261,7 @@ impl CountsSpectrum {
 
     /// Unit, factor from TeV, and edges in the unit.
     fn axis(&self) -> (&'static str, f64, Vec<f64>) {
-        let (unit, factor) = energy_unit(self.edges_tev[0]);
+        let (unit, factor) = axis_unit(self.edges_tev[0], self.edges_tev[self.edges_tev.len() - 1]);
         (unit, factor, self.edges_tev.iter().map(|e| e * factor).collect())
     }
 
@@ -349,9 +349,11 @@ pub fn counts_chart(spectrum: &CountsSpectrum) -> Result<Chart> {
     }
     let mut limits = false;
     if let Some(counts) = &spectrum.counts {
+        let empty = counts.iter().filter(|n| **n <= 0.0).count();
         let points: Vec<ChartPoint> = counts
             .iter()
             .enumerate()
+            .filter(|(_, n)| **n > 0.0 || !log || empty <= MOST_LIMITS)
             .map(|(bin, n)| {
                 let statistic = CashCountsStatistic { n_on: *n, mu_bkg: 0.0 };
                 if log && *n <= 0.0 {

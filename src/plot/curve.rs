@@ -51,10 +51,18 @@ impl ChartPoint {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
-    Line { points: Vec<(f64, f64)>, dashed: bool },
-    Points { points: Vec<ChartPoint>, shape: MarkerShape },
+    Line {
+        points: Vec<(f64, f64)>,
+        dashed: bool,
+    },
+    Points {
+        points: Vec<ChartPoint>,
+        shape: MarkerShape,
+    },
     Band(Vec<(f64, f64, f64)>),
-    Level { y: f64 },
+    Level {
+        y: f64,
+    },
     /// Ranges in `x`, over the whole height.
     Shade(Vec<(f64, f64)>),
 }

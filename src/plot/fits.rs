@@ -25,7 +25,7 @@ impl FittedParameter<'_> {
     /// Ends of the interval of one sigma, where known.
     fn interval(&self) -> Option<(f64, f64)> {
         let (below, above) = self.errors;
-        (below > 0.0 && above > 0.0).then(|| (self.value - below, self.value + above)).filter(|(a, b)| a < b)
+        (below > 0.0 && above > 0.0).then_some((self.value - below, self.value + above)).filter(|(a, b)| a < b)
     }
 
     /// `2.31 ± 0.05`, with as many digits as the error says something about.
@@ -137,10 +137,8 @@ fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         for step in 0..STEPS {
             let t = step as f64 / STEPS as f64;
             let (t2, t3) = (t * t, t * t * t);
-            let y = (2.0 * t3 - 3.0 * t2 + 1.0) * y0
-                + (t3 - 2.0 * t2 + t) * a
-                + (3.0 * t2 - 2.0 * t3) * y1
-                + (t3 - t2) * b;
+            let y =
+                (2.0 * t3 - 3.0 * t2 + 1.0) * y0 + (t3 - 2.0 * t2 + t) * a + (3.0 * t2 - 2.0 * t3) * y1 + (t3 - t2) * b;
             line.push((x0 + t * h, y));
         }
     }
@@ -252,11 +250,17 @@ mod tests {
 
     #[test]
     fn profiles_name_parameter_and_interval() {
-        let p = FittedParameter { name: "src.spectral.amplitude", unit: "cm-2 s-1 TeV-1", value: 3e-12, errors: (2e-13, 2e-13) };
+        let p = FittedParameter {
+            name: "src.spectral.amplitude",
+            unit: "cm-2 s-1 TeV-1",
+            value: 3e-12,
+            errors: (2e-13, 2e-13),
+        };
         let values: Vec<f64> = (-2..=2).map(|i| 3e-12 + 2e-13 * f64::from(i)).collect();
         let stat: Vec<f64> = (-2..=2).map(|i| 10.0 + f64::from(i * i)).collect();
         let text = svg(fit_profile_chart(&p, &values, &stat, 10.0).unwrap());
-        for wanted in ["src.spectral.amplitude [10⁻¹² cm⁻² s⁻¹ TeV⁻¹]", "rise of −2 ln L", "(3.00 ± 0.20) × 10⁻¹² cm⁻² s⁻¹ TeV⁻¹"]
+        for wanted in
+            ["src.spectral.amplitude [10⁻¹² cm⁻² s⁻¹ TeV⁻¹]", "rise of −2 ln L", "(3.00 ± 0.20) × 10⁻¹² cm⁻² s⁻¹ TeV⁻¹"]
         {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }

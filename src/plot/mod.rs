@@ -54,12 +54,11 @@ pub use image::{MapImage, NanStyle, Thinning};
 pub use label::unit_label;
 pub use marker::{Marker, MarkerShape};
 pub use peek::{
-    CountsMaps, PeekOptions, PlotRegion, counts_figure, exposure_figure, mask_chart, masks_figure, peek_figure, residuals_figure, residuals_map, stack_figure,
+    CountsMaps, PeekOptions, PlotRegion, counts_figure, exposure_figure, mask_chart, masks_figure, peek_figure,
+    residuals_figure, residuals_map, stack_figure,
 };
 pub use picture::Picture;
 pub use profiles::ProfileColumn;
-pub use responses::{
-    containment_radii, edisp_bias_chart, edisp_chart, exposure_chart, psf_chart, psf_profile_chart,
-};
+pub use responses::{containment_radii, edisp_bias_chart, edisp_chart, exposure_chart, psf_chart, psf_profile_chart};
 pub use scale::Stretch;
 pub use spectra::{NormalFit, light_curve_chart, model_series, profile_chart, sed_chart, significance_histogram};

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
 
 use super::colour::ColourMap;
-use super::counts::{CountsSpectrum, Parts, counts_chart, reference_map, region_pixels, residual_label, residuals_chart};
+use super::counts::{
+    CountsSpectrum, Parts, counts_chart, reference_map, region_pixels, residual_label, residuals_chart,
+};
 use super::curve::{Chart, Series};
 use super::figure::Figure;
 use super::image::MapImage;
 use super::marker::Marker;
 use super::responses::{containment_radii, edisp_chart, exposure_chart, psf_chart};
 use super::scale::Stretch;
-use super::spectra::{energy_unit, short};
+use super::spectra::{axis_unit, short};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{DatasetRef, ResidualMethod};
@@ -267,7 +269,7 @@ pub fn peek_figure<'a>(
         charts.push(edisp_chart(edisp, energy, center)?.title("Energy dispersion at the centre"));
     }
     // The last one fills a row, if there is room.
-    if (panels + charts.len()) % 3 != 0 || !is_map {
+    if !(panels + charts.len()).is_multiple_of(3) || !is_map {
         charts.insert(0, counts_chart(&spectrum)?.title("Counts over energy"));
     }
     for chart in charts {
@@ -373,7 +375,7 @@ pub fn mask_chart<'a>(dataset: impl Into<DatasetRef<'a>>) -> Result<Chart> {
     let dataset = dataset.into();
     let common = dataset.common();
     let edges = reference_map(dataset)?.geom().axis("energy")?.edges_tev()?;
-    let (unit, factor) = energy_unit(edges[0]);
+    let (unit, factor) = axis_unit(edges[0], edges[edges.len() - 1]);
     let edges: Vec<f64> = edges.into_iter().map(|e| e * factor).collect();
     let share = |mask: &Mask| -> Vec<f64> {
         let cube = mask.cube();
@@ -424,7 +426,10 @@ pub fn masks_figure<'a>(dataset: impl Into<DatasetRef<'a>>, energy: Option<usize
     let edges = reference.geom().axis("energy")?.edges_tev()?;
     let bins: Vec<usize> = match energy {
         Some(bin) if bin + 1 >= edges.len() => {
-            return Err(Error::options("energy", format!("{bin} is not one of the energy bins 0 to {}", edges.len() - 2)));
+            return Err(Error::options(
+                "energy",
+                format!("{bin} is not one of the energy bins 0 to {}", edges.len() - 2),
+            ));
         }
         Some(bin) => vec![bin],
         None => (0..edges.len() - 1).collect(),
@@ -472,7 +477,8 @@ pub fn masks_figure<'a>(dataset: impl Into<DatasetRef<'a>>, energy: Option<usize
         }
         return Ok(figure);
     }
-    let figure = if groups.len() < 3 { figure.columns(if aspect < FLAT { 1 } else { groups.len() + 1 }) } else { figure };
+    let figure =
+        if groups.len() < 3 { figure.columns(if aspect < FLAT { 1 } else { groups.len() + 1 }) } else { figure };
     let mut figure = figure.title(format!("{meaning}; hatched: outside")).panel(chart.title("Share of pixels"));
     for (first, last, image) in groups {
         let shown = image.mapv(|v| if v == 0 { f64::NAN } else { f64::from(v) });
@@ -637,7 +643,6 @@ impl PlotRegion {
 ///
 /// # Errors
 /// Those of [`residuals_map`] and [`CountsSpectrum::of`].
-#[expect(clippy::too_many_arguments, reason = "two panels with their options, and where the work is done")]
 pub fn residuals_figure<'a>(
     dataset: impl Into<DatasetRef<'a>>,
     method: ResidualMethod,
@@ -695,7 +700,7 @@ pub fn stack_figure(
         }
         parts.push(part);
     }
-    let (unit, factor) = energy_unit(whole.edges_tev[0]);
+    let (unit, factor) = axis_unit(whole.edges_tev[0], whole.edges_tev[whole.edges_tev.len() - 1]);
     let edges: Vec<f64> = whole.edges_tev.iter().map(|e| e * factor).collect();
     let npred = |s: &CountsSpectrum| s.npred.clone().unwrap_or_default();
     let mut sum = vec![0.0; edges.len() - 1];
@@ -723,7 +728,7 @@ pub fn stack_figure(
     for (dataset, name) in runs.iter().zip(parts.iter().map(|p| p.name.as_str())).chain([(&stack, "stack")]) {
         let Some(psf) = &dataset.common().psf else { continue };
         let line = containment_radii(psf, 0.68, center_of(reference_map(*dataset)?))?;
-        let (unit, factor) = energy_unit(line.first().map_or(1.0, |p| p.0));
+        let (unit, factor) = axis_unit(line.first().map_or(1.0, |p| p.0), line.last().map_or(1.0, |p| p.0));
         let line: Vec<(f64, f64)> = line.into_iter().map(|(e, r)| (e * factor, r)).collect();
         let series = Series::line(name, &line);
         radii = radii.x("True energy", unit).series(if name == "stack" { series.dark() } else { series });
@@ -747,7 +752,7 @@ fn response_chart(
     axis: &MapAxis,
 ) -> Result<Option<Chart>> {
     let edges = axis.edges_tev()?;
-    let (unit, factor) = energy_unit(edges[0]);
+    let (unit, factor) = axis_unit(edges[0], edges[edges.len() - 1]);
     let middle = (edges[0] * edges[edges.len() - 1]).sqrt();
     let edges: Vec<f64> = edges.into_iter().map(|e| e * factor).collect();
     let mut chart = None;

@@ -3,7 +3,7 @@
 use super::curve::{Chart, Series};
 use super::heat::HeatMap;
 use super::scale::Stretch;
-use super::spectra::{energy_unit, short};
+use super::spectra::{axis_unit, energy_unit, short};
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, SkyPosition};
@@ -71,13 +71,14 @@ pub fn psf_chart(psf: &PsfMap, position: Option<SkyPosition>) -> Result<Chart> {
     if lo > hi {
         return Err(Error::input("psf", "no energy at which 68 % of it lie within its axis"));
     }
-    let (unit, factor) = energy_unit(lines[0].1.first().map_or(1.0, |p| p.0));
+    let (unit, factor) = axis_unit(lines[0].1.first().map_or(1.0, |p| p.0), lines[0].1.last().map_or(1.0, |p| p.0));
     let mut chart = Chart::new().x(name, unit).y("containment radius", "deg").log_x();
     chart = if hi > RADIUS_SPREAD * lo { chart.log_y() } else { chart.y_range(0.0, 1.3 * hi) };
     for (name, line) in lines {
         let line: Vec<(f64, f64)> = line.into_iter().map(|(e, r)| (e * factor, r)).collect();
         // One energy has no line.
-        let line = if line.len() == 1 { vec![(0.9 * line[0].0, line[0].1), (1.1 * line[0].0, line[0].1)] } else { line };
+        let line =
+            if line.len() == 1 { vec![(0.9 * line[0].0, line[0].1), (1.1 * line[0].0, line[0].1)] } else { line };
         chart = chart.series(Series::line(name, &line));
     }
     Ok(chart)
@@ -149,7 +150,10 @@ pub fn edisp_bias_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPos
             let matrix = edisp.matrix_at(position, energy)?;
             let (reco, edges) = (energy.center_tev()?, energy.edges_tev()?);
             if edges.windows(2).any(|e| e[1] > WIDEST_BIN * e[0]) {
-                return Err(Error::input("edisp", "the energy bins of the matrix are too wide for bias and resolution"));
+                return Err(Error::input(
+                    "edisp",
+                    "the energy bins of the matrix are too wide for bias and resolution",
+                ));
             }
             let row = |(row, e): (ndarray::ArrayView1<'_, f64>, &f64)| {
                 row.iter().zip(&reco).map(|(p, r)| (r / e, *p)).collect()
@@ -157,7 +161,7 @@ pub fn edisp_bias_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPos
             matrix.rows().into_iter().zip(&truth).map(row).collect()
         }
     };
-    let (unit, factor) = energy_unit(truth[0]);
+    let (unit, factor) = axis_unit(truth[0], truth[truth.len() - 1]);
     let (mut bias, mut resolution) = (Vec::new(), Vec::new());
     for (row, e) in rows.iter().zip(&truth) {
         let sum: f64 = row.iter().map(|(_, p)| p).sum();
@@ -196,7 +200,7 @@ pub fn edisp_bias_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPos
 pub fn edisp_chart(edisp: &EDisp, energy: &MapAxis, position: Option<SkyPosition>) -> Result<Chart> {
     let matrix = edisp.matrix_at(position, energy)?;
     let (truth, reco) = (edisp.energy_true_axis()?.edges_tev()?, energy.edges_tev()?);
-    let (unit, factor) = energy_unit(truth[0].min(reco[0]));
+    let (unit, factor) = axis_unit(truth[0].min(reco[0]), truth[truth.len() - 1].max(reco[reco.len() - 1]));
     let scaled = |edges: &[f64]| edges.iter().map(|e| e * factor).collect::<Vec<_>>();
     let (truth, reco) = (scaled(&truth), scaled(&reco));
     // Fine matrices have small probabilities per bin, coarse ones large: the root shows both with their tails.
@@ -221,7 +225,7 @@ pub fn exposure_chart(exposure: &Map, position: Option<SkyPosition>) -> Result<C
         _ => exposure.data().iter().collect(),
     };
     let tev = axis.center_tev()?;
-    let (unit, factor) = energy_unit(tev[0]);
+    let (unit, factor) = axis_unit(tev[0], tev[tev.len() - 1]);
     let line: Vec<(f64, f64)> = tev.iter().map(|e| e * factor).zip(values).collect();
     if !line.iter().any(|(_, v)| *v > 0.0) {
         return Err(Error::input("exposure", "it is 0 there at all energies"));

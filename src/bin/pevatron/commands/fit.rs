@@ -136,7 +136,10 @@ fn check_picture(args: &FitArgs) -> Result<()> {
 fn pair(text: &str) -> Result<(&str, &str)> {
     match text.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
         [x, y] if !x.is_empty() && !y.is_empty() => Ok((x, y)),
-        _ => Err(Error::options("contour", format!("'{text}' is not two parameters, e.g. src.spectral.index,src.spectral.amplitude"))),
+        _ => Err(Error::options(
+            "contour",
+            format!("'{text}' is not two parameters, e.g. src.spectral.index,src.spectral.amplitude"),
+        )),
     }
 }
 

@@ -61,14 +61,17 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
             wants(&["sed", "light-curve", "profiles"])?;
             flux_points(args)?;
         }
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => {
+        FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
             wants(&plot_dataset::KINDS)?;
-            if let Some(kind) = kind.filter(|k| *k != "map") {
-                plot_dataset::run(args, kind, &markers, control)?;
+            let dataset = Dataset::read(&args.file)?;
+            let natural = if dataset.common().is_spectrum() { "spectrum" } else { "map" };
+            let kind = kind.unwrap_or(natural);
+            if kind != "map" {
+                plot_dataset::run(args, dataset, kind, &markers, control)?;
                 return done(args);
             }
             let part = quantity.unwrap_or("counts");
-            let map = part_of(Dataset::read(&args.file)?, part)?;
+            let map = part_of(dataset, part)?;
             let map = map.ok_or_else(|| Error::input_at(Place::file(&args.file), format!("it has no {part}")))?;
             write_map_picture(&map, part, args, &markers)?;
         }

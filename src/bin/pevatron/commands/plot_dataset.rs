@@ -13,27 +13,14 @@ use super::{backend, plot::write_figure};
 use crate::args::{PlotArgs, named, parse_frame, parse_position};
 
 /// What is drawn of datasets beside plain maps.
-pub const KINDS: [&str; 12] = [
-    "map",
-    "peek",
-    "counts",
-    "excess",
-    "npred",
-    "spectrum",
-    "residuals",
-    "masks",
-    "psf",
-    "edisp",
-    "exposure",
-    "stack",
-];
+pub const KINDS: [&str; 12] =
+    ["map", "peek", "counts", "excess", "npred", "spectrum", "residuals", "masks", "psf", "edisp", "exposure", "stack"];
 
 /// The Gaussian that residual maps are smoothed with if nothing else is said.
 const SMOOTH_DEG: f64 = 0.1;
 
 /// A picture of a kind other than `map`.
-pub fn run(args: &PlotArgs, kind: &str, markers: &[Marker], control: &Control) -> Result<()> {
-    let mut dataset = Dataset::read(&args.file)?;
+pub fn run(args: &PlotArgs, mut dataset: Dataset, kind: &str, markers: &[Marker], control: &Control) -> Result<()> {
     let options = &args.dataset;
     let models = options.models.as_ref().map(Models::read).transpose()?;
     if let Some(models) = &models {
@@ -106,7 +93,8 @@ fn region(dataset: &Dataset, args: &PlotArgs) -> Result<Option<PlotRegion>> {
         (None, None) => return Ok(None),
     };
     let geom = image(dataset).ok_or_else(|| {
-        Error::options("region", "the dataset is that of a region itself").with_help("leave --region and --position out")
+        Error::options("region", "the dataset is that of a region itself")
+            .with_help("leave --region and --position out")
     })?;
     PlotRegion::new(&geom, &region).map(Some)
 }
@@ -173,12 +161,14 @@ fn predicted(
                 (Some("counts"), _) | (None, Dataset::Map(_)) => FitPanel::Counts,
                 (Some("excess"), _) | (None, Dataset::OnOff(_)) => FitPanel::Excess,
                 (Some(other), _) => {
-                    return Err(Error::options("quantity", format!("a spectrum shows counts or excess, not '{other}'")));
+                    return Err(Error::options(
+                        "quantity",
+                        format!("a spectrum shows counts or excess, not '{other}'"),
+                    ));
                 }
             };
             let region = region(dataset, args)?;
-            let spectrum =
-                plot::CountsSpectrum::of(dataset, region.as_ref().map(|r| &r.pixels), backend, control)?;
+            let spectrum = plot::CountsSpectrum::of(dataset, region.as_ref().map(|r| &r.pixels), backend, control)?;
             let title = match (&options.region, &options.position, &options.radius) {
                 (Some(region), ..) => region.clone(),
                 (None, Some(position), Some(radius)) => format!("{radius} around {position}"),
