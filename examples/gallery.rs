@@ -187,7 +187,7 @@ fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
     // Large pixels make a small file.
     let coarse = field_with_mask(0.08, backend)?.dataset;
     let figure = plot::peek_figure(&coarse, &PeekOptions::default(), backend, &control)?;
-    save(figure.width_px(920), folder, "peek")?;
+    save(figure.width_px(880), folder, "peek")?;
     let survey = field_with_mask(0.04, backend)?;
     let mut dataset = survey.dataset.clone();
     save(plot::masks_figure(&dataset, None)?, folder, "masks")?;
