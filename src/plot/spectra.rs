@@ -109,6 +109,12 @@ pub(super) fn energy_unit(least_tev: f64) -> (&'static str, f64) {
     }
 }
 
+/// As [`energy_unit`] for an axis with two ends: one without powers of ten, where there is one.
+pub(super) fn axis_unit(lo_tev: f64, hi_tev: f64) -> (&'static str, f64) {
+    let (unit, factor) = energy_unit(lo_tev);
+    if hi_tev * factor > 1e4 && lo_tev >= 1e-3 { ("TeV", 1.0) } else { (unit, factor) }
+}
+
 /// Spectra of flux points with errors, and limits as arrows, one colour per source; names stand in the legend. Both axes
 /// are logarithmic.
 ///
@@ -210,7 +216,7 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
 }
 
 /// Three digits, without zeros at the end.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }

@@ -173,6 +173,8 @@ impl Dataset {
         let file = match self {
             Self::Map(dataset) => dataset.file(options),
             Self::OnOff(dataset) => dataset.file(options),
+            Self::FluxPoints(_) => Err(Error::unsupported("flux points as the bytes of a dataset")
+                .with_help("FluxPoints::to_table makes a table of them")),
         };
         Ok(file?.finish()?.to_vec())
     }

@@ -14,6 +14,7 @@ pub mod info;
 pub mod npred;
 pub mod peaks;
 pub mod plot;
+pub mod plot_dataset;
 pub mod residuals;
 pub mod shell;
 pub mod simulate;

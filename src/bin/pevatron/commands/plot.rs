@@ -9,17 +9,17 @@ use pevatron::io::FileKind;
 use pevatron::maps::{Map, WcsGeom};
 use pevatron::models::{Model, Models};
 use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
-use pevatron::{Error, Place, Result};
+use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::check_output;
+use super::{check_output, plot_dataset};
 use crate::args::PlotArgs;
 use crate::report;
 
 /// Pictures of more energy groups than this would be unreadable; the groups are then summed or must be chosen.
 pub const MOST_PANELS: usize = 12;
 
-pub fn run(args: &PlotArgs) -> Result<()> {
+pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
     if !(200..=8000).contains(&args.width) {
         return Err(Error::options("width", format!("{} px is not within 200 to 8000", args.width)));
@@ -61,16 +61,28 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             wants(&["sed", "light-curve", "profiles", "fit"])?;
             if kind == Some("fit") { points_fit(args)? } else { flux_points(args)? }
         }
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => {
-            wants(&["map"])?;
+        FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
+            wants(&plot_dataset::KINDS)?;
+            let dataset = Dataset::read(&args.file)?;
+            let natural = if dataset.common()?.is_spectrum() { "spectrum" } else { "map" };
+            let kind = kind.unwrap_or(natural);
+            if kind != "map" {
+                plot_dataset::run(args, dataset, kind, &markers, control)?;
+                return done(args);
+            }
             let part = quantity.unwrap_or("counts");
-            let map = part_of(Dataset::read(&args.file)?, part)?;
+            let map = part_of(dataset, part)?;
             let map = map.ok_or_else(|| Error::input_at(Place::file(&args.file), format!("it has no {part}")))?;
             write_map_picture(&map, part, args, &markers)?;
         }
         FileKind::Map => write_map_picture(&Map::read(&args.file, None)?, quantity.unwrap_or(""), args, &markers)?,
         _ => return Err(Error::input_at(Place::file(&args.file), "there is nothing to draw in it")),
     }
+    done(args)
+}
+
+/// Says what was written, if asked for.
+fn done(args: &PlotArgs) -> Result<()> {
     if args.common.json {
         report::json(&json!({ "output": args.output }));
     }

@@ -63,6 +63,7 @@ fn events(args: &SimulateArgs, control: &Control) -> Result<()> {
             return Err(Error::options("events", format!("{} has off counts", args.dataset.display()))
                 .with_help("events are drawn from a dataset with a background"));
         }
+        Dataset::FluxPoints(points) => return Err(points.no_counts().at(&Place::file(&args.dataset))),
     };
     if let Some(models) = &args.models {
         dataset.models = Models::read(models)?;

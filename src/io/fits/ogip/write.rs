@@ -153,8 +153,8 @@ impl Dataset {
     pub fn write_ogip(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
         match self {
             Self::OnOff(dataset) => dataset.write_ogip(path, options),
-            Self::Map(dataset) => {
-                let what = format!("dataset '{}' has no off counts, which OGIP files need", dataset.name);
+            Self::Map(_) | Self::FluxPoints(_) => {
+                let what = format!("dataset '{}' has no off counts, which OGIP files need", self.name());
                 Err(Error::unsupported(what)
                     .with_help("write it as gadf, which holds a known background, or give a dataset with off counts"))
             }
