@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::fits::{Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, read_bytes};
+use super::fits::{
+    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, is_background, read_bytes,
+};
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.
@@ -12,6 +14,8 @@ pub enum FileKind {
     MapDataset,
     /// A dataset with off counts: [`crate::datasets::MapDatasetOnOff::read`].
     MapDatasetOnOff,
+    /// An OGIP spectrum (PHA): [`crate::datasets::MapDatasetOnOff::read_ogip`].
+    Spectrum,
     /// Flux maps: [`crate::flux::FluxMaps::read`].
     FluxMaps,
     /// A table of flux points: [`crate::flux::FluxPoints::read`], or of several sources
@@ -80,11 +84,16 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
         return FileKind::FluxMaps;
     }
+    if !has("EVENTS")
+        && let Some(spectrum) = find_spectrum(hdus)
+    {
+        return if is_background(spectrum) { other("an OGIP background spectrum") } else { FileKind::Spectrum };
+    }
     for (name, what) in [
         ("EVENTS", "an event list"),
-        ("SPECTRUM", "an OGIP spectrum"),
         ("SPECRESP", "an OGIP effective area"),
         ("MATRIX", "an OGIP energy dispersion"),
+        ("SPECRESP MATRIX", "an OGIP energy dispersion"),
         ("OBS_INDEX", "an observation index"),
         ("HDU_INDEX", "an HDU index"),
     ] {

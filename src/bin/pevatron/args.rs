@@ -114,7 +114,9 @@ const FLUX_POINTS_EXAMPLE: &str = "Example: pevatron flux-points flux.fits --pos
      crab.fits --png crab.png\n         pevatron flux-points flux.fits --positions sources.csv -o points.ecsv\n\nThe file \
      of positions is a table (ECSV, FITS, CSV) with the columns name, lon, lat in degrees.";
 const CONVERT_EXAMPLE: &str = "Example: pevatron convert flux.fits -o dnde.fits --sed-type dnde\n         pevatron convert \
-     paper.csv -o points.fits --column e_ref=E:TeV --column dnde=flux:'cm-2 s-1 TeV-1'";
+     paper.csv -o points.fits --column e_ref=E:TeV --column dnde=flux:'cm-2 s-1 TeV-1'\n         pevatron convert \
+     pha_obs23523.fits -o spectrum.fits --format gadf\n\nWith --format ogip a dataset of one region with off counts becomes \
+     OUT (counts), OUT_arf, OUT_rmf and OUT_bkg, as Gammapy and XSPEC have them.";
 const PLOT_EXAMPLE: &str = "Example: pevatron plot flux.fits -o sqrt_ts.png --quantity sqrt_ts --energy 0\n         pevatron \
      plot flux.fits -o background.png --kind histogram --sources models.yaml --exclude-radius 0.5deg\n         pevatron plot \
      points.fits -o sed.svg --quantity e2dnde";
@@ -710,10 +712,10 @@ pub struct FluxPointsArgs {
 
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// Flux maps, table of flux points, dataset, map or models
+    /// Flux maps, table of flux points, dataset, OGIP spectrum (PHA), map or models
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// File to write
+    /// File to write; an OGIP spectrum has others beside it
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
     /// Replace an existing output
@@ -722,7 +724,8 @@ pub struct ConvertArgs {
     /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde [default: as it came]
     #[arg(long, value_name = "TYPE")]
     pub sed_type: Option<String>,
-    /// Layout of tables: gadf-sed, lightcurve, profile or binned-time-series; gadf for datasets [default: as it came]
+    /// Layout of tables: gadf-sed, lightcurve, profile or binned-time-series; gadf or ogip for datasets [default: as it
+    /// came]
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
     /// Reference model (YAML) instead of the one that the file has or lacks

@@ -51,12 +51,18 @@ pub struct CutoutArgs {
     #[arg(long)]
     pub overwrite: bool,
     /// Centre, e.g. 83.63deg,22.01deg
-    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
-    pub position: String,
+    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true, required_unless_present = "region")]
+    pub position: Option<String>,
     /// Width, or width and height, e.g. 2deg or 2deg,1deg
-    #[arg(long, value_name = "ANGLE[,ANGLE]", allow_hyphen_values = true)]
-    pub width: String,
-    /// Frame of the position: icrs or galactic [default: that of the dataset]
+    #[arg(long, value_name = "ANGLE[,ANGLE]", allow_hyphen_values = true, required_unless_present = "region")]
+    pub width: Option<String>,
+    /// The spectrum of a region instead, as DS9 writes it, e.g. 'circle(83.63, 22.01, 0.11)'
+    #[arg(long, value_name = "REGION", conflicts_with_all = ["position", "width"])]
+    pub region: Option<String>,
+    /// Multiply the exposure with the part of the PSF that lies in the region, a circle
+    #[arg(long, requires = "region")]
+    pub containment_correction: bool,
+    /// Frame of the position or region: icrs or galactic [default: that of the dataset]
     #[arg(long, value_name = "FRAME")]
     pub frame: Option<String>,
     #[command(flatten)]
@@ -66,12 +72,13 @@ pub struct CutoutArgs {
 impl CutoutArgs {
     /// (x, y).
     pub fn width(&self) -> Result<(Angle, Angle)> {
-        let parts = named("width", pevatron::units::parse_list(&self.width))?;
+        let text = self.width.as_deref().unwrap_or_default();
+        let parts = named("width", pevatron::units::parse_list(text))?;
         let angles: Vec<f64> = named("width", parts.iter().map(|q| q.to("deg")).collect())?;
         match angles.as_slice() {
             [one] => Ok((Angle::deg(*one), Angle::deg(*one))),
             [x, y] => Ok((Angle::deg(*x), Angle::deg(*y))),
-            _ => Err(Error::options("width", format!("'{}' is not one or two angles", self.width))),
+            _ => Err(Error::options("width", format!("'{text}' is not one or two angles"))),
         }
     }
 }

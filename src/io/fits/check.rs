@@ -397,7 +397,7 @@ fn read_columns(keys: &Keys<'_>, bitpix: i64, sizes: &[u64], gcount: u64) -> Res
 }
 
 /// Big-endian integer of 4 or 8 bytes.
-fn big_endian(bytes: &[u8]) -> i64 {
+pub(super) fn big_endian(bytes: &[u8]) -> i64 {
     match bytes {
         [a, b, c, d] => i64::from(i32::from_be_bytes([*a, *b, *c, *d])),
         [a, b, c, d, e, f, g, h] => i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),

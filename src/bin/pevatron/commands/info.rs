@@ -30,7 +30,8 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 
 fn describe(path: &Path) -> Result<Value> {
     match pevatron::io::file_kind(path)? {
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path),
+        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path, "gadf"),
+        FileKind::Spectrum => dataset(path, "ogip"),
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
         FileKind::Map => map(path),
@@ -89,7 +90,8 @@ fn sum_json(map: &Option<Map>) -> Value {
     map.as_ref().map_or(Value::Null, |m| json!(m.sum()))
 }
 
-fn dataset(path: &Path) -> Result<Value> {
+/// `format`: the layout of the file, gadf or ogip.
+fn dataset(path: &Path, format: &str) -> Result<Value> {
     let kind = Dataset::read(path)?;
     let dataset = kind.common()?;
     let off = match &kind {
@@ -114,6 +116,7 @@ fn dataset(path: &Path) -> Result<Value> {
     let mut document = json!({
         "file": path,
         "kind": kind.kind(),
+        "format": format,
         "name": dataset.name,
         "counts_sum": sum_json(&dataset.counts),
         "background_sum": background_sum,
