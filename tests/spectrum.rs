@@ -393,7 +393,7 @@ fn spectra_are_as_gammapy_makes_them() {
     let (found, wanted) = (sums(read.common()), sums(&corrected));
     assert_eq!((found.0, found.1), (wanted.0, wanted.1));
     assert!((found.2 / wanted.2 - 1.0).abs() < 1e-5, "{found:?} {wanted:?}");
-    let Geom::Region(geom) = read.common().geom().unwrap().as_ref() else { panic!("no region") };
+    let Geom::Region(geom) = read.common().unwrap().geom().unwrap().as_ref() else { panic!("no region") };
     let separation = geom.center().unwrap().separation_deg(center);
     assert!(separation < 1e-6, "{separation} deg from where Gammapy has it");
     let read = Dataset::read(path("gammapy-on.fits")).unwrap();
