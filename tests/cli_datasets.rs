@@ -167,7 +167,8 @@ fn spectra_are_cut_out() {
     let place = place();
     let center = dataset(1).wcs_geom().unwrap().center().unwrap();
     let region = format!("circle({}, {}, 0.1)", center.lon_deg, center.lat_deg);
-    let arguments = ["cutout", "a.fits", "-o", "spectrum.fits", "--region", &region, "--containment-correction", "--json"];
+    let arguments =
+        ["cutout", "a.fits", "-o", "spectrum.fits", "--region", &region, "--containment-correction", "--json"];
     let document = json(&place.works(&arguments));
     assert_eq!((&document["kind"], &document["npix"]), (&"SpectrumDataset".into(), &serde_json::json!([1, 1])));
     let wanted = SkyRegion::circle(center, 0.1).unwrap();

@@ -108,7 +108,8 @@ fn simple(sigma_deg: f64, binsz: f64) -> MapDataset {
     let truth = MapAxis::energy_bounds(1.0, 10.0, 3, "energy_true").unwrap();
     let exposure = dataset.exposure.as_ref().unwrap().geom();
     dataset.exposure = Some(
-        Map::from_cube(Arc::clone(exposure), "cm2 s".parse().unwrap(), Array3::from_elem((3, npix, npix), 1e13)).unwrap(),
+        Map::from_cube(Arc::clone(exposure), "cm2 s".parse().unwrap(), Array3::from_elem((3, npix, npix), 1e13))
+            .unwrap(),
     );
     let edges = (0..=400).map(|i| 1.2 * f64::from(i) / 400.0).collect();
     let rad = MapAxis::from_edges("rad", "deg".parse().unwrap(), edges, AxisInterp::Lin).unwrap();
@@ -196,9 +197,7 @@ fn spectra_are_fitted_like_maps() {
     let region = SkyRegion::circle(center, 0.2).unwrap();
     let backend = Backend::reference();
     let control = Control::new();
-    for part in
-        [dataset.to_spectrum_dataset(&region, true).unwrap(), dataset.to_region_map_dataset(&region).unwrap()]
-    {
+    for part in [dataset.to_spectrum_dataset(&region, true).unwrap(), dataset.to_region_map_dataset(&region).unwrap()] {
         let truth = MapDataset { models: models(&point(center)), ..part };
         let truth = truth.asimov(&backend, &control).unwrap();
         let mut start = models(&point(center));
@@ -206,9 +205,8 @@ fn spectra_are_fitted_like_maps() {
         start.set_value("source.amplitude", 1e-11).unwrap();
         let result = Fit::default().run(&[(&truth).into()], &start, &backend, &control).unwrap();
         assert!(result.success, "{}", result.message);
-        let value = |name: &str| {
-            result.models.parameters().into_iter().find(|(n, _)| n.ends_with(name)).unwrap().1.value
-        };
+        let value =
+            |name: &str| result.models.parameters().into_iter().find(|(n, _)| n.ends_with(name)).unwrap().1.value;
         assert!((value("index") - 2.4).abs() < 1e-4, "{}", value("index"));
         assert!((value("amplitude") / 3.5e-11 - 1.0).abs() < 1e-4, "{}", value("amplitude"));
     }
@@ -297,7 +295,10 @@ fn regions_that_cannot_be_used_are_named() {
     fails(dataset.to_spectrum_dataset(&large, false), "not fully inside");
     let tiny = SkyRegion::circle(shifted(region.center(), 0.0, 0.3 * geom.pixel_scales_deg().1), 1e-7).unwrap();
     fails(dataset.to_spectrum_dataset(&tiny, false), "no pixel");
-    fails(dataset.to_spectrum_dataset(&SkyRegion::Circle { center: region.center(), radius_deg: -1.0 }, false), "radius");
+    fails(
+        dataset.to_spectrum_dataset(&SkyRegion::Circle { center: region.center(), radius_deg: -1.0 }, false),
+        "radius",
+    );
     let ring = SkyRegion::Annulus { center: region.center(), inner_deg: 0.05, outer_deg: 0.12 };
     fails(dataset.to_spectrum_dataset(&ring, true), "circles");
     let bare = MapDataset { psf: None, ..dataset.clone() };
