@@ -312,7 +312,11 @@ fn gradient(name: &str, norm: f64, tilt: f64) -> Model {
 #[test]
 fn templates_of_counts_are_fitted() {
     let truth = models(vec![point("a", 2.4, 4e-12, (0.0, 0.0)), gradient("t", 1.3, 0.2), background("d", 0.1, 1.1)]);
-    let start = models(vec![point("a", 2.1, 2e-12, (0.01, 0.0)), gradient("t", 1.0, 0.0), background("d", 0.0, 1.0)]);
+    let mut start =
+        models(vec![point("a", 2.1, 2e-12, (0.0, 0.0)), gradient("t", 1.0, 0.0), background("d", 0.0, 1.0)]);
+    // A position has kinks at pixels; the other tests have some.
+    start.freeze("a.spatial.lon_0").unwrap();
+    start.freeze("a.spatial.lat_0").unwrap();
     let dataset = observed("d", &truth, 21);
     let result = run(&[&dataset], &start);
     for (name, pull) in pulls(&result, &truth) {
@@ -335,18 +339,20 @@ fn templates_of_counts_are_fitted() {
     let h = 0.05;
     let hessian = ndarray::Array2::from_shape_fn((n, n), |(i, j)| {
         let cross = |a: f64, b: f64| at(&[(i, a * h), (j, b * h)]);
-        (cross(1.0, 1.0) - cross(1.0, -1.0) - cross(-1.0, 1.0) + cross(-1.0, -1.0)) / (4.0 * h * h)
+        if i == j {
+            (at(&[(i, h)]) - 2.0 * at(&[]) + at(&[(i, -h)])) / (h * h)
+        } else {
+            (cross(1.0, 1.0) - cross(1.0, -1.0) - cross(-1.0, 1.0) + cross(-1.0, -1.0)) / (4.0 * h * h)
+        }
     });
     let correlation = ndarray::Array2::from_shape_fn((n, n), |(i, j)| {
         let (a, b) = (&names[i], &names[j]);
         result.covariance.get(a, b).unwrap() / (of(a).1 * of(b).1)
     });
-    // Moves of one parameter twice by h are of 2 h: their difference is 4 h² f'' all the same.
     let unit = hessian.dot(&correlation) / 2.0;
     for ((i, j), value) in unit.indexed_iter() {
-        let is_position = names[i].contains("spatial") || names[j].contains("spatial");
         let wanted = f64::from(u8::from(i == j));
-        assert!(is_position || (value - wanted).abs() < 0.02, "{} {}: {value}", names[i], names[j]);
+        assert!((value - wanted).abs() < 0.02, "{} {}: {value}", names[i], names[j]);
     }
     // A template that does not apply is not fitted.
     let other = observed("e", &models(vec![truth.components[0].clone()]), 22);
@@ -372,7 +378,8 @@ fn off_counts_are_fitted_with_the_w_statistic() {
         assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
     }
     // A template is a signal there, too.
-    let template = models(vec![truth.components[0].clone(), gradient("t", 0.0, 0.0)]);
+    let mut template = models(vec![truth.components[0].clone(), gradient("t", 0.1, 0.0)]);
+    template.freeze("t.spectral.tilt").unwrap(); // Of a norm close to 0 there is none.
     let result_with = fit.run(&[(&dataset).into()], &template, &backend, &Control::new()).unwrap();
     let norm = result_with.models.parameter("t.spectral.norm").unwrap();
     assert!(result_with.success && norm.error > 0.0 && norm.value.abs() < 4.0 * norm.error, "{norm:?}");

@@ -319,7 +319,7 @@ fn problems_are_named_with_their_line() {
         ),
         (
             one("        type: pl\n    temporal: {type: template-phase, filename: p.fits}\n"),
-            vec!["'s'", "p.fits", "Models::read"],
+            vec!["p.fits", "Models::read"],
         ),
         (
             one("        type: pl\n    temporal: {type: template, filename: p.fits, format: hdf5}\n"),

@@ -24,7 +24,7 @@ const TEV_PER_ERG: f64 = 1.0 / 1.602_176_634;
 /// ```
 /// use pevatron::models::SpectralModel;
 /// use pevatron::models::spectral::MeyerCrabSpectralModel;
-/// assert!((MeyerCrabSpectralModel::default().evaluate(1.0) / 3.345_755_2e-11 - 1.0).abs() < 1e-7);
+/// assert!((MeyerCrabSpectralModel::default().evaluate(1.0) / 3.345_720_1e-11 - 1.0).abs() < 1e-7);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeyerCrabSpectralModel {

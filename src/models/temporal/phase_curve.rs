@@ -195,7 +195,8 @@ mod tests {
                 / f64::from(n)
         };
         for (a, b) in [(55555.2, 55555.3), (55554.7, 55557.1), (55555.9, 55556.05)] {
-            assert!((model.integral_days(a, b) - sum(a, b)).abs() < 1e-6, "{a} {b}");
+            // The sum blurs each jump from 1 to 0 by a step.
+            assert!((model.integral_days(a, b) - sum(a, b)).abs() < 5e-5, "{a} {b}");
         }
     }
 

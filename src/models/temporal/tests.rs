@@ -108,7 +108,7 @@ fn light_curves_of_energies_are_exponentials() {
         let found = model.integral_days_at(55555.2, 55556.9, energy);
         assert!((found / wanted - 1.0).abs() < 1e-9, "{energy}: {found}");
     }
-    assert_eq!(model.evaluate(55556.0), model.evaluate_at(55556.0, 1.0));
+    assert!((model.evaluate(55556.0) / model.evaluate_at(55556.0, 1.0) - 1.0).abs() < 1e-12);
     let moved = model.with_parameters(&[Parameter::new("t_ref", 55556.0, "d".parse().unwrap())]).unwrap();
     assert!((moved.evaluate_at(55557.3, 10.0) / (-2.6f64).exp() - 1.0).abs() < 1e-9);
     let wrong = ndarray::Array2::from_elem((3, 3), 1.0);
