@@ -23,6 +23,8 @@ pub enum FileKind {
     Map,
     /// Events: [`crate::data::EventList::read`].
     EventList,
+    /// A YAML list of datasets: [`crate::datasets::Datasets::read`].
+    Datasets,
     /// Models as YAML.
     Models,
     /// Something that is recognised, or not, but not read: `"an HDU index"`.
@@ -51,7 +53,7 @@ pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
     let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
     let has_key = |key: &str| text.lines().any(|l| l.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
     if has_key("datasets") {
-        FileKind::Other("a YAML list of datasets".into())
+        FileKind::Datasets
     } else if yaml || has_key("components") {
         FileKind::Models
     } else if text.starts_with("# %ECSV") {

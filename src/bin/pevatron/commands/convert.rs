@@ -68,6 +68,10 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             pevatron::io::write_atomic(&args.output, args.overwrite, |out| out.write_all(yaml.as_bytes()))?;
             "models".to_string()
         }
+        FileKind::Datasets => {
+            return Err(Error::input_at(Place::file(&args.file), "a list of datasets is not converted")
+                .with_help("convert its files one by one"));
+        }
         FileKind::Other(what) => {
             return Err(Error::input_at(Place::file(&args.file), format!("{what}, which is not converted"))
                 .with_help("a table of another tool is taken with --column NEW=OLD:UNIT"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pevatron::data::EventList;
-use pevatron::datasets::Dataset;
+use pevatron::datasets::{Dataset, Datasets};
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
 use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
@@ -38,6 +38,7 @@ fn describe(path: &Path) -> Result<Value> {
         FileKind::Map => map(path),
         FileKind::EventList => events(path),
         FileKind::Models => models(path),
+        FileKind::Datasets => datasets(path),
         FileKind::Other(what) => Err(Error::input_at(Place::file(path), format!("{what}, which is not read here"))),
     }
 }
@@ -141,6 +142,25 @@ fn dataset(path: &Path, format: &str) -> Result<Value> {
         entries.insert("acceptance_off_sum".into(), sum_json(&off.acceptance_off));
     }
     Ok(document)
+}
+
+/// A list of datasets, each in short.
+fn datasets(path: &Path) -> Result<Value> {
+    let list = Datasets::read(path, None)?;
+    let entries: Vec<Value> = list
+        .iter()
+        .map(|dataset| {
+            let binned = dataset.common().ok();
+            json!({
+                "name": dataset.name(),
+                "kind": dataset.kind(),
+                "counts_sum": binned.map(|d| sum_json(&d.counts)),
+                "shape": dataset.data_shape().ok(),
+                "problems": dataset.check().len(),
+            })
+        })
+        .collect();
+    Ok(json!({ "file": path, "kind": "Datasets", "number": entries.len(), "datasets": entries }))
 }
 
 fn flux_maps(path: &Path) -> Result<Value> {
