@@ -5,7 +5,6 @@
 mod args;
 mod commands;
 mod config;
-mod dataset_args;
 mod progress;
 mod report;
 

@@ -5,8 +5,7 @@ use pevatron::{Place, Result};
 use serde_json::json;
 
 use super::{check_output, write_options};
-use crate::args::{parse_frame, parse_position};
-use crate::dataset_args::CutoutArgs;
+use crate::args::{CutoutArgs, parse_frame, parse_position};
 use crate::report;
 
 pub fn run(args: &CutoutArgs) -> Result<()> {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::plot::{MOST_PANELS, chosen, energy_text, points_fit_figure, write_figure};
 use super::{backend, check_output, write_options};
-use crate::dataset_args::ResidualsArgs;
+use crate::args::ResidualsArgs;
 use crate::{progress, report};
 
 pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {

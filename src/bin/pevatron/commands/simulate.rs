@@ -11,8 +11,7 @@ use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
 use super::{backend, check_output, write_options};
-use crate::args::{named, parse_position};
-use crate::dataset_args::SimulateArgs;
+use crate::args::{SimulateArgs, named, parse_position};
 use crate::{progress, report};
 
 pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {

@@ -10,7 +10,7 @@ use pevatron::{Control, Place, Result};
 use serde_json::json;
 
 use super::{check_output, read_datasets, write_options};
-use crate::dataset_args::StackArgs;
+use crate::args::StackArgs;
 use crate::{progress, report};
 
 /// Keywords that name an instrument.

@@ -8,7 +8,8 @@ use pevatron::maps::SmoothKernel;
 use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
-use crate::args::{CommonArgs, EngineArgs, named};
+use super::parse::named;
+use super::{CommonArgs, EngineArgs};
 
 pub const STACK_EXAMPLE: &str = "Example: pevatron stack run-1.fits.gz run-2.fits.gz -o stacked.fits\n\nThe sum has the \
      geometry of the first dataset; the others have the same one or that of a cutout of it. Counts and background are \
