@@ -14,7 +14,7 @@ mod statistic;
 pub use create::{Geoms, IrfAxes};
 pub use list::Datasets;
 pub use map::MapDataset;
-pub use npred::{Domain, Evaluation, Evaluator, Exposure, Prepared};
+pub use npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure, NpredWork, Prepared};
 pub use on_off::{Dataset, DatasetRef, MapDatasetOnOff};
 pub use resample::AxisSlices;
 pub use spectrum::{SpectrumDataset, SpectrumDatasetOnOff};

@@ -11,7 +11,11 @@
 //! 7. PSF in reconstructed energy (HAWC): convolution after the dispersion, in place of step 4.
 
 mod evaluator;
+mod evaluators;
 mod region;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use evaluator::{Domain, Evaluation, Evaluator, Exposure, Prepared};
+pub use evaluators::{Evaluators, NpredWork};
