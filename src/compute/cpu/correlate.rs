@@ -207,10 +207,18 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
                                 let reached = || occupied.any((y - y0, 2 * hy + 1), (x - x0, 2 * hx + 1));
                                 part.push(match method {
                                     Method::NonNegative if value <= FAINT * highest => {
-                                        if reached() { pixel(terms, first + sum, (ny, nx), y, x) } else { 0.0 }
+                                        if reached() {
+                                            pixel(terms, first + sum, (ny, nx), y, x)
+                                        } else {
+                                            0.0
+                                        }
                                     }
                                     Method::Clamped if value <= NOISE * highest => {
-                                        if reached() { value.max(0.0) } else { 0.0 }
+                                        if reached() {
+                                            value.max(0.0)
+                                        } else {
+                                            0.0
+                                        }
                                     }
                                     _ => value,
                                 });

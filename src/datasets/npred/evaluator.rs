@@ -387,13 +387,10 @@ impl Evaluator<'_> {
         if cube.dim().0 == 1 && cube.iter().filter(|v| **v != 0.0).count() <= SPARSE_PIXELS {
             return Ok(add_shifted_kernels(&cube, kernel));
         }
-        let repeated = match cube.broadcast((planes, ny, nx)) {
-            Some(view) => view.to_owned(),
-            None => {
-                return Err(Error::input("psf", format!("{planes} PSF planes for {} planes of flux", cube.dim().0)));
-            }
+        let Some(repeated) = cube.broadcast((planes, ny, nx)) else {
+            return Err(Error::input("psf", format!("{planes} PSF planes for {} planes of flux", cube.dim().0)));
         };
-        let job = ConvolveJob { cube: CubeView::F64(repeated.view()), kernel };
+        let job = ConvolveJob { cube: CubeView::F64(repeated), kernel };
         self.backend.engine().convolve(&job, control)
     }
 }

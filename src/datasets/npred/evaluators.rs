@@ -283,7 +283,8 @@ impl<'a> Evaluators<'a> {
         if let Some(background) = &dataset.background
             && background.cube().dim() != (energies, ny, nx)
         {
-            let problem = format!("its shape is {:?} where {:?} is needed", background.cube().dim(), (energies, ny, nx));
+            let problem =
+                format!("its shape is {:?} where {:?} is needed", background.cube().dim(), (energies, ny, nx));
             return Err(Error::input("background", problem));
         }
         Ok(Self {

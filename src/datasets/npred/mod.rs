@@ -14,8 +14,6 @@ mod evaluator;
 mod evaluators;
 mod region;
 mod shape;
-#[cfg(test)]
-mod tests;
 
 pub use evaluator::{Domain, Evaluation, Evaluator, Exposure, Prepared};
 pub use evaluators::{Evaluators, NpredWork};
