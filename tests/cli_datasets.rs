@@ -8,7 +8,7 @@ use std::fs;
 
 use pevatron::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use pevatron::io::WriteOptions;
-use pevatron::maps::Map;
+use pevatron::maps::{Map, SkyRegion};
 use pevatron::table::{Column, Table, Values};
 use serde_json::Value;
 use support::fits_file::FitsFile;
@@ -163,6 +163,42 @@ fn datasets_that_cannot_be_stacked() {
 }
 
 #[test]
+fn spectra_are_cut_out() {
+    let place = place();
+    let center = dataset(1).wcs_geom().unwrap().center().unwrap();
+    let region = format!("circle({}, {}, 0.1)", center.lon_deg, center.lat_deg);
+    let arguments =
+        ["cutout", "a.fits", "-o", "spectrum.fits", "--region", &region, "--containment-correction", "--json"];
+    let document = json(&place.works(&arguments));
+    assert_eq!((&document["kind"], &document["npix"]), (&"SpectrumDataset".into(), &serde_json::json!([1, 1])));
+    let wanted = SkyRegion::circle(center, 0.1).unwrap();
+    let wanted = dataset(1).to_spectrum_dataset(&wanted, true).unwrap();
+    let found = MapDataset::read(place.path("spectrum.fits")).unwrap();
+    let sum = |d: &MapDataset| (d.counts.as_ref().unwrap().sum(), d.exposure.as_ref().unwrap().sum());
+    assert_eq!(sum(&found).0, sum(&wanted).0);
+    assert!((sum(&found).1 / sum(&wanted).1 - 1.0).abs() < 1e-6);
+    let info = json(&place.works(&["info", "spectrum.fits", "--json"]));
+    assert_eq!((&info["kind"], &info["geometry"]["region"]), (&"SpectrumDataset".into(), &"circle".into()));
+    // All that works on datasets works on spectra.
+    place.works(&["simulate", "spectrum.fits", "--models", "models.yaml", "-o", "fake.fits"]);
+    place.works(&["npred", "spectrum.fits", "--models", "models.yaml", "-o", "npred.fits"]);
+    place.works(&["stack", "spectrum.fits", "fake.fits", "-o", "sum.fits"]);
+    place.works(&["cutout", "off.fits", "-o", "off-spectrum.fits", "--region", &region]);
+    let fails = |more: &[&str], words: &[&str]| {
+        let arguments: Vec<&str> =
+            ["cutout", "a.fits", "-o", "x.fits"].into_iter().chain(more.iter().copied()).collect();
+        place.fails(&arguments, 2, words);
+    };
+    fails(&[], &["--region"]);
+    fails(&["--region", "circle(1,2"], &["region"]);
+    fails(&["--region", "circle(1, 2, 0.1)"], &["a.fits", "region"]);
+    fails(&["--region", &region, "--width", "1deg"], &["--width"]);
+    fails(&["--position", "1,2", "--width", "1deg", "--containment-correction"], &["--region"]);
+    place.fails(&["tsmap", "spectrum.fits", "-o", "x.fits"], 2, &["spectrum.fits", "region"]);
+    place.fails(&["excess", "spectrum.fits", "-o", "x.fits"], 2, &["spectrum.fits", "region"]);
+}
+
+#[test]
 fn parts_are_cut_out() {
     let place = place();
     let center = dataset(1).wcs_geom().unwrap().center().unwrap();
@@ -246,7 +282,7 @@ fn counts_are_simulated() {
     simulate("a.fits", "same.fits", &["--seed", "1", "--threads", "1"]);
     simulate("a.fits", "two.fits", &["--seed", "2"]);
     let document = json(&simulate("a.fits", "asimov.fits", &["--asimov", "--json"]));
-    let counts = |name: &str| Dataset::read(place.path(name)).unwrap().common().counts.clone().unwrap();
+    let counts = |name: &str| Dataset::read(place.path(name)).unwrap().common().unwrap().counts.clone().unwrap();
     assert_eq!(counts("one.fits"), counts("same.fits"));
     assert_ne!(counts("one.fits"), counts("two.fits"));
     let expected = counts("asimov.fits").sum();

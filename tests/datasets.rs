@@ -11,7 +11,7 @@ use pevatron::irf::{EDisp, EDispKernelMap, PsfMap, gauss_response};
 use pevatron::maps::{AxisInterp, Geom, Map, MapAxis, Mask, SkyPosition, WcsGeom};
 use pevatron::models::spatial::PointSpatialModel;
 use pevatron::models::spectral::{PowerLawNormSpectralModel, PowerLawSpectralModel};
-use pevatron::models::{FoVBackgroundModel, Model, Models, SkyModel};
+use pevatron::models::{FoVBackgroundModel, Model, Models, SkyModel, TemplateNPredModel};
 use pevatron::time::{Gti, TimeReference};
 use pevatron::units::{Angle, Energy};
 use proptest::prelude::*;
@@ -102,7 +102,7 @@ fn signal(dataset: &MapDataset) -> Array3<f64> {
 fn sum(datasets: &[MapDataset]) -> MapDataset {
     match Datasets::new(datasets.iter().cloned()).unwrap().stack_reduce("sum").unwrap() {
         pevatron::datasets::Dataset::Map(d) => d,
-        pevatron::datasets::Dataset::OnOff(_) => unreachable!(),
+        _ => unreachable!(),
     }
 }
 
@@ -474,4 +474,79 @@ fn lists_of_datasets() {
     assert!(list.slice_by_energy(Some(Energy::tev(5.0)), Some(Energy::tev(1.0))).is_err());
     assert!(list.slice_by_energy(Some(Energy::tev(500.0)), None).unwrap().is_empty());
     assert_eq!(list.contributes_to_stat().unwrap(), [true, true]);
+}
+
+/// A template of the counts' geometry, or of a part of it.
+fn template(map: &Map, norm: f64) -> TemplateNPredModel {
+    let spectral = PowerLawNormSpectralModel::new(0.3, norm, 1.0);
+    TemplateNPredModel::new("counts", Arc::new(map.clone())).unwrap().with_spectral(Arc::new(spectral)).unwrap()
+}
+
+#[test]
+fn templates_of_counts_are_signals() {
+    let (backend, control) = (Backend::reference(), Control::new());
+    let map = cube(&image(), vec![energy()], "", |(e, y, x)| (1 + e + 2 * y + 3 * x) as f64);
+    let model = template(&map, 0.5);
+    let scaled = model.evaluate().unwrap().to_cube_f64();
+    let with = |dataset: &MapDataset, models: Vec<Model>| MapDataset {
+        models: Models { components: models },
+        ..dataset.clone()
+    };
+    let dataset = with(&plain("a"), vec![source(), Model::TemplateNPred(model.clone())]);
+    let all = dataset.npred_signal(None, &backend, &control).unwrap().to_cube_f64();
+    let alone = dataset.npred_signal(Some("counts"), &backend, &control).unwrap().to_cube_f64();
+    assert_eq!(alone, scaled);
+    let sum = signal(&plain("a")) + &scaled;
+    assert!(all.iter().zip(&sum).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs()));
+    let npred = dataset.npred(&backend, &control).unwrap().sum();
+    assert!((npred - sum.sum() - dataset.background.as_ref().unwrap().sum()).abs() < 1e-9 * npred);
+    // No exposure is needed, and nothing where it does not apply.
+    let mut bare = MapDataset { exposure: None, ..with(&plain("a"), vec![Model::TemplateNPred(model.clone())]) };
+    assert_eq!(bare.npred_signal(None, &backend, &control).unwrap().to_cube_f64(), scaled);
+    let mut elsewhere = model.clone();
+    elsewhere.datasets_names = Some(vec!["b".to_string()]);
+    bare.models.components = vec![Model::TemplateNPred(elsewhere)];
+    assert_eq!(bare.npred_signal(None, &backend, &control).unwrap().sum(), 0.0);
+
+    // A cutout, fewer energies, a border: the template is cut where it is used.
+    let cut = dataset.cutout(SkyPosition::icrs(83.3, 22.2), (Angle::deg(0.7), Angle::deg(0.5))).unwrap();
+    let at = cut.counts.as_ref().unwrap().wcs_geom().unwrap().offset_in(&image()).unwrap();
+    let found = cut.npred_signal(Some("counts"), &backend, &control).unwrap().to_cube_f64();
+    let (_, ny, nx) = found.dim();
+    let (y0, x0) = (at.0 as usize, at.1 as usize);
+    assert_eq!(found, scaled.slice(ndarray::s![.., y0..y0 + ny, x0..x0 + nx]));
+    let edges = energy().edges_tev().unwrap();
+    let tev = |i: usize| Some(pevatron::units::Energy::tev(edges[i]));
+    let sliced = dataset.slice_by_energy(tev(1), tev(BINS)).unwrap();
+    let found = sliced.npred_signal(Some("counts"), &backend, &control).unwrap().to_cube_f64();
+    let wanted = scaled.slice(ndarray::s![1.., .., ..]);
+    assert!(found.dim() == wanted.dim() && found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() <= 1e-12 * b));
+    let part = cube(&image().slice(3..9, 5..20).unwrap(), vec![energy()], "", |_| 2.0);
+    let part = with(&plain("a"), vec![Model::TemplateNPred(template(&part, 1.0))]);
+    let found = part.npred_signal(None, &backend, &control).unwrap().to_cube_f64();
+    assert_eq!(found[[0, 2, 6]], 0.0);
+    assert!(found[[0, 3, 5]] > 0.0 && found[[0, 8, 19]] > 0.0 && found[[0, 9, 6]] == 0.0);
+
+    // What is no number is nothing; pixels and energies must be those of the dataset.
+    let holes = cube(&image(), vec![energy()], "", |(_, y, _)| if y == 0 { f64::NAN } else { 1.0 });
+    let holes = with(&plain("a"), vec![Model::TemplateNPred(template(&holes, 1.0))]);
+    let found = holes.npred_signal(None, &backend, &control).unwrap().to_cube_f64();
+    assert!(found[[0, 0, 3]] == 0.0 && found[[0, 1, 3]] > 0.0);
+    let shifted = WcsGeom::create(SkyPosition::icrs(83.66, 22.01), 20, 16, (0.1, 0.1), "TAN", Vec::new()).unwrap();
+    let other = MapAxis::energy_bounds(0.4, 50.0, BINS, "energy").unwrap();
+    for (map, said, remedy) in [
+        (cube(&shifted, vec![energy()], "", |_| 1.0), "pixels", "resample"),
+        (cube(&image(), vec![other], "", |_| 1.0), "energy bins", "edges"),
+    ] {
+        let wrong = with(&plain("a"), vec![Model::TemplateNPred(template(&map, 1.0))]);
+        let error = wrong.npred(&backend, &control).unwrap_err();
+        assert!(error.to_string().contains("counts") && error.to_string().contains(said), "{error}");
+        assert!(error.help().unwrap().contains(remedy), "{error}");
+    }
+    // With off counts the background follows the signal that the template is.
+    let mut measured = on_off("a", 4.0);
+    let before = measured.npred_background(&backend, &control).unwrap().sum();
+    measured.on.models.components = vec![Model::TemplateNPred(model)];
+    assert_eq!(measured.npred_signal(None, &backend, &control).unwrap().to_cube_f64(), scaled);
+    assert!(measured.npred_background(&backend, &control).unwrap().sum() < before);
 }

@@ -12,7 +12,7 @@ use pevatron::irf::PsfMap;
 use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, SkyPosition, WcsGeom};
 use pevatron::models::spatial::{GaussianSpatialModel, PointSpatialModel};
 use pevatron::models::spectral::{LogParabolaSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel};
-use pevatron::models::{FoVBackgroundModel, Model, Models, Prior, PriorDensity, Scan, SkyModel};
+use pevatron::models::{FoVBackgroundModel, Model, Models, Prior, PriorDensity, Scan, SkyModel, TemplateNPredModel};
 use pevatron::simulate::fake_counts;
 use pevatron::{Control, ErrorKind};
 
@@ -296,6 +296,71 @@ fn intervals_profiles_and_contours_agree() {
     assert!(contour.x.iter().all(|x| *x > value - 1.1 * interval.errn && *x < value + 1.1 * interval.errp));
 }
 
+/// Counts of a gradient over the field, or over a part of it.
+fn gradient(name: &str, norm: f64, tilt: f64) -> Model {
+    let geom = field("d").background.unwrap().wcs_geom().unwrap().slice(4..30, 6..41).unwrap();
+    let cube = Array3::from_shape_fn((4, 26, 35), |(e, y, x)| (0.2 + 0.06 * (x + y) as f64) / (1.0 + e as f64));
+    let map = Map::from_cube(Arc::new(Geom::Wcs(geom)), Default::default(), cube).unwrap();
+    let mut parameters = PowerLawNormSpectralModel::new(tilt, norm, 2.0).parameters().to_vec();
+    parameters[0].frozen = false;
+    let spectral = Arc::new(PowerLawNormSpectralModel::from_parameters(&parameters).unwrap());
+    let mut template = TemplateNPredModel::new(name, Arc::new(map)).unwrap().with_spectral(spectral).unwrap();
+    template.datasets_names = Some(vec!["d".to_string()]);
+    Model::TemplateNPred(template)
+}
+
+#[test]
+fn templates_of_counts_are_fitted() {
+    let truth = models(vec![point("a", 2.4, 4e-12, (0.0, 0.0)), gradient("t", 1.3, 0.2), background("d", 0.1, 1.1)]);
+    let mut start =
+        models(vec![point("a", 2.1, 2e-12, (0.0, 0.0)), gradient("t", 1.0, 0.0), background("d", 0.0, 1.0)]);
+    // A position has kinks at pixels; the other tests have some.
+    start.freeze("a.spatial.lon_0").unwrap();
+    start.freeze("a.spatial.lat_0").unwrap();
+    let dataset = observed("d", &truth, 21);
+    let result = run(&[&dataset], &start);
+    for (name, pull) in pulls(&result, &truth) {
+        assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
+    }
+    assert!((result.stat - stat(&[&dataset], &result.models)).abs() < 0.02);
+    assert!(result.stat < stat(&[&dataset], &truth));
+    // Second derivatives by brute force, of the template's own and with the source and the background.
+    let of = |name: &str| result.models.parameter(name).map(|p| (p.value, p.error)).unwrap();
+    let names: Vec<String> = result.models.free_parameters().into_iter().map(|f| f.name).collect();
+    let n = names.len();
+    let at = |moves: &[(usize, f64)]| {
+        let mut models = result.models.clone();
+        for (k, by) in moves {
+            let (value, error) = of(&names[*k]);
+            models.set_value(&names[*k], value + by * error).unwrap();
+        }
+        stat(&[&dataset], &models)
+    };
+    let h = 0.05;
+    let hessian = ndarray::Array2::from_shape_fn((n, n), |(i, j)| {
+        let cross = |a: f64, b: f64| at(&[(i, a * h), (j, b * h)]);
+        if i == j {
+            (at(&[(i, h)]) - 2.0 * at(&[]) + at(&[(i, -h)])) / (h * h)
+        } else {
+            (cross(1.0, 1.0) - cross(1.0, -1.0) - cross(-1.0, 1.0) + cross(-1.0, -1.0)) / (4.0 * h * h)
+        }
+    });
+    let correlation = ndarray::Array2::from_shape_fn((n, n), |(i, j)| {
+        let (a, b) = (&names[i], &names[j]);
+        result.covariance.get(a, b).unwrap() / (of(a).1 * of(b).1)
+    });
+    let unit = hessian.dot(&correlation) / 2.0;
+    for ((i, j), value) in unit.indexed_iter() {
+        let wanted = f64::from(u8::from(i == j));
+        assert!((value - wanted).abs() < 0.02, "{} {}: {value}", names[i], names[j]);
+    }
+    // A template that does not apply is not fitted.
+    let other = observed("e", &models(vec![truth.components[0].clone()]), 22);
+    let lent = [DatasetRef::from(&other)];
+    let error = Fit::default().run(&lent, &truth, &Backend::reference(), &Control::new()).unwrap_err();
+    assert!(error.to_string().contains("'d'"), "{error}");
+}
+
 #[test]
 fn off_counts_are_fitted_with_the_w_statistic() {
     let truth = models(vec![point("a", 2.4, 5e-12, (0.0, 0.0))]);
@@ -312,6 +377,13 @@ fn off_counts_are_fitted_with_the_w_statistic() {
     for (name, pull) in pulls(&result, &truth) {
         assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
     }
+    // A template is a signal there, too.
+    let mut template = models(vec![truth.components[0].clone(), gradient("t", 0.1, 0.0)]);
+    template.freeze("t.spectral.tilt").unwrap(); // Of a norm close to 0 there is none.
+    let result_with = fit.run(&[(&dataset).into()], &template, &backend, &Control::new()).unwrap();
+    let norm = result_with.models.parameter("t.spectral.norm").unwrap();
+    assert!(result_with.success && norm.error > 0.0 && norm.value.abs() < 4.0 * norm.error, "{norm:?}");
+    assert!(result_with.stat <= result.stat + 1e-3);
     // Off counts five times as many as on say nearly as much as a known background.
     let cash = run(&[&on], &truth);
     let error = |r: &FitResult| r.models.parameter("a.spectral.amplitude").unwrap().error;

@@ -6,13 +6,16 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use pevatron::Control;
 use pevatron::compute::{Backend, BackendChoice, BackendOptions};
 use pevatron::datasets::MapDataset;
 use pevatron::fit::Fit;
-use pevatron::models::Models;
+use pevatron::io::WriteOptions;
+use pevatron::maps::{Geom, Map};
+use pevatron::models::{Model, Models, TemplateNPredModel};
 
 /// Spectra with their start values.
 const SPECTRA: [(&str, &str); 2] = [
@@ -103,4 +106,61 @@ fn fits_are_gammapys() {
             }
         }
     }
+}
+
+/// A template of counts on a part of the field, beside a source and the background.
+#[test]
+fn templates_of_counts_are_fitted_as_gammapys() {
+    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
+    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
+        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
+        return;
+    }
+    let Some(golden) = support::golden("npred") else { return };
+    let file = golden.parent().unwrap().parent().unwrap().join("data/hess-crab-cutout.fits.gz");
+    let dataset = MapDataset::read(&file).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("models.yaml");
+    std::fs::write(&path, yaml(SPECTRA[0], "3.0e-11", ("icrs", 83.62, 22.02), &dataset.name)).unwrap();
+    let mut models = Models::read(&path).unwrap();
+    models.freeze("source.spatial.lon_0").unwrap();
+    models.freeze("source.spatial.lat_0").unwrap();
+    // Counts that rise to one side, on a part of the map.
+    let geom = dataset.counts.as_ref().unwrap().wcs_geom().unwrap();
+    let part = geom.slice(2..geom.ny() - 5, 0..geom.nx() - 3).unwrap();
+    let shape = (part.axes()[0].nbin(), part.ny(), part.nx());
+    let cube = ndarray::Array3::from_shape_fn(shape, |(e, y, x)| 0.002 * (x + 2 * y) as f64 / (1.0 + e as f64));
+    let map = Map::from_cube(Arc::new(Geom::Wcs(part)), Default::default(), cube).unwrap();
+    // Gammapy reads its own names as paths.
+    let name = folder.path().join("counts.fits");
+    let mut template = TemplateNPredModel::new("counts", Arc::new(map)).unwrap().with_filename(name.to_string_lossy());
+    template.datasets_names = Some(vec![dataset.name.clone()]);
+    models.components.push(Model::TemplateNPred(template));
+    models.unfreeze("counts.spectral.tilt").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    models.write(&path, &WriteOptions::default()).unwrap();
+    assert!(name.exists(), "the map is written with the models");
+    let backend = Backend::new(&BackendOptions { choice: BackendChoice::Cpu, ..BackendOptions::default() }).unwrap();
+    let models = Models::read(&path).unwrap();
+    let result = Fit::default().run(&[(&dataset).into()], &models, &backend, &Control::new()).unwrap();
+    assert!(result.success, "{}", result.message);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fit_gammapy.py");
+    let output = Command::new(&python).arg(&script).arg(&file).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut compared = 0;
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (value, second): (f64, f64) = (words[1].parse().unwrap(), words[2].parse().unwrap());
+        if words[0] == "stat" {
+            assert!((result.stat - value).abs() < 0.02, "stat {} and {value}", result.stat);
+            continue;
+        }
+        let ours = result.models.parameter(words[0]).unwrap();
+        let pull = (ours.value - value) / second;
+        assert!(pull.abs() < 0.03, "{}: {} is {pull} errors from {value}", words[0], ours.value);
+        assert!((ours.error / second - 1.0).abs() < 0.05, "{}: error {} {second}", words[0], ours.error);
+        compared += 1;
+    }
+    assert_eq!(compared, 6, "{text}");
 }

@@ -106,16 +106,23 @@ def summary(path):
     read = Models.read(path)
     time = Time(55558.25, format="mjd", scale="utc")
     lines = []
+    everything = list(read.parameters)
     for model in read:
         for name, p in zip(model.parameters_unique_names, model.parameters):
             prior = None if p.prior is None else (p.prior.tag[0], float(p.prior.weight), [q.value for q in p.prior.parameters])
-            linked = sum(p is q for q in read.parameters)
+            linked = sum(p is q for q in everything)
             lines.append((model.name, name, p.value, str(p.unit), p.error, p.min, p.max, p.frozen, prior, linked))
         spectral = model.spectral_model
+        if getattr(model, "map", None) is not None:
+            lines.append((model.name, model.evaluate().data.tolist(), model.datasets_names))
         lines.append((model.name, [float(spectral(e * u.TeV).value.squeeze()) for e in (0.2, 2, 20)]))
         if getattr(model, "temporal_model", None) is not None:
-            lines.append((model.name, float(np.squeeze(u.Quantity(model.temporal_model(time)).value))))
-    lines.append(np.round(read.covariance.data / 1e-30).diagonal().tolist())
+            temporal = model.temporal_model
+            # Light curves want times, and those of energies one value for each.
+            value = temporal.evaluate(time) if hasattr(temporal, "map") else temporal(time)
+            lines.append((model.name, temporal.scale, np.squeeze(u.Quantity(value).value).tolist()))
+    if "covariance:" in Path(path).read_text():
+        lines.append(np.round(read.covariance.data / 1e-30).diagonal().tolist())
     return lines
 
 

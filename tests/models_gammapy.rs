@@ -2,26 +2,35 @@
 #![cfg(all(feature = "fits-system", feature = "yaml"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 
 use pevatron::io::WriteOptions;
-use pevatron::models::{Model, Models};
+use pevatron::models::{Model, Models, temporal};
+use pevatron::time::{Gti, TimeReference};
 
-#[test]
-fn models_of_gammapy_survive() {
+fn python_with_gammapy() -> Option<OsString> {
     let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
     if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
         println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
+        return None;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models_gammapy.py");
+    Some(python)
+}
+
+fn run(python: &OsStr, script: &str, arguments: &[&Path]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    let output = Command::new(python).arg(&script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn models_of_gammapy_survive() {
+    let Some(python) = python_with_gammapy() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&Path]| {
-        let output = Command::new(&python).arg(&script).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = |arguments: &[&Path]| run(&python, "models_gammapy.py", arguments);
     let told = run(&[Path::new("write"), folder.path()]);
     let (theirs, ours) = (folder.path().join("gammapy.yaml"), folder.path().join("ours.yaml"));
     let models = Models::read(&theirs).unwrap();
@@ -53,4 +62,121 @@ fn models_of_gammapy_survive() {
     run(&[Path::new("compare"), &theirs, &ours]);
     let again = Models::read(&ours).unwrap();
     assert_eq!(again.to_yaml().unwrap(), models.to_yaml().unwrap());
+}
+
+/// What `models_every.py` tells of a model.
+#[derive(Default)]
+struct Deviations(Vec<String>);
+
+impl Deviations {
+    fn add(&mut self, what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
+        assert_eq!(found.len(), wanted.len(), "{what}");
+        let scale = wanted.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        // Where Gammapy has no number there is nothing to compare.
+        for (a, b) in found.iter().zip(wanted).filter(|(_, b)| b.is_finite()) {
+            // Beside the largest of the values, as tails have no digits in Gammapy's differences.
+            let close = (a - b).abs() <= tolerance * b.abs() + 1e-15 * scale;
+            if !close || !a.is_finite() {
+                self.0.push(format!("{what}: {a:e} instead of {b:e}, off by {:.1e}", (a - b).abs() / b.abs()));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_model_has_gammapys_numbers() {
+    const ENERGIES: [f64; 5] = [0.03, 0.3, 1.0, 4.5, 90.0];
+    const EDGES: [f64; 7] = [0.02, 0.11, 0.7, 5.9, 49.9, 60.0, 300.0];
+    let Some(python) = python_with_gammapy() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    run(&python, "models_every.py", &[folder.path()]);
+    let told = std::fs::read_to_string(folder.path().join("told.json")).unwrap();
+    let told: Vec<serde_json::Value> = serde_json::from_str(&told).unwrap();
+    let theirs = folder.path().join("every.yaml");
+    let models = Models::read(&theirs).unwrap();
+
+    let mut off = Deviations::default();
+    let mut gti = Gti::default();
+    for entry in &told {
+        let name = entry["name"].as_str().unwrap();
+        let numbers = |key: &str| -> Vec<f64> {
+            entry[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect()
+        };
+        let model = models.get(name);
+        let spectral = || model.unwrap().spectral();
+        match &name[..2] {
+            "s-" => {
+                // A norm stands beside a power law, which alone can be a source.
+                let own = match spectral().as_compound() {
+                    Some(compound) if entry["is_norm"].as_bool().unwrap() => compound.models().1,
+                    _ => spectral(),
+                };
+                let found: Vec<f64> = ENERGIES.iter().map(|e| own.evaluate(*e)).collect();
+                off.add(name, &found, &numbers("values"), 1e-9);
+                off.add(&format!("{name} integral"), &own.integral_bins(&EDGES), &numbers("integral"), 1e-8);
+                off.add(&format!("{name} energy flux"), &own.energy_flux_bins(&EDGES), &numbers("energy_flux"), 1e-8);
+            }
+            "p-" => {
+                let Some(Model::Sky(sky)) = model else { panic!("{name}") };
+                let shape = sky.spatial.as_ref().unwrap();
+                let places = entry["where"].as_array().unwrap();
+                let at = |i: usize, j: usize| places[i][j].as_f64().unwrap();
+                let wanted = numbers("values");
+                let found: Vec<f64> = (0..wanted.len()).map(|i| shape.evaluate(at(i, 0), at(i, 1), 3.3)).collect();
+                off.add(name, &found, &wanted, 2e-8);
+                for (key, found) in
+                    [("radius", shape.evaluation_radius_deg()), ("bin", shape.evaluation_bin_size_min_deg())]
+                {
+                    assert_eq!(found.is_some(), entry[key].is_number(), "{name} {key}");
+                    if let Some(found) = found {
+                        off.add(&format!("{name} {key}"), &[found], &[entry[key].as_f64().unwrap()], 1e-12);
+                    }
+                }
+            }
+            "t-" => {
+                let Some(Model::Sky(sky)) = model else { panic!("{name}") };
+                let temporal = sky.temporal.as_ref().unwrap();
+                let found: Vec<f64> = numbers("times").iter().map(|t| temporal.evaluate_at(*t, 2.0)).collect();
+                // A date in days has 1e-11 of them.
+                off.add(name, &found, &numbers("values"), 1e-8);
+                let mean = temporal::mean_at(temporal.as_ref(), &gti, 2.0).unwrap();
+                off.add(&format!("{name} mean"), &[mean], &[entry["mean"].as_f64().unwrap()], 1e-6);
+                // Gammapy's own means of these are no integrals of what it evaluates.
+                let known = ["Sine", "light-curve"];
+                if let Some(theirs) = entry["gammapy"].as_f64()
+                    && !known.iter().any(|k| name.contains(k))
+                {
+                    off.add(&format!("{name} Gammapy's mean"), &[mean], &[theirs], 1e-7);
+                }
+            }
+            "gt" => {
+                let seconds = |v: &serde_json::Value| (v[0].as_f64().unwrap(), v[1].as_f64().unwrap());
+                gti.intervals = entry["intervals"].as_array().unwrap().iter().map(seconds).collect();
+                gti.reference = TimeReference {
+                    mjdrefi: entry["reference"][0].as_i64().unwrap(),
+                    mjdreff: entry["reference"][1].as_f64().unwrap(),
+                    timesys: entry["reference"][2].as_str().unwrap().to_string(),
+                    timeref: None,
+                };
+            }
+            _ => {
+                let Some(Model::TemplateNPred(template)) = model else { panic!("{name}") };
+                let found: Vec<f64> = template.evaluate().unwrap().data().iter().collect();
+                off.add(name, &found, &numbers("counts"), 1e-14);
+            }
+        }
+    }
+    assert!(off.0.is_empty(), "{} deviations:\n{}", off.0.len(), off.0.join("\n"));
+    assert!(told.len() > 120, "{}", told.len());
+
+    // There and back: what Gammapy reads from our file is what it reads from its own.
+    let covariance = models.read_covariance(&theirs).unwrap().unwrap();
+    let ours = folder.path().join("ours.yaml");
+    models.write_with_covariance(&ours, &covariance, &WriteOptions::default()).unwrap();
+    run(&python, "models_gammapy.py", &[Path::new("compare"), &theirs, &ours]);
+    let again = Models::read(&ours).unwrap();
+    assert_eq!(again.to_yaml().unwrap(), models.to_yaml().unwrap());
+    // All keys of all parameters say the same as those that differ from defaults.
+    let full = Models::read(folder.path().join("full.yaml")).unwrap();
+    assert_eq!(full.to_yaml().unwrap(), models.to_yaml().unwrap());
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use ndarray::{Array3, Axis, s};
 use rayon::prelude::*;
 
-use super::npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure};
+use super::npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure, TemplateCounts};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfMap};
-use crate::maps::{Geom, Map, MapAxis, Mask, WcsGeom};
-use crate::models::Models;
+use crate::maps::{CutoutOrigin, Geom, Map, MapAxis, Mask, WcsGeom};
+use crate::models::{Model, Models};
 use crate::table::Table;
 use crate::time::Gti;
 
@@ -127,28 +127,43 @@ impl MapDataset {
         Map::from_cube(geom, Default::default(), cube)
     }
 
-    /// Predicted counts `[energy, y, x]` of the source models of this dataset (of one of them, by name), without the
-    /// background and not clipped.
+    /// Predicted counts `[energy, y, x]` of the source models and templates of this dataset (of one of them, by name),
+    /// without the background and not clipped.
     ///
     /// # Errors
     /// [`Error::Input`] for a missing exposure, a name that is not there, or responses that do not fit.
     pub fn npred_signal(&self, name: Option<&str>, backend: &Backend, control: &Control) -> Result<Map> {
         let geom = self.npred_geom()?;
         let energy = self.energy_axis()?;
-        let models: Vec<_> =
-            self.models.sky_models(&self.name).filter(|m| name.is_none_or(|wanted| m.name == wanted)).collect();
+        let models: Vec<&Model> =
+            self.models.signal(&self.name).filter(|m| name.is_none_or(|wanted| m.name() == wanted)).collect();
         if let (Some(wanted), true) = (name, models.is_empty()) {
-            let there: Vec<_> = self.models.sky_models(&self.name).map(|m| m.name.as_str()).collect();
+            let there: Vec<&str> = self.models.signal(&self.name).map(Model::name).collect();
             return Err(Error::options("component", format!("'{wanted}' is not one of [{}]", there.join(", "))));
         }
         let shape = self.geom()?.data_shape();
         let mut total = Array3::zeros((energy.nbin(), shape[shape.len() - 2], shape[shape.len() - 1]));
-        if models.is_empty() {
+        let mut add = |origin: CutoutOrigin, npred: &Array3<f64>| {
+            let (_, ny, nx) = npred.dim();
+            let (y0, x0) = (origin.y0, origin.x0);
+            let mut target = total.slice_mut(s![.., y0..y0 + ny, x0..x0 + nx]);
+            target += npred;
+        };
+        for model in &models {
+            if let Model::TemplateNPred(template) = model
+                && let Some(part) = TemplateCounts::new(template, &geom)?
+            {
+                add(part.origin, &part.scaled(&part.factors(template.spectral.as_ref())));
+            }
+        }
+        let sources: Vec<_> =
+            models.into_iter().filter_map(|m| if let Model::Sky(m) = m { Some(m) } else { None }).collect();
+        if sources.is_empty() {
             return Map::from_cube(geom, Default::default(), total);
         }
         let mask = self.mask()?.map(|m| m.any_plane());
         let evaluator = Evaluator { mask: mask.as_ref().map(|m| m.view()), ..self.evaluator(backend)? };
-        evaluator.evaluate_many(&models, control, |parts| add_parts(&mut total, parts))?;
+        evaluator.evaluate_many(&sources, control, |parts| add_parts(&mut total, parts))?;
         Map::from_cube(geom, Default::default(), total)
     }
 
@@ -198,7 +213,7 @@ impl MapDataset {
         let background = self.npred_background()?;
         let geom = background.geom().clone();
         let mut cube = background.into_cube_f64();
-        if self.models.sky_models(&self.name).next().is_some() {
+        if self.models.has_signal(&self.name) {
             cube += &self.npred_signal(None, backend, control)?.into_cube_f64();
         }
         // NaN stays NaN: it marks bins that cannot be predicted.
@@ -214,7 +229,7 @@ impl MapDataset {
     pub fn npred_lent(&self, backend: &Backend, control: &Control) -> Result<Cow<'_, Map>> {
         match &self.background {
             Some(background)
-                if self.models.sky_models(&self.name).next().is_none()
+                if !self.models.has_signal(&self.name)
                     && self.models.background(&self.name).is_none()
                     && background.cube().all(|v| v.is_nan() || v >= 0.0) =>
             {

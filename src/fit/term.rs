@@ -1,15 +1,15 @@
-//! A dataset in the likelihood: its bins, its background, and the sources that reach it.
+//! A dataset with counts in the likelihood: its bins, its background, and the templates and sources that reach it.
 
 use std::sync::Arc;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
 use super::bins::{self, Bin};
 use super::source::{Block, Source, add};
 use crate::compute::Backend;
 use crate::control::Control;
-use crate::datasets::{DatasetRef, Evaluator};
+use crate::datasets::{DatasetRef, Evaluator, TemplateCounts};
 use crate::error::{Error, Result};
 use crate::maps::{Geom, SkyRegion};
 use crate::models::{Model, Models};
@@ -23,6 +23,38 @@ enum Kind {
     Cash { background: Arc<Array3<f64>> },
     /// It was measured off the source.
     W { off: Array3<f64>, alpha: Array3<f64> },
+}
+
+/// A template of predicted counts: a signal that goes through no response.
+pub(super) struct Template {
+    /// Place of the model in the list.
+    pub component: usize,
+    part: TemplateCounts,
+}
+
+impl Template {
+    /// By energy, what the model's spectrum makes of the counts.
+    pub fn factors(&self, model: &Model) -> Vec<f64> {
+        self.part.factors(model.spectral().as_ref())
+    }
+
+    /// The counts times factors by energy.
+    pub fn block(&self, factors: &[f64]) -> Block {
+        Block { y0: self.part.origin.y0, x0: self.part.origin.x0, data: Arc::new(self.part.scaled(factors)) }
+    }
+
+    /// By energy, the sum of slope × counts.
+    pub fn sums(&self, slope: &Array3<f64>) -> Vec<f64> {
+        let (_, ny, nx) = self.part.counts.dim();
+        let (y0, x0) = (self.part.origin.y0, self.part.origin.x0);
+        sums(slope.slice(s![.., y0..y0 + ny, x0..x0 + nx]), self.part.counts.view())
+    }
+}
+
+/// By energy, the sum of slope × counts; bins without a slope do not count, whatever stands in them.
+fn sums(slope: ArrayView3<'_, f64>, counts: ArrayView3<'_, f64>) -> Vec<f64> {
+    let planes = slope.outer_iter().zip(counts.outer_iter());
+    planes.map(|(a, b)| a.iter().zip(b.iter()).map(|(x, y)| if *x == 0.0 { 0.0 } else { x * y }).sum()).collect()
 }
 
 /// −2 ln L of a dataset, and by bin its derivatives by the predicted counts; masked bins have none.
@@ -44,6 +76,7 @@ pub(super) struct Term<'a> {
     energies: Vec<f64>,
     /// Place of its background model.
     pub background: Option<usize>,
+    pub templates: Vec<Template>,
     pub sources: Vec<Source>,
     evaluator: Option<Evaluator<'a>>,
     /// Larger side of a pixel, or what stands for it.
@@ -52,7 +85,7 @@ pub(super) struct Term<'a> {
 
 impl<'a> Term<'a> {
     pub fn new(dataset: DatasetRef<'a>, models: &Models, backend: &'a Backend) -> Result<Self> {
-        let common = dataset.common();
+        let common = dataset.common()?;
         let counts = common.require_counts()?.to_cube_f64();
         let dim = counts.dim();
         let same = |name: &str, found: (usize, usize, usize)| {
@@ -74,6 +107,7 @@ impl<'a> Term<'a> {
                 same("acceptance", alpha.dim())?;
                 Kind::W { off, alpha }
             }
+            DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
         };
         let mask = common.mask()?;
         let pixel_deg = match common.geom()?.as_ref() {
@@ -89,6 +123,7 @@ impl<'a> Term<'a> {
             mask: mask.as_ref().map(|m| m.cube().to_owned()),
             energies: common.energy_axis()?.center_tev()?,
             background: None,
+            templates: Vec::new(),
             sources: Vec::new(),
             evaluator: None,
             pixel_deg,
@@ -115,6 +150,11 @@ impl<'a> Term<'a> {
                         ));
                     }
                     term.background = Some(place);
+                }
+                Model::TemplateNPred(template) => {
+                    if let Some(part) = TemplateCounts::new(template, common.require_counts()?.geom())? {
+                        term.templates.push(Template { component: place, part });
+                    }
                 }
                 Model::Sky(source) => {
                     if term.evaluator.is_none() {
@@ -178,8 +218,7 @@ impl<'a> Term<'a> {
     /// By energy, the sum of slope × background.
     pub fn background_sums(&self, slope: &Array3<f64>) -> Vec<f64> {
         let Kind::Cash { background } = &self.kind else { return Vec::new() };
-        let planes = slope.outer_iter().zip(background.outer_iter());
-        planes.map(|(a, b)| a.iter().zip(b.iter()).map(|(x, y)| if *x == 0.0 { 0.0 } else { x * y }).sum()).collect()
+        sums(slope.view(), background.view())
     }
 
     /// Predicted background (with off counts: none, it follows the signal).
@@ -194,9 +233,13 @@ impl<'a> Term<'a> {
         }
     }
 
-    /// Predicted counts: background and sources (with off counts: sources alone).
+    /// Predicted counts: background, templates and sources (with off counts: no background).
     pub fn npred(&mut self, models: &Models, control: &Control) -> Result<Array3<f64>> {
         let mut total = self.npred_background(models);
+        for template in &self.templates {
+            let factors = template.factors(&models.components[template.component]);
+            add(&mut total, &template.block(&factors), 1.0);
+        }
         if let Some((evaluator, sources)) = self.evaluator_and_sources() {
             for source in sources {
                 control.check()?;

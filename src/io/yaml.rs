@@ -4,5 +4,7 @@ pub(super) mod node;
 mod read;
 mod write;
 
+pub(super) use read::{Readers, resolve};
+
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,7 @@ impl Model {
         match self {
             Self::Sky(m) => &m.spectral,
             Self::FoVBackground(m) => &m.spectral,
+            Self::TemplateNPred(m) => &m.spectral,
         }
     }
 
@@ -87,6 +88,11 @@ impl Model {
                 let mut background = background.clone();
                 background.spectral = spectral;
                 Self::FoVBackground(background)
+            }
+            Self::TemplateNPred(template) => {
+                let mut template = template.clone();
+                template.spectral = spectral;
+                Self::TemplateNPred(template)
             }
         })
     }

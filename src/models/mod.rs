@@ -3,12 +3,14 @@
 mod access;
 mod background;
 mod covariance;
+mod nd_template;
 mod parameter;
 mod parameter_set;
 mod prior;
 mod sky;
 pub mod spatial;
 pub mod spectral;
+mod template_npred;
 pub mod temporal;
 
 pub use access::FreeParameter;
@@ -19,4 +21,5 @@ pub use prior::{Prior, PriorDensity};
 pub use sky::{Model, Models, SkyModel};
 pub use spatial::SpatialModel;
 pub use spectral::SpectralModel;
+pub use template_npred::TemplateNPredModel;
 pub use temporal::TemporalModel;

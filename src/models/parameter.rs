@@ -81,7 +81,9 @@ impl Parameter {
     /// [`Error::Input`] for a value that is not finite or beyond its bounds, or bounds in the wrong order.
     pub fn check(&self) -> Result<()> {
         let (min, max) = self.bounds();
-        let wrong = |problem: String| Err(Error::input(&self.name, problem));
+        let wrong = |problem: String| {
+            Err(Error::input(&self.name, problem).with_help("set its value within min and max, or take these away"))
+        };
         if !self.value.is_finite() {
             return wrong(format!("value {} is not a finite number", self.value));
         }

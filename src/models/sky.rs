@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::background::FoVBackgroundModel;
 use super::spatial::SpatialModel;
 use super::spectral::SpectralModel;
+use super::template_npred::TemplateNPredModel;
 use super::temporal::TemporalModel;
 
 /// A source: spectrum times shape.
@@ -49,6 +50,8 @@ pub enum Model {
     Sky(SkyModel),
     /// A scaled and tilted background.
     FoVBackground(FoVBackgroundModel),
+    /// Predicted counts that go through no response.
+    TemplateNPred(TemplateNPredModel),
 }
 
 impl Model {
@@ -57,6 +60,7 @@ impl Model {
         match self {
             Self::Sky(m) => &m.name,
             Self::FoVBackground(m) => &m.name,
+            Self::TemplateNPred(m) => &m.name,
         }
     }
 
@@ -65,6 +69,7 @@ impl Model {
         match self {
             Self::Sky(m) => m.datasets_names.as_deref(),
             Self::FoVBackground(m) => Some(&m.datasets_names),
+            Self::TemplateNPred(m) => m.datasets_names.as_deref(),
         }
     }
 
@@ -86,15 +91,26 @@ impl Models {
     pub fn sky_models<'a>(&'a self, dataset: &'a str) -> impl Iterator<Item = &'a SkyModel> {
         self.components.iter().filter(move |m| m.applies_to(dataset)).filter_map(|m| match m {
             Model::Sky(sky) => Some(sky),
-            Model::FoVBackground(_) => None,
+            Model::FoVBackground(_) | Model::TemplateNPred(_) => None,
         })
+    }
+
+    /// The models that predict a signal in a dataset, in order: sources and templates of counts, all but its background
+    /// model.
+    pub fn signal<'a>(&'a self, dataset: &'a str) -> impl Iterator<Item = &'a Model> {
+        self.components.iter().filter(move |m| m.applies_to(dataset) && !matches!(m, Model::FoVBackground(_)))
+    }
+
+    /// True where something predicts a signal in a dataset.
+    pub fn has_signal(&self, dataset: &str) -> bool {
+        self.signal(dataset).next().is_some()
     }
 
     /// The background model of a dataset, if there is one.
     pub fn background<'a>(&'a self, dataset: &'a str) -> Option<&'a FoVBackgroundModel> {
         self.components.iter().filter(move |m| m.applies_to(dataset)).find_map(|m| match m {
             Model::FoVBackground(background) => Some(background),
-            Model::Sky(_) => None,
+            Model::Sky(_) | Model::TemplateNPred(_) => None,
         })
     }
 }

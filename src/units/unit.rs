@@ -47,10 +47,16 @@ impl fmt::Display for Unit {
 /// Energy of one erg in TeV (CODATA 2018, exact by the SI definition of e).
 const ERG_TEV: f64 = 1.0 / 1.602_176_634;
 
-const ATOMS: [(&str, f64, Dims); 31] = [
+/// A parsec in metres: 648000 / pi astronomical units (IAU 2015).
+const PARSEC_M: f64 = 3.085_677_581_491_367e16;
+
+const ATOMS: [(&str, f64, Dims); 34] = [
     ("m", 1.0, [1, 0, 0, 0]),
     ("cm", 1e-2, [1, 0, 0, 0]),
     ("km", 1e3, [1, 0, 0, 0]),
+    ("pc", PARSEC_M, [1, 0, 0, 0]),
+    ("kpc", 1e3 * PARSEC_M, [1, 0, 0, 0]),
+    ("Mpc", 1e6 * PARSEC_M, [1, 0, 0, 0]),
     ("s", 1.0, [0, 1, 0, 0]),
     ("sec", 1.0, [0, 1, 0, 0]),
     ("ms", 1e-3, [0, 1, 0, 0]),

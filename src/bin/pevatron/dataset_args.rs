@@ -18,8 +18,8 @@ pub const CUTOUT_EXAMPLE: &str =
     "Example: pevatron cutout dataset.fits.gz -o crab.fits --position 83.63deg,22.01deg --frame icrs --width 2deg,1deg";
 pub const RESIDUALS_EXAMPLE: &str = "Example: pevatron residuals dataset.fits.gz --models fitted.yaml -o residuals.fits \
      --method 'diff/sqrt(model)' --smooth 0.1deg --png residuals.png";
-pub const SIMULATE_EXAMPLE: &str =
-    "Example: pevatron simulate dataset.fits.gz --models models.yaml -o simulated.fits --seed 42";
+pub const SIMULATE_EXAMPLE: &str = "Example: pevatron simulate dataset.fits.gz --models models.yaml -o simulated.fits --seed 42\n         pevatron simulate \
+     dataset.fits.gz --models models.yaml --events -o events.fits --pointing 83.63deg,22.51deg";
 
 #[derive(Debug, Args)]
 pub struct StackArgs {
@@ -51,12 +51,18 @@ pub struct CutoutArgs {
     #[arg(long)]
     pub overwrite: bool,
     /// Centre, e.g. 83.63deg,22.01deg
-    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
-    pub position: String,
+    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true, required_unless_present = "region")]
+    pub position: Option<String>,
     /// Width, or width and height, e.g. 2deg or 2deg,1deg
-    #[arg(long, value_name = "ANGLE[,ANGLE]", allow_hyphen_values = true)]
-    pub width: String,
-    /// Frame of the position: icrs or galactic [default: that of the dataset]
+    #[arg(long, value_name = "ANGLE[,ANGLE]", allow_hyphen_values = true, required_unless_present = "region")]
+    pub width: Option<String>,
+    /// The spectrum of a region instead, as DS9 writes it, e.g. 'circle(83.63, 22.01, 0.11)'
+    #[arg(long, value_name = "REGION", conflicts_with_all = ["position", "width"])]
+    pub region: Option<String>,
+    /// Multiply the exposure with the part of the PSF that lies in the region, a circle
+    #[arg(long, requires = "region")]
+    pub containment_correction: bool,
+    /// Frame of the position or region: icrs or galactic [default: that of the dataset]
     #[arg(long, value_name = "FRAME")]
     pub frame: Option<String>,
     #[command(flatten)]
@@ -66,12 +72,13 @@ pub struct CutoutArgs {
 impl CutoutArgs {
     /// (x, y).
     pub fn width(&self) -> Result<(Angle, Angle)> {
-        let parts = named("width", pevatron::units::parse_list(&self.width))?;
+        let text = self.width.as_deref().unwrap_or_default();
+        let parts = named("width", pevatron::units::parse_list(text))?;
         let angles: Vec<f64> = named("width", parts.iter().map(|q| q.to("deg")).collect())?;
         match angles.as_slice() {
             [one] => Ok((Angle::deg(*one), Angle::deg(*one))),
             [x, y] => Ok((Angle::deg(*x), Angle::deg(*y))),
-            _ => Err(Error::options("width", format!("'{}' is not one or two angles", self.width))),
+            _ => Err(Error::options("width", format!("'{text}' is not one or two angles"))),
         }
     }
 }
@@ -84,7 +91,7 @@ pub struct ResidualsArgs {
     /// Models (YAML) [default: the background alone]
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
-    /// Map to write (FITS, HDU RESIDUALS), NaN outside of the masks
+    /// Map to write (FITS, HDU RESIDUALS), NaN outside of the masks; of flux points a table (FITS or ECSV)
     #[arg(long, short, value_name = "OUT.fits")]
     pub output: PathBuf,
     /// Replace an existing output
@@ -130,18 +137,27 @@ pub struct SimulateArgs {
     /// Models (YAML) [default: the background alone]
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
-    /// Dataset to write (FITS, .gz compresses)
+    /// Dataset or event list to write (FITS, .gz compresses)
     #[arg(long, short, value_name = "OUT.fits")]
     pub output: PathBuf,
     /// Replace an existing output
     #[arg(long)]
     pub overwrite: bool,
-    /// Seed of the random numbers; the same one gives the same counts
+    /// Seed of the random numbers; the same one gives the same counts, or events
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// The predicted counts themselves, not Poisson counts of them
     #[arg(long, conflicts_with = "seed")]
     pub asimov: bool,
+    /// An event list (EVENTS and GTI), each event with its time, position and energy
+    #[arg(long, conflicts_with = "asimov")]
+    pub events: bool,
+    /// Events: where the telescopes pointed (ICRS), for DETX and DETY, e.g. 83.63deg,22.51deg
+    #[arg(long, requires = "events", value_name = "RA,DEC", allow_hyphen_values = true)]
+    pub pointing: Option<String>,
+    /// Events: of one component only, by the name of its model, or "background"
+    #[arg(long, requires = "events", value_name = "NAME")]
+    pub component: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub enum Method {
     /// rounding are summed directly.
     NonNegative,
     /// Whatever is faster, for planes and kernels without negative values: rounding is relative to the largest value
-    /// around, nothing is below 0, and 0 is exact where no value reaches.
+    /// around, nothing is below 0, and 0 is exact where the kernel's rectangle holds no value.
     Clamped,
     /// Whatever is faster; rounding is relative to the largest value around.
     Signed,

@@ -264,8 +264,15 @@ impl Evaluator<'_> {
                     "it varies with time, but the dataset has no good time intervals",
                 ));
             };
-            let mean = temporal::mean(temporal.as_ref(), gti)?;
-            flux.iter_mut().for_each(|f| *f *= mean);
+            if temporal.is_energy_dependent() {
+                // Gammapy: has no integral for these.
+                for (f, energy) in flux.iter_mut().zip(self.energy_true.center_tev()?) {
+                    *f *= temporal::mean_at(temporal.as_ref(), gti, energy)?;
+                }
+            } else {
+                let mean = temporal::mean(temporal.as_ref(), gti)?;
+                flux.iter_mut().for_each(|f| *f *= mean);
+            }
         }
         Ok(flux)
     }

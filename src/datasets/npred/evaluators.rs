@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array2, Array3, ArrayViewMut2, Axis, Zip, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use rayon::prelude::*;
 
 use super::evaluator::{Evaluator, Prepared};
+use super::template::TemplateCounts;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::MapDataset;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::maps::Map;
 use crate::models::spatial::SPATIAL_TAGS;
 use crate::models::spectral::SPECTRAL_TAGS;
-use crate::models::{Models, Parameter, SkyModel, SpatialModel};
+use crate::models::{Model, Models, Parameter, SkyModel, SpatialModel, TemplateNPredModel};
 
 /// Predicted fluxes whose ratios differ by no more than this are multiples of each other.
 const SAME_RATIO: f64 = 4.0 * f64::EPSILON;
@@ -76,10 +77,11 @@ pub struct Evaluators<'a> {
     /// There from the first source on: background alone needs no exposure.
     evaluator: Option<Evaluator<'a>>,
     mask: Option<Array2<bool>>,
+    templates: Vec<Template>,
     sources: Vec<Kept>,
     /// By energy, what the background model makes of the background.
     factors: Vec<f64>,
-    /// Sum over sources `[energy, y, x]`.
+    /// Sum over templates and sources `[energy, y, x]`.
     signal: Array3<f64>,
     /// Sources and background, at least 0; the data of `npred` between calls.
     npred: Option<Map>,
@@ -94,6 +96,16 @@ struct Kept {
     model: SkyModel,
     /// `None` where it lies too far outside to contribute.
     counts: Option<Counts>,
+}
+
+/// A template of predicted counts.
+#[derive(Debug)]
+struct Template {
+    model: TemplateNPredModel,
+    /// `None` where it has no pixel of the dataset.
+    part: Option<Arc<TemplateCounts>>,
+    /// By energy, what its spectrum makes of it.
+    factors: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -137,13 +149,44 @@ impl Counts {
 
     /// Adds its part within a rectangle to that rectangle's plane.
     fn add_to(&self, target: &mut ArrayViewMut2<'_, f64>, energy: usize, rectangle: &Rectangle) {
-        let own = self.rectangle();
-        let Some(Rectangle { y, x }) = own.common(rectangle) else { return };
-        let part = s![energy, y.start - own.y.start..y.end - own.y.start, x.start - own.x.start..x.end - own.x.start];
-        let (dy, dx) = (rectangle.y.start, rectangle.x.start);
-        let mut target = target.slice_mut(s![y.start - dy..y.end - dy, x.start - dx..x.end - dx]);
-        target.scaled_add(self.factor, &self.npred.slice(part));
+        let plane = self.npred.index_axis(Axis(0), energy);
+        add_within(target, rectangle, &plane, &self.rectangle(), self.factor);
     }
+}
+
+impl Template {
+    /// As [`Counts::add_to`].
+    fn add_to(&self, target: &mut ArrayViewMut2<'_, f64>, energy: usize, rectangle: &Rectangle) {
+        let Some(part) = &self.part else { return };
+        let (_, ny, nx) = part.counts.dim();
+        let own = Rectangle { y: part.origin.y0..part.origin.y0 + ny, x: part.origin.x0..part.origin.x0 + nx };
+        let plane = part.counts.index_axis(Axis(0), energy);
+        add_within(target, rectangle, &plane, &own, self.factors[energy]);
+    }
+}
+
+/// Adds `factor` times what an image at `own` has within a rectangle to that rectangle.
+fn add_within(
+    target: &mut ArrayViewMut2<'_, f64>,
+    rectangle: &Rectangle,
+    image: &ArrayView2<'_, f64>,
+    own: &Rectangle,
+    factor: f64,
+) {
+    let Some(Rectangle { y, x }) = own.common(rectangle) else { return };
+    let part = image.slice(s![y.start - own.y.start..y.end - own.y.start, x.start - own.x.start..x.end - own.x.start]);
+    let (dy, dx) = (rectangle.y.start, rectangle.x.start);
+    target.slice_mut(s![y.start - dy..y.end - dy, x.start - dx..x.end - dx]).scaled_add(factor, &part);
+}
+
+/// True where two templates have the same counts before their spectra.
+fn same_counts(a: &TemplateNPredModel, b: &TemplateNPredModel) -> bool {
+    let spatial = match (&a.spatial, &b.spatial) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    };
+    a.name == b.name && spatial && Arc::ptr_eq(a.map(), b.map())
 }
 
 fn same_values(a: &[Parameter], b: &[Parameter]) -> bool {
@@ -292,6 +335,7 @@ impl<'a> Evaluators<'a> {
             backend,
             evaluator: None,
             mask: dataset.mask()?.map(|m| m.any_plane()),
+            templates: Vec::new(),
             sources: Vec::new(),
             factors: Vec::new(),
             signal: Array3::zeros((energies, ny, nx)),
@@ -304,6 +348,7 @@ impl<'a> Evaluators<'a> {
     /// Forgets everything, as if it were new (Gammapy's `reset_data_cache`); [`Evaluators::work`] goes on counting.
     #[doc(alias = "reset_data_cache")]
     pub fn reset(&mut self) {
+        self.templates.clear();
         self.sources.clear();
         self.is_summed = false;
     }
@@ -345,17 +390,39 @@ impl<'a> Evaluators<'a> {
         };
         // Until the sum is made again it is not known to be right: an error may end this at any place.
         let was_summed = std::mem::replace(&mut self.is_summed, false);
+        let same_templates = self.follow_templates(models)?;
         let dirty = self.follow(&sky, control)?;
         let (_, ny, nx) = self.signal.dim();
         let whole = Rectangle { y: 0..ny, x: 0..nx };
         let many = dirty.iter().map(Rectangle::area).sum::<usize>() > whole.area() / 2;
-        let dirty = if was_summed && !many { dirty } else { vec![whole.clone()] };
+        let dirty = if was_summed && same_templates && !many { dirty } else { vec![whole.clone()] };
         self.sum(&dirty);
         let dirty = if self.factors == factors { dirty } else { vec![whole] };
         self.factors = factors;
         self.add_background(&dirty)?;
         self.is_summed = true;
         Ok(())
+    }
+
+    /// Makes `templates` those of the models; true where they predict what they predicted before.
+    fn follow_templates(&mut self, models: &Models) -> Result<bool> {
+        let geom = self.dataset.npred_geom()?;
+        let mut same = true;
+        let mut templates = Vec::new();
+        for model in models.signal(&self.dataset.name) {
+            let Model::TemplateNPred(model) = model else { continue };
+            let old = self.templates.get(templates.len()).filter(|old| same_counts(&old.model, model));
+            let part = match old {
+                Some(old) => old.part.clone(),
+                None => TemplateCounts::new(model, &geom)?.map(Arc::new),
+            };
+            let factors = part.as_ref().map_or(Vec::new(), |part| part.factors(model.spectral.as_ref()));
+            same &= old.is_some_and(|old| old.factors == factors);
+            templates.push(Template { model: model.clone(), part, factors });
+        }
+        same &= templates.len() == self.templates.len();
+        self.templates = templates;
+        Ok(same)
     }
 
     /// Makes `sources` those of the models, in their order; what has changed.
@@ -429,14 +496,15 @@ impl<'a> Evaluators<'a> {
         Ok(dirty)
     }
 
-    /// Adds up all sources within the rectangles, in their order: the same bits as over the whole.
+    /// Adds up all templates and sources within the rectangles, in their order: the same bits as over the whole.
     fn sum(&mut self, rectangles: &[Rectangle]) {
-        let sources = &self.sources;
+        let (templates, sources) = (&self.templates, &self.sources);
         self.work.bins += (rectangles.iter().map(Rectangle::area).sum::<usize>() * self.signal.dim().0) as u64;
         self.signal.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(energy, mut plane)| {
             for rectangle in rectangles {
                 let mut part = plane.slice_mut(s![rectangle.y.clone(), rectangle.x.clone()]);
                 part.fill(0.0);
+                templates.iter().for_each(|template| template.add_to(&mut part, energy, rectangle));
                 for counts in sources.iter().filter_map(|kept| kept.counts.as_ref()) {
                     counts.add_to(&mut part, energy, rectangle);
                 }

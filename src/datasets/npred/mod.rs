@@ -9,11 +9,15 @@
 //! 5. exposure: per pixel and true energy;
 //! 6. energy dispersion: matrix product to reconstructed energy (without one: the overlap of the bins);
 //! 7. PSF in reconstructed energy (HAWC): convolution after the dispersion, in place of step 4.
+//!
+//! Templates of predicted counts (`template`) go through none of these.
 
 mod evaluator;
 mod evaluators;
 mod region;
 mod shape;
+mod template;
 
 pub use evaluator::{Domain, Evaluation, Evaluator, Exposure, Prepared};
 pub use evaluators::{Evaluators, NpredWork};
+pub use template::TemplateCounts;

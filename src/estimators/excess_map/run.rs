@@ -16,6 +16,7 @@ use crate::estimators::EnergyEdges;
 use crate::flux::{FluxMaps, FluxQuantity};
 use crate::kernels::{CubeView, DiskSumJob};
 use crate::maps::{Geom, Map, WcsGeom};
+use crate::models::Model;
 
 /// Flux maps and what is worth knowing about how they came about.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ impl ExcessMapEstimator {
     fn run_here(&self, dataset: DatasetRef<'_>, backend: &Backend, control: &Control) -> Result<ExcessMapReport> {
         let start = std::time::Instant::now();
         self.check()?;
-        let common = dataset.common();
+        let common = dataset.common()?;
         let image = common.require_counts()?.wcs_geom()?.to_image();
         let radius = self.radius_pixels(&image)?;
         self.check_kind(dataset)?;
@@ -180,9 +181,7 @@ impl ExcessMapEstimator {
                 )
                 .with_help("leave it out, or take a MapDatasetOnOff"))
             }
-            DatasetRef::Map(dataset)
-                if dataset.background.is_none() && dataset.models.sky_models(&dataset.name).next().is_none() =>
-            {
+            DatasetRef::Map(dataset) if dataset.background.is_none() && !dataset.models.has_signal(&dataset.name) => {
                 Err(dataset.missing("background"))
             }
             _ => Ok(()),
@@ -205,7 +204,7 @@ impl ExcessMapEstimator {
         maps.meta.n_sigma = self.n_sigma;
         maps.meta.n_sigma_ul = self.n_sigma_ul;
         maps.meta.n_sigma_sensitivity = self.n_sigma_sensitivity;
-        let sources: Vec<&str> = dataset.models.sky_models(&dataset.name).map(|m| m.name.as_str()).collect();
+        let sources: Vec<&str> = dataset.models.signal(&dataset.name).map(Model::name).collect();
         let mut entry = |key: &str, value: String| {
             maps.meta.entries.insert(key.to_string(), value);
         };

@@ -390,7 +390,7 @@ fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
             .with_help("a joint fit needs datasets of one sky geometry"));
         }
         dataset.require_exposure()?;
-        if dataset.background.is_none() && dataset.models.sky_models(&dataset.name).next().is_none() {
+        if dataset.background.is_none() && !dataset.models.has_signal(&dataset.name) {
             return Err(dataset.missing("background"));
         }
     }

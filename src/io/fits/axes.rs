@@ -83,7 +83,7 @@ fn axis_name(column: &str) -> String {
 }
 
 /// The unit of a column, checked for energies and angles, whose meaning it decides.
-fn column_unit(reader: &FitsReader, bands: usize, column: &str, axis: &str) -> Result<Unit> {
+pub(super) fn column_unit(reader: &FitsReader, bands: usize, column: &str, axis: &str) -> Result<Unit> {
     let hdu = &reader.hdus()[bands];
     let place = || reader.place().hdu(hdu.label()).item(column);
     let text = &hdu.columns[reader.column_index(hdu, column)?].unit;

@@ -266,6 +266,11 @@ impl MemoryFile {
         Ok(out)
     }
 
+    /// The data of an HDU as they stand in the file.
+    pub(super) fn data(&self, hdu: &Hdu) -> &[u8] {
+        self.bytes.get(hdu.data_start..hdu.data_end()).unwrap_or_default()
+    }
+
     /// The bytes of a string column, row by row (`repeat` bytes each), as they stand in the file.
     pub(super) fn raw_column(&self, hdu: &Hdu, column: usize) -> Vec<Vec<u8>> {
         let info = &hdu.columns[column];
@@ -318,6 +323,14 @@ pub(super) enum ColumnData<'a> {
     Int(&'a [i64]),
     /// `K`, with so many values per row.
     Ints(&'a [i64], usize),
+    /// `I`
+    Short(&'a [i16]),
+    /// `J`
+    Whole(&'a [i32]),
+    /// `PJ`: a list of any length per row.
+    WholeLists(&'a [Vec<i32>]),
+    /// `PE`: a list of any length per row.
+    SingleLists(&'a [Vec<f32>]),
     /// `L`, with so many values per row.
     Bools(&'a [bool], usize),
     /// `E`, with so many values per row.
@@ -334,6 +347,11 @@ pub(super) enum ColumnData<'a> {
 fn c_text(text: &str) -> CString {
     let clean: Vec<u8> = text.bytes().map(|b| if (0x20..0x7f).contains(&b) { b } else { b'?' }).collect();
     CString::new(clean).unwrap_or_default()
+}
+
+/// Length of the longest list.
+fn longest<T>(rows: &[Vec<T>]) -> usize {
+    rows.iter().map(Vec::len).max().unwrap_or(0)
 }
 
 impl MemoryWriter {
@@ -408,6 +426,10 @@ impl MemoryWriter {
             .map(|c| match &c.2 {
                 ColumnData::Int(_) => "K".to_string(),
                 ColumnData::Ints(_, n) => format!("{n}K"),
+                ColumnData::Short(_) => "I".to_string(),
+                ColumnData::Whole(_) => "J".to_string(),
+                ColumnData::WholeLists(rows) => format!("PJ({})", longest(rows)),
+                ColumnData::SingleLists(rows) => format!("PE({})", longest(rows)),
                 ColumnData::Bools(_, n) => format!("{n}L"),
                 ColumnData::Texts(list) => format!("{}A", list.iter().map(String::len).max().unwrap_or(0).max(1)),
                 ColumnData::Single(_, n) => format!("{n}E"),
@@ -436,6 +458,10 @@ impl MemoryWriter {
             let column = n as c_int + 1;
             match data {
                 ColumnData::Int(v) | ColumnData::Ints(v, _) => self.put(column, v),
+                ColumnData::Short(v) => self.put(column, v),
+                ColumnData::Whole(v) => self.put(column, v),
+                ColumnData::WholeLists(rows) => self.put_lists(column, rows),
+                ColumnData::SingleLists(rows) => self.put_lists(column, rows),
                 ColumnData::Bools(v, _) => self.put_bools(column, v),
                 ColumnData::Single(v, _) => self.put(column, v),
                 ColumnData::Double(v, _) => self.put(column, v),
@@ -472,7 +498,19 @@ impl MemoryWriter {
         }
     }
 
+    /// One list per row, into the heap; an empty one is a descriptor of 0.
+    fn put_lists<T: Pixel>(&mut self, column: c_int, rows: &[Vec<T>]) {
+        for (n, row) in rows.iter().enumerate() {
+            self.put_from(column, n as sys::LONGLONG + 1, row);
+        }
+    }
+
     fn put<T: Pixel>(&mut self, column: c_int, values: &[T]) {
+        self.put_from(column, 1, values);
+    }
+
+    /// Values from a row (counted from 1) on.
+    fn put_from<T: Pixel>(&mut self, column: c_int, row: sys::LONGLONG, values: &[T]) {
         if values.is_empty() {
             return;
         }
@@ -482,7 +520,7 @@ impl MemoryWriter {
                 self.fptr,
                 T::CODE,
                 column,
-                1,
+                row,
                 1,
                 values.len() as sys::LONGLONG,
                 values.as_ptr().cast_mut().cast(),
@@ -501,6 +539,11 @@ impl MemoryWriter {
     /// An integer keyword.
     pub(super) fn int(&mut self, key: &str, value: i64, comment: &str) {
         self.card(&format!("{key:8}= {value:>20} / {comment}"));
+    }
+
+    /// A logical keyword.
+    pub(super) fn flag(&mut self, key: &str, value: bool, comment: &str) {
+        self.card(&format!("{key:8}= {:>20} / {comment}", if value { "T" } else { "F" }));
     }
 
     /// A real keyword with as many digits as bring back the same number.

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::header::Value;
 use super::map::{read_map, read_mask};
-use super::reader::FitsReader;
-use super::{check::HduKind, gti};
-use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
+use super::reader::{FitsReader, ReadOptions, read_bytes};
+use super::{check::HduKind, gti, ogip};
+use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
+use crate::io::kind::{FileKind, fits_kind, text_kind};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask};
 
@@ -83,13 +84,14 @@ impl MapDataset {
 }
 
 impl MapDatasetOnOff {
-    /// Reads a dataset as Gammapy's `MapDatasetOnOff.write` makes it, plain or gzip.
+    /// Reads a dataset as Gammapy's `MapDatasetOnOff.write` makes it, plain or gzip, or an OGIP spectrum
+    /// ([`MapDatasetOnOff::read_ogip`]).
     ///
     /// # Errors
     /// As [`MapDataset::read`], also for off counts and acceptances; where the file is a dataset without off counts.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = FitsReader::open(path.as_ref())?;
-        read_on_off(&mut reader)
+        if is_ogip(&reader) { ogip::read(&mut reader) } else { read_on_off(&mut reader) }
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -102,13 +104,43 @@ impl MapDatasetOnOff {
 }
 
 impl Dataset {
-    /// Reads a dataset of the kind that the file is, which its HDUs say.
+    /// Reads a dataset of the kind that the file is, which its HDUs say; flux points also from ECSV.
     ///
     /// # Errors
-    /// As [`MapDataset::read`] and [`MapDatasetOnOff::read`].
+    /// As [`MapDataset::read`], [`MapDatasetOnOff::read`] and [`FluxPointsDataset::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = FitsReader::open(path.as_ref())?;
-        if is_on_off(&reader) { read_on_off(&mut reader).map(Self::OnOff) } else { read(&mut reader).map(Self::Map) }
+        let path = path.as_ref();
+        let bytes = read_bytes(path, &ReadOptions::default())?;
+        let points = || FluxPointsDataset::read(path).map(Self::FluxPoints);
+        if !bytes.starts_with(b"SIMPLE") && text_kind(path, &bytes) == FileKind::FluxPoints {
+            return points();
+        }
+        let reader = FitsReader::from_bytes(path, bytes).map_err(|e| e.at(&Place::file(path)))?;
+        if fits_kind(reader.hdus()) == FileKind::FluxPoints {
+            return points();
+        }
+        Self::from_reader(reader)
+    }
+
+    /// From the bytes of an uncompressed FITS file, as [`Dataset::to_bytes`] makes them; messages call it `memory`.
+    /// Gammapy: `from_hdulist`. Flux points are read from files.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    #[doc(alias = "from_hdulist")]
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let name = Path::new("memory");
+        Self::from_reader(FitsReader::from_bytes(name, bytes).map_err(|e| e.at(&Place::file(name)))?)
+    }
+
+    fn from_reader(mut reader: FitsReader) -> Result<Self> {
+        if is_ogip(&reader) {
+            ogip::read(&mut reader).map(Self::OnOff)
+        } else if is_on_off(&reader) {
+            read_on_off(&mut reader).map(Self::OnOff)
+        } else {
+            read(&mut reader).map(Self::Map)
+        }
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -116,6 +148,7 @@ impl Dataset {
         match self {
             Self::Map(dataset) => dataset.check(),
             Self::OnOff(dataset) => dataset.check(),
+            Self::FluxPoints(_) => Vec::new(),
         }
     }
 }
@@ -125,6 +158,11 @@ pub(in crate::io) const OFF_PARTS: [&str; 3] = ["COUNTS_OFF", "ACCEPTANCE", "ACC
 
 fn is_on_off(reader: &FitsReader) -> bool {
     OFF_PARTS.iter().any(|part| reader.find(part).is_some())
+}
+
+/// True for an OGIP spectrum, which has no counts map.
+fn is_ogip(reader: &FitsReader) -> bool {
+    ogip::is_spectrum(reader.hdus()) && reader.find("COUNTS").is_none() && !is_on_off(reader)
 }
 
 fn read_on_off(reader: &mut FitsReader) -> Result<MapDatasetOnOff> {
@@ -168,6 +206,10 @@ fn read_common(reader: &mut FitsReader) -> Result<MapDataset> {
     if let Some(sed) = reader.primary().text("SED_TYPE") {
         return Err(Error::input_at(reader.place(), format!("these are flux maps ('{sed}'), a dataset is needed"))
             .with_help("read them with FluxMaps::read"));
+    }
+    if is_ogip(reader) {
+        let problem = "this is an OGIP spectrum, which is read with its off counts";
+        return Err(Error::input_at(reader.place(), problem).with_help("read it with MapDatasetOnOff::read"));
     }
     let parts = ["COUNTS", "EXPOSURE", "BACKGROUND", "COUNTS_OFF"];
     if parts.iter().all(|p| reader.find(p).is_none()) {
@@ -235,10 +277,10 @@ fn livetime_s(reader: &FitsReader) -> Result<Option<f64>> {
 }
 
 /// The name of a file without folders and endings: `a/x.fits.gz` → `x`.
-pub(super) fn file_stem(path: &Path) -> String {
+pub(in crate::io) fn file_stem(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    let name = name.strip_suffix(".fits").or(name.strip_suffix(".fit")).unwrap_or(name);
+    let name = [".fits", ".fit", ".ecsv"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     name.to_string()
 }
 
@@ -538,6 +580,8 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
         }
     }
     match &dataset.psf {
+        // The area of a spectrum is that of its region already.
+        None if dataset.is_spectrum() => {}
         None => add(Severity::Warning, "PSF", "there is no PSF: sources are taken as seen sharply".into()),
         Some(psf) => {
             if let (Some(exposure), Some(nodes)) =

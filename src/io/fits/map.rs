@@ -190,7 +190,11 @@ fn region_data(reader: &mut FitsReader, hdu: &Hdu, geom: &Geom, place: &Place) -
         let problem = format!("{} rows of {} values where the axes make {shape:?}", hdu.rows(), info.repeat);
         return Err(Error::input_at(place.clone().item("DATA"), problem));
     }
-    if info.code == 'E' {
+    if info.code == 'L' {
+        let bytes = reader.raw_column(hdu.index, "DATA")?.concat();
+        let values = bytes.iter().map(|b| f32::from(u8::from(*b == b'T' || *b == 1))).collect();
+        shaped(values, shape, place).map(MapData::F32)
+    } else if info.code == 'E' {
         shaped(reader.column::<f32>(hdu.index, "DATA")?, shape, place).map(MapData::F32)
     } else {
         shaped(reader.column::<f64>(hdu.index, "DATA")?, shape, place).map(MapData::F64)

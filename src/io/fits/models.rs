@@ -9,11 +9,12 @@ use super::table::read_table;
 use super::writer::WriteOptions;
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
-use crate::maps::Map;
+use crate::io::yaml::{Readers, resolve};
+use crate::maps::{Geom, Map, MapAxis};
 use crate::models::spectral::AbsorptionTable;
 use crate::models::temporal::LightCurveTemplateTemporalModel;
-use crate::models::{Covariance, Models};
-use crate::table::Table;
+use crate::models::{Covariance, Model, Models, SpectralModel};
+use crate::table::{MetaValue, Table};
 use crate::time::convert_mjd;
 
 impl Models {
@@ -26,17 +27,54 @@ impl Models {
         if !path.exists() {
             return Err(Error::input_at(Place::file(path), "there is no such file"));
         }
-        Self::read_files(path, &|map: &Path| Map::read(map, None), &read_absorption, &read_light_curve)
+        let readers = Readers {
+            map: &|map| Map::read(map, None),
+            absorption: &read_absorption,
+            light_curve: &|path, is_map| if is_map { read_light_curve_map(path) } else { read_light_curve(path) },
+            phase_curve: &read_phase_curve,
+        };
+        Self::read_files(path, &readers)
     }
 
-    /// Writes the models as YAML for Gammapy and [`Models::read`].
+    /// Writes the models as YAML for Gammapy and [`Models::read`], and the maps of templates whose files are not there:
+    /// by a relative name beside the YAML.
     ///
     /// # Errors
     /// [`Error::Options`] where the file exists and is not to be replaced or its folder is missing; [`Error::Io`] where
     /// writing fails.
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
         let yaml = self.to_yaml()?;
-        write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes()))
+        check_output(path, options.overwrite)?;
+        self.with_maps(path, options, || write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes())))
+    }
+
+    /// Writes the maps that are not there, then what names them; where that fails, the maps are removed again.
+    fn with_maps(&self, yaml: &Path, options: &WriteOptions, write: impl FnOnce() -> Result<()>) -> Result<()> {
+        let folder = yaml.parent().unwrap_or(Path::new(""));
+        let mut written: Vec<PathBuf> = Vec::new();
+        let mut result = Ok(());
+        for (name, map) in template_maps(self) {
+            // A variable that is not set here may be where the models are read.
+            let Ok(found) = resolve(folder, name) else { continue };
+            if found.exists() {
+                continue;
+            }
+            let target = if found.is_absolute() { found } else { folder.join(found) };
+            result = write_map(&target, map, options);
+            if result.is_err() {
+                break;
+            }
+            written.push(target);
+        }
+        let result = result.and_then(|()| write());
+        if result.is_err() {
+            for path in written {
+                // What failed is told below; maps without their models are of no use.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        result
     }
 
     /// Writes the models as YAML, and their covariance beside it as Gammapy does: `fitted.yaml` names
@@ -59,7 +97,8 @@ impl Models {
         let existed = beside.exists();
         let table = covariance.to_table_text();
         write_atomic(&beside, options.overwrite, |file| file.write_all(table.as_bytes()))?;
-        let written = write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes()));
+        let written = self
+            .with_maps(path, options, || write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes())));
         if written.is_err() && !existed {
             // What failed is told below; a covariance without its models is of no use.
             let _ = std::fs::remove_file(&beside);
@@ -72,6 +111,56 @@ impl Models {
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         path.with_file_name(format!("{stem}_covariance.dat"))
     }
+}
+
+/// The maps of templates by the names of their files, each name once.
+fn template_maps(models: &Models) -> Vec<(&str, &Map)> {
+    fn of_spectrum<'a>(model: &'a dyn SpectralModel, maps: &mut Vec<(Option<&'a str>, &'a Map)>) {
+        if let Some(compound) = model.as_compound() {
+            let (first, second) = compound.models();
+            of_spectrum(first.as_ref(), maps);
+            of_spectrum(second.as_ref(), maps);
+        }
+        if let Some(template) = model.as_template_nd() {
+            maps.push((template.filename(), template.map()));
+        }
+    }
+    let mut maps = Vec::new();
+    for model in &models.components {
+        of_spectrum(model.spectral().as_ref(), &mut maps);
+        let spatial = match model {
+            Model::Sky(sky) => sky.spatial.as_ref(),
+            Model::TemplateNPred(template) => {
+                maps.push((template.filename(), template.map()));
+                template.spatial.as_ref()
+            }
+            Model::FoVBackground(_) => None,
+        };
+        if let Some(template) = spatial.and_then(|m| m.as_template()) {
+            maps.push((template.filename(), template.map()));
+        }
+        if let Some(template) = spatial.and_then(|m| m.as_template_nd()) {
+            maps.push((template.filename(), template.map()));
+        }
+    }
+    let mut named: Vec<(&str, &Map)> = Vec::new();
+    for (name, map) in maps {
+        if let Some(name) = name
+            && !named.iter().any(|(other, _)| *other == name)
+        {
+            named.push((name, map));
+        }
+    }
+    named
+}
+
+fn write_map(path: &Path, map: &Map, options: &WriteOptions) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    // Gammapy: the same names, PRIMARY for maps of the sky and SKYMAP for those of regions.
+    let hdu = if matches!(map.geom().as_ref(), Geom::Region(_)) { "SKYMAP" } else { "PRIMARY" };
+    map.write(path, hdu, options)
 }
 
 /// The table of an absorption in the layout of XSPEC's table models, as Gammapy's data has them: redshifts in PARAMETERS,
@@ -111,15 +200,8 @@ fn read_absorption(path: &Path) -> Result<AbsorptionTable> {
 fn read_light_curve(path: &Path) -> Result<LightCurveTemplateTemporalModel> {
     let place = Place::file(path);
     let table = read_table(path, read_bytes(path, &ReadOptions::default())?, None)?;
-    let find = |wanted: &str| {
-        let names = table.names();
-        let found = names.iter().find(|n| n.eq_ignore_ascii_case(wanted)).map(|n| (*n).to_string());
-        found.ok_or_else(|| {
-            Error::input_at(place.clone().item(wanted), format!("only [{}] are there", names.join(", ")))
-        })
-    };
-    let (time, norm) = (find("TIME")?, find("NORM")?);
-    let meta = |key: &str| table.meta().iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
+    let (time, norm) = (column_name(&table, "TIME", &place)?, column_name(&table, "NORM", &place)?);
+    let meta = |key: &str| meta_of(&table, key);
     let unit = table.column(&time)?.unit().clone();
     let seconds = if unit.is_dimensionless() {
         let text = meta("TIMEUNIT").and_then(|v| v.as_text().map(str::to_string));
@@ -129,13 +211,75 @@ fn read_light_curve(path: &Path) -> Result<LightCurveTemplateTemporalModel> {
     } else {
         unit.factor_to_text("s")?
     };
-    let number = |key: &str| meta(key).and_then(|v| v.as_f64());
+    let days = table.column(&time)?.to_floats(&unit.to_string())?.into_iter().map(|t| t * seconds / 86400.0).collect();
+    let reference = reference_utc(&table, &place)?;
+    LightCurveTemplateTemporalModel::new(reference, days, table.floats(&norm, "")?).map_err(|e| e.at(&place))
+}
+
+/// A keyword of a table's header, whatever case it is in.
+fn meta_of(table: &Table, key: &str) -> Option<MetaValue> {
+    table.meta().iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone())
+}
+
+/// The name of a column, whatever case it is in.
+fn column_name(table: &Table, wanted: &str, place: &Place) -> Result<String> {
+    let names = table.names();
+    let found = names.iter().find(|n| n.eq_ignore_ascii_case(wanted)).map(|n| (*n).to_string());
+    found.ok_or_else(|| Error::input_at(place.clone().item(wanted), format!("only [{}] are there", names.join(", "))))
+}
+
+/// The reference time of a header as a modified Julian date, in UTC.
+fn reference_utc(table: &Table, place: &Place) -> Result<f64> {
+    let number = |key: &str| meta_of(table, key).and_then(|v| v.as_f64());
     let reference = match (number("MJDREFI"), number("MJDREFF")) {
         (Some(i), f) => i + f.unwrap_or(0.0),
-        _ => return Err(Error::input_at(place.item("MJDREFI"), "the reference time is missing")),
+        _ => return Err(Error::input_at(place.clone().item("MJDREFI"), "the reference time is missing")),
     };
-    let scale = meta("TIMESYS").and_then(|v| v.as_text().map(str::to_string)).unwrap_or_else(|| "utc".to_string());
-    let days = table.column(&time)?.to_floats(&unit.to_string())?.into_iter().map(|t| t * seconds / 86400.0).collect();
-    let reference = convert_mjd(reference, &scale, "utc").map_err(|e| e.at(&place))?;
-    LightCurveTemplateTemporalModel::new(reference, days, table.floats(&norm, "")?).map_err(|e| e.at(&place))
+    let scale = meta_of(table, "TIMESYS").and_then(|v| v.as_text().map(str::to_string));
+    convert_mjd(reference, scale.as_deref().unwrap_or("utc"), "utc").map_err(|e| e.at(place))
+}
+
+/// A light curve as Gammapy writes it with `format="map"`: a map of a region with axes of time and, where it varies with
+/// energy, of energy; the reference time stands in the header of its bands.
+fn read_light_curve_map(path: &Path) -> Result<LightCurveTemplateTemporalModel> {
+    let place = Place::file(path);
+    let map = Map::read(path, None)?;
+    let bands = read_table(path, read_bytes(path, &ReadOptions::default())?, Some("SKYMAP_BANDS"))?;
+    let reference = reference_utc(&bands, &place.clone().hdu("SKYMAP_BANDS"))?;
+    let wrong = |problem: String| {
+        Error::input_at(place.clone(), problem).with_help("a light curve is a map of a region with an axis 'time'")
+    };
+    if map.cube().dim().1 * map.cube().dim().2 != 1 {
+        return Err(wrong("the map is one of the sky".to_string()));
+    }
+    let axes = map.geom().axes();
+    let names: Vec<&str> = axes.iter().map(MapAxis::name).collect();
+    let time = names.iter().position(|n| *n == "time");
+    let energy = names.iter().position(|n| ["energy", "energy_true"].contains(n));
+    let (Some(time), true) = (time, axes.len() == 1 + usize::from(energy.is_some())) else {
+        return Err(wrong(format!("the map has the axes [{}]", names.join(", "))));
+    };
+    let days = axes[time].in_unit(&axes[time].center(), "d").map_err(|e| e.at(&place))?;
+    let factor = map.unit().factor_to_text("").map_err(|e| e.at(&place))?;
+    let values: Vec<f64> = map.data().iter().map(|v| v * factor).collect();
+    let Some(energy) = energy else {
+        let model = LightCurveTemplateTemporalModel::new(reference, days, values).map_err(|e| e.at(&place))?;
+        return Ok(model.as_map());
+    };
+    let (n, m) = (axes[energy].nbin(), days.len());
+    // The first axis is the fastest.
+    let index = |e: usize, t: usize| if time == 0 { t + m * e } else { e + n * t };
+    let norms = Array2::from_shape_fn((n, m), |(e, t)| values[index(e, t)]);
+    LightCurveTemplateTemporalModel::with_energies(reference, days, axes[energy].clone(), &norms)
+        .map_err(|e| e.at(&place))
+}
+
+/// The columns PHASE and NORM of a table.
+fn read_phase_curve(path: &Path) -> Result<(Vec<f64>, Vec<f64>)> {
+    let place = Place::file(path);
+    let table = read_table(path, read_bytes(path, &ReadOptions::default())?, None)?;
+    let column = |wanted: &str| -> Result<Vec<f64>> {
+        table.floats(&column_name(&table, wanted, &place)?, "").map_err(|e| e.at(&place))
+    };
+    Ok((column("PHASE")?, column("NORM")?))
 }

@@ -175,6 +175,11 @@ impl FitsReader {
         Ok(self.file.raw_column(hdu, self.column_index(hdu, name)?))
     }
 
+    /// The data of an HDU: rows and heap of a table.
+    pub(super) fn data(&self, index: usize) -> &[u8] {
+        self.file.data(&self.hdus[index])
+    }
+
     /// The number of a column of a table.
     pub(super) fn column_index(&self, hdu: &Hdu, name: &str) -> Result<usize> {
         let place = || self.place().hdu(hdu.label());

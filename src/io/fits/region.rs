@@ -20,7 +20,12 @@ const SHAPES: [&str; 7] = ["point", "circle", "annulus", "ellipse", "box", "rotb
 
 /// The region that belongs to the map of that name; `None`, everywhere, if there is none.
 pub(super) fn read(reader: &mut FitsReader, map: &str) -> Result<Option<SkyRegion>> {
-    let Some(table) = reader.find(&format!("{map}_REGION")).cloned() else { return Ok(None) };
+    read_table(reader, &format!("{map}_REGION"))
+}
+
+/// The region of the table of that name; `None`, everywhere, if there is none.
+pub(super) fn read_table(reader: &mut FitsReader, name: &str) -> Result<Option<SkyRegion>> {
+    let Some(table) = reader.find(name).cloned() else { return Ok(None) };
     let place = reader.place().hdu(table.label());
     let shapes = reader.text_column(table.index, "SHAPE")?;
     if shapes.is_empty() || shapes.len() > MOST_SHAPES {
@@ -103,6 +108,11 @@ impl Shape<'_> {
 
 /// Writes the region of the map of that name.
 pub(super) fn write(out: &mut MemoryWriter, region: &SkyRegion, map: &str) -> Result<()> {
+    write_table(out, region, &format!("{map}_REGION"))
+}
+
+/// Writes a region as the table of that name.
+pub(super) fn write_table(out: &mut MemoryWriter, region: &SkyRegion, name: &str) -> Result<()> {
     let center = region.center();
     let header = WcsHeader {
         projection: "TAN".into(),
@@ -162,8 +172,10 @@ pub(super) fn write(out: &mut MemoryWriter, region: &SkyRegion, map: &str) -> Re
             ("COMPONENT", "", ColumnData::Int(&component)),
         ],
     );
-    out.text("EXTNAME", &format!("{map}_REGION"), "extension name");
+    out.text("EXTNAME", name, "extension name");
     wcs_header::write(out, &header);
+    // Gammapy does not read the projection of a table without it; the size has no meaning here.
+    out.text("WCSSHAPE", "(1,1)", "pixels");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::irf::EDisp;
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom};
 
 /// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
-const GZIP_LEVEL: u32 = 4;
+pub(super) const GZIP_LEVEL: u32 = 4;
 
 /// Who made a file, from what: written as HISTORY of the primary HDU.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +120,13 @@ impl MapDataset {
     /// # Errors
     /// As [`Map::write`].
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
-        dataset(path.as_ref(), self, &[("BACKGROUND", self.background.as_ref())], options)
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        save(self.file(options)?, path, options.overwrite)
+    }
+
+    fn file(&self, options: &WriteOptions) -> Result<MemoryWriter> {
+        dataset(self, &[("BACKGROUND", self.background.as_ref())], options)
     }
 }
 
@@ -130,12 +136,18 @@ impl MapDatasetOnOff {
     /// # Errors
     /// As [`Map::write`].
     pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        check_output(path, options.overwrite)?;
+        save(self.file(options)?, path, options.overwrite)
+    }
+
+    fn file(&self, options: &WriteOptions) -> Result<MemoryWriter> {
         let own = [
             ("COUNTS_OFF", self.counts_off.as_ref()),
             ("ACCEPTANCE", self.acceptance.as_ref()),
             ("ACCEPTANCE_OFF", self.acceptance_off.as_ref()),
         ];
-        dataset(path.as_ref(), &self.on, &own, options)
+        dataset(&self.on, &own, options)
     }
 }
 
@@ -148,13 +160,28 @@ impl Dataset {
         match self {
             Self::Map(dataset) => dataset.write(path, options),
             Self::OnOff(dataset) => dataset.write(path, options),
+            Self::FluxPoints(dataset) => dataset.write(path, options),
         }
+    }
+
+    /// The file that [`Dataset::write`] would write, uncompressed. Gammapy: `to_hdulist`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for what cannot be written.
+    #[doc(alias = "to_hdulist")]
+    pub fn to_bytes(&self, options: &WriteOptions) -> Result<Vec<u8>> {
+        let file = match self {
+            Self::Map(dataset) => dataset.file(options),
+            Self::OnOff(dataset) => dataset.file(options),
+            Self::FluxPoints(_) => Err(Error::unsupported("flux points as the bytes of a dataset")
+                .with_help("FluxPoints::to_table makes a table of them")),
+        };
+        Ok(file?.finish()?.to_vec())
     }
 }
 
-/// Writes what both kinds of datasets have, and the maps that are a kind's `own`.
-fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], options: &WriteOptions) -> Result<()> {
-    check_output(path, options.overwrite)?;
+/// A file of what both kinds of datasets have, and the maps that are a kind's `own`.
+fn dataset(common: &MapDataset, own: &[(&str, Option<&Map>)], options: &WriteOptions) -> Result<MemoryWriter> {
     let (edisp, edisp_exposure) = match &common.edisp {
         Some(EDisp::Kernel(k)) => (Some(&k.edisp), k.exposure.as_ref()),
         Some(EDisp::Migra(m)) => (Some(&m.edisp), m.exposure.as_ref()),
@@ -196,7 +223,7 @@ fn dataset(path: &Path, common: &MapDataset, own: &[(&str, Option<&Map>)], optio
     if let Some(rows) = &common.meta_table {
         table::write(&mut out, "META_TABLE", rows);
     }
-    save(out, path, options.overwrite)
+    Ok(out)
 }
 
 /// A free keyword that was read as text, as the number it may be.
@@ -255,7 +282,7 @@ pub(super) fn map(
 /// Meta data of a map that has none.
 const NO_META: &str = "{}";
 
-/// As [`map`], with meta data (JSON); regions have none.
+/// As [`map`], with meta data (JSON).
 fn map_with_meta(
     out: &mut MemoryWriter,
     map: &Map,
@@ -266,7 +293,7 @@ fn map_with_meta(
 ) -> Result<()> {
     let unit = map.unit().to_string();
     match map.geom().as_ref() {
-        Geom::Region(geom) => return region(out, map, geom, name, &unit),
+        Geom::Region(geom) => return region(out, map, geom, name, &unit, meta),
         Geom::Wcs(_) => {}
     }
     let sizes: Vec<usize> = map.data().shape().iter().rev().copied().collect();
@@ -299,11 +326,12 @@ fn map_with_meta(
 /// A mask's HDU and its table of bands.
 pub(super) fn mask(out: &mut MemoryWriter, mask: &Mask, name: &str) -> Result<()> {
     let sizes: Vec<usize> = mask.data().shape().iter().rev().copied().collect();
-    let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
     if let Geom::Region(geom) = mask.geom().as_ref() {
-        let values: Vec<f32> = values.iter().map(|v| f32::from(*v)).collect();
-        return region_table(out, geom, name, "", &ColumnData::Single(&values, 1), values.len());
+        // Gammapy takes the mask of a region as it stands: numbers would not choose bins.
+        let values: Vec<bool> = mask.data().iter().copied().collect();
+        return region_table(out, geom, name, "", NO_META, &ColumnData::Bools(&values, 1), values.len());
     }
+    let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
     out.image(8, &sizes);
     out.values(&values);
     keywords(out, mask.geom(), name, "", None, NO_META);
@@ -344,16 +372,16 @@ fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary
     out.text("BUNIT", unit, "unit of the values");
 }
 
-fn region(out: &mut MemoryWriter, map: &Map, geom: &RegionGeom, name: &str, unit: &str) -> Result<()> {
+fn region(out: &mut MemoryWriter, map: &Map, geom: &RegionGeom, name: &str, unit: &str, meta: &str) -> Result<()> {
     let damaged = || Error::input_at(Place::default().hdu(name), "the values are not in one piece");
     match map.data() {
         MapData::F32(a) => {
             let values = a.as_slice().ok_or_else(damaged)?;
-            region_table(out, geom, name, unit, &ColumnData::Single(values, 1), values.len())
+            region_table(out, geom, name, unit, meta, &ColumnData::Single(values, 1), values.len())
         }
         MapData::F64(a) => {
             let values = a.as_slice().ok_or_else(damaged)?;
-            region_table(out, geom, name, unit, &ColumnData::Double(values, 1), values.len())
+            region_table(out, geom, name, unit, meta, &ColumnData::Double(values, 1), values.len())
         }
     }
 }
@@ -364,6 +392,7 @@ fn region_table(
     geom: &RegionGeom,
     name: &str,
     unit: &str,
+    meta: &str,
     values: &ColumnData<'_>,
     rows: usize,
 ) -> Result<()> {
@@ -371,6 +400,9 @@ fn region_table(
     out.table(rows, &[("CHANNEL", "", ColumnData::Int(&channel)), ("DATA", unit, *values)]);
     out.text("EXTNAME", name, "extension name");
     axes::write_keywords(out, geom.axes());
+    if meta != NO_META {
+        out.text("META", meta, "");
+    }
     bands(out, geom.axes(), name);
     match geom.region() {
         Some(sky) => region_hdu::write(out, sky, name),

@@ -9,22 +9,26 @@ use ndarray::Array2;
 use super::node::{Node, Value};
 use crate::error::{Error, Place, Result};
 use crate::maps::{Frame, Map};
-use crate::models::spatial::{self, SPATIAL_TAGS, TemplateSpatialModel};
+use crate::models::spatial::{self, MAP_TAGS, SPATIAL_TAGS, TemplateNDSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{
     self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
-    PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateSpectralModel,
+    PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateNDSpectralModel, TemplateSpectralModel,
 };
-use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS};
+use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS, TemplatePhaseCurveTemporalModel};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    TemplateNPredModel, TemporalModel,
 };
 use crate::units::Unit;
 
 /// Types of components that are read.
-const COMPONENT_TAGS: [&str; 2] = ["SkyModel", "FoVBackgroundModel"];
+const COMPONENT_TAGS: [&str; 3] = ["SkyModel", "FoVBackgroundModel", TemplateNPredModel::TAG];
 
 /// Most values of a scan that a file may ask for.
 const MAX_SCAN: f64 = 1e6;
+
+/// Phases and norms of a phase curve.
+pub(in crate::io) type PhaseCurve = (Vec<f64>, Vec<f64>);
 
 /// Loads what a model names by its file.
 pub(in crate::io) struct Load<'a> {
@@ -32,8 +36,18 @@ pub(in crate::io) struct Load<'a> {
     pub map: &'a (dyn Fn(&str) -> Result<Map> + 'a),
     /// The table of an absorption.
     pub absorption: &'a (dyn Fn(&str) -> Result<AbsorptionTable> + 'a),
-    /// The table of a light curve.
-    pub light_curve: &'a (dyn Fn(&str) -> Result<LightCurveTemplateTemporalModel> + 'a),
+    /// A light curve, from a table or (true) a map.
+    pub light_curve: &'a (dyn Fn(&str, bool) -> Result<LightCurveTemplateTemporalModel> + 'a),
+    /// A phase curve.
+    pub phase_curve: &'a (dyn Fn(&str) -> Result<PhaseCurve> + 'a),
+}
+
+/// Reads what a model names by its file, as [`Load`], by the path.
+pub(in crate::io) struct Readers<'a> {
+    pub map: &'a dyn Fn(&Path) -> Result<Map>,
+    pub absorption: &'a dyn Fn(&Path) -> Result<AbsorptionTable>,
+    pub light_curve: &'a dyn Fn(&Path, bool) -> Result<LightCurveTemplateTemporalModel>,
+    pub phase_curve: &'a dyn Fn(&Path) -> Result<PhaseCurve>,
 }
 
 /// Where there is no reader for tables.
@@ -74,7 +88,15 @@ impl Models {
     /// [`Error::Unsupported`] for a spatial model of the background, or IRFs that are switched off; what
     /// `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
-        Self::from_yaml_with(text, &Load { map: load, absorption: &no_tables, light_curve: &no_tables })
+        Self::from_yaml_with(
+            text,
+            &Load {
+                map: load,
+                absorption: &no_tables,
+                light_curve: &|name, _| no_tables(name),
+                phase_curve: &no_tables,
+            },
+        )
     }
 
     /// As [`Models::from_yaml`], with all kinds of files.
@@ -101,17 +123,17 @@ impl Models {
     /// As [`Models::from_yaml`], with the file's name, also where there is no file; [`Error::Io`] where it cannot be
     /// read.
     pub fn read_with(path: impl AsRef<Path>, load: &dyn Fn(&Path) -> Result<Map>) -> Result<Self> {
-        let none = |path: &Path| no_tables(&path.display().to_string());
-        Self::read_files(path.as_ref(), load, &none, &|path: &Path| no_tables(&path.display().to_string()))
+        let readers = Readers {
+            map: load,
+            absorption: &|path| no_tables(&path.display().to_string()),
+            light_curve: &|path, _| no_tables(&path.display().to_string()),
+            phase_curve: &|path| no_tables(&path.display().to_string()),
+        };
+        Self::read_files(path.as_ref(), &readers)
     }
 
     /// As [`Models::read_with`], with all kinds of files.
-    pub(in crate::io) fn read_files(
-        path: &Path,
-        map: &dyn Fn(&Path) -> Result<Map>,
-        absorption: &dyn Fn(&Path) -> Result<AbsorptionTable>,
-        light_curve: &dyn Fn(&Path) -> Result<LightCurveTemplateTemporalModel>,
-    ) -> Result<Self> {
+    pub(in crate::io) fn read_files(path: &Path, readers: &Readers<'_>) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
             std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),
@@ -119,16 +141,17 @@ impl Models {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let load = Load {
-            map: &|name| map(&resolve(folder, name)?),
-            absorption: &|name| absorption(&resolve(folder, name)?),
-            light_curve: &|name| light_curve(&resolve(folder, name)?),
+            map: &|name| (readers.map)(&resolve(folder, name)?),
+            absorption: &|name| (readers.absorption)(&resolve(folder, name)?),
+            light_curve: &|name, is_map| (readers.light_curve)(&resolve(folder, name)?, is_map),
+            phase_curve: &|name| (readers.phase_curve)(&resolve(folder, name)?),
         };
         Self::from_yaml_with(&text, &load).map_err(|e| e.at(&Place::file(path)))
     }
 }
 
 /// The path of a file named in a YAML that stands in `folder`.
-fn resolve(folder: &Path, name: &str) -> Result<PathBuf> {
+pub(in crate::io) fn resolve(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut expanded = String::new();
     let mut rest = name;
     while let Some(start) = rest.find('$') {
@@ -161,6 +184,7 @@ fn component(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     let model = match tag.text()?.as_str() {
         "SkyModel" => sky_model(node, load, links),
         "FoVBackgroundModel" => background(node, name, load, links),
+        TemplateNPredModel::TAG => template_npred(node, load, links),
         other => Err(unknown(tag, other, "component", &COMPONENT_TAGS)),
     };
     model.map_err(|e| in_component(e, &place))
@@ -201,14 +225,17 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
     let tag_node = node.require("type")?;
     let tag = tag_node.text()?;
     if [LightCurveTemplateTemporalModel::TAG, "template"].contains(&tag.as_str()) {
-        let filename = node.require("filename")?.text()?;
-        if let Some(format) = node.get("format").map(Node::text).transpose()?
-            && format != "table"
-        {
-            return Err(Error::unsupported(format!("a light curve in the format '{format}'"))
-                .with_help("only tables of TIME and NORM can be used"));
-        }
-        let model = (load.light_curve)(&filename)?.with_filename(filename);
+        let file = node.require("filename")?;
+        let filename = file.text()?;
+        let is_map = match node.get("format") {
+            None => false,
+            Some(format) => match format.text()?.as_str() {
+                "table" => false,
+                "map" => true,
+                other => return Err(format.error(format!("format '{other}' is neither table nor map"))),
+            },
+        };
+        let model = (load.light_curve)(&filename, is_map).map_err(|e| at_line(e, file))?.with_filename(filename);
         let given = parameters(node, model.parameters(), links)?;
         // The reference stands in the table; Gammapy does not look at that of the YAML either.
         let same = given.iter().all(|p| model.parameters().iter().any(|own| (own.value - p.value).abs() < 1e-6));
@@ -218,7 +245,17 @@ fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
         return Ok(Arc::new(model));
     }
     let scale = node.get("scale").map_or(Ok("utc".to_string()), Node::text)?;
-    let known: Vec<&str> = TEMPORAL_TAGS.iter().map(|t| t.0).chain([LightCurveTemplateTemporalModel::TAG]).collect();
+    if [TemplatePhaseCurveTemporalModel::TAG, "template-phase"].contains(&tag.as_str()) {
+        let filename = node.require("filename")?;
+        let normalize = node.get("normalize").map(Node::bool).transpose()?.unwrap_or(true);
+        let (phases, norms) = (load.phase_curve)(&filename.text()?).map_err(|e| at_line(e, filename))?;
+        let model = TemplatePhaseCurveTemporalModel::new(phases, norms, normalize)
+            .and_then(|model| model.with_filename(filename.text()?).with_scale(&scale))
+            .map_err(|e| at_line(e, filename))?;
+        let given = parameters(node, model.parameters(), links)?;
+        return model.with_parameters(&given).map_err(|e| at_line(e, node));
+    }
+    let known: Vec<&str> = TEMPORAL_TAGS.iter().map(|t| t.0).chain(temporal::TABLE_TAGS).collect();
     let defaults =
         temporal::from_parameters(&tag, &[], "utc").map_err(|_| unknown(tag_node, &tag, "temporal", &known))?;
     let given = parameters(node, defaults.parameters(), links)?;
@@ -249,6 +286,25 @@ fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links)
     Ok(Model::FoVBackground(FoVBackgroundModel { name, spectral, datasets_names }))
 }
 
+fn template_npred(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
+    let name = node.require("name")?.text()?;
+    let filename = node.require("filename")?;
+    let datasets_names = node.get("datasets_names").map(Node::texts).transpose()?;
+    if datasets_names.as_ref().is_some_and(|names| names.len() != 1) {
+        // Gammapy refuses them, too: the cube is that of one dataset.
+        return Err(node.error("datasets_names must name one dataset, or be left out for all"));
+    }
+    let map = map_of(filename, load)?;
+    let mut model = TemplateNPredModel::new(&name, Arc::new(map)).map_err(|e| at_line(e, filename))?;
+    if let Some(spectral) = node.get("spectral") {
+        let found = spectral_model(spectral, load, links)?;
+        model = model.with_spectral(found).map_err(|e| at_line(e, spectral))?;
+    }
+    model.spatial = node.get("spatial").map(|n| spatial_model(n, load, links)).transpose()?;
+    model.datasets_names = datasets_names;
+    Ok(Model::TemplateNPred(model.with_filename(filename.text()?)))
+}
+
 fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
     let tag_node = node.require("type")?;
     let tag = tag_node.text()?;
@@ -265,6 +321,13 @@ fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
             let operator = node.require("operator")?;
             let operator = operator.text()?.parse().map_err(|e| at_line(e, operator))?;
             Ok(Arc::new(CompoundSpectralModel::new(first, second, operator)))
+        }
+        TemplateNDSpectralModel::TAG | "templateND" => {
+            let filename = node.require("filename")?;
+            let map = Arc::new(map_of(filename, load)?);
+            let model = TemplateNDSpectralModel::new(map).map_err(|e| at_line(e, filename))?;
+            let given = parameters(node, &model.default_parameters(), links)?;
+            model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node))
         }
         PiecewiseNormSpectralModel::TAG | "piecewise-norm" => piecewise(node, links),
         EblAbsorptionNormSpectralModel::TAG | "ebl-norm" => absorption(node, load, links),
@@ -300,7 +363,7 @@ fn absorption(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn Spe
     let given = parameters(node, &EblAbsorptionNormSpectralModel::default_parameters(), links)?;
     let filename = node.get("filename").map(Node::text).transpose()?;
     let absorption = match &filename {
-        Some(name) => (load.absorption)(name)?,
+        Some(name) => (load.absorption)(name).map_err(|e| at_line(e, node))?,
         None => {
             let (energies, unit) = table(node.require("energy")?)?;
             let (redshifts, _) = table(node.require("param")?)?;
@@ -357,6 +420,13 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
     if [TemplateSpatialModel::TAG, "template"].contains(&tag.as_str()) {
         return template(node, load, links);
     }
+    if [TemplateNDSpatialModel::TAG, "templateND"].contains(&tag.as_str()) {
+        let filename = node.require("filename")?;
+        let map = Arc::new(map_of(filename, load)?);
+        let model = TemplateNDSpatialModel::new(map).map_err(|e| at_line(e, filename))?;
+        let given = parameters(node, &model.default_parameters(), links)?;
+        return model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node));
+    }
     let frame = match node.get("frame") {
         None => Frame::Icrs,
         Some(frame) => match frame.text()?.to_ascii_lowercase().as_str() {
@@ -365,17 +435,23 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
             other => return Err(frame.error(format!("frame '{other}' is neither icrs nor galactic"))),
         },
     };
-    let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain([TemplateSpatialModel::TAG]).collect();
+    let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain(MAP_TAGS).collect();
     let defaults =
         spatial::from_parameters(&tag, &[], frame).map_err(|_| unknown(tag_node, &tag, "spatial", &known))?;
     let given = parameters(node, defaults.parameters(), links)?;
     spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))
 }
 
+/// The map of the file that is named on a line.
+fn map_of(filename: &Node, load: &Load) -> Result<Map> {
+    (load.map)(&filename.text()?).map_err(|e| at_line(e, filename))
+}
+
 fn template(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn SpatialModel>> {
-    let filename = node.require("filename")?.text()?;
+    let file = node.require("filename")?;
+    let filename = file.text()?;
     let normalize = node.get("normalize").map(Node::bool).transpose()?.unwrap_or(true);
-    let model = TemplateSpatialModel::new(Arc::new((load.map)(&filename)?), normalize).map_err(|e| at_line(e, node))?;
+    let model = TemplateSpatialModel::new(Arc::new(map_of(file, load)?), normalize).map_err(|e| at_line(e, node))?;
     let given = parameters(node, &TemplateSpatialModel::default_parameters(), links)?;
     let model = model.with_filename(filename).at_parameters(&given).map_err(|e| at_line(e, node))?;
     Ok(Arc::new(model))
@@ -422,13 +498,19 @@ fn parameter(entry: &Node, default: &Parameter, links: &mut Links) -> Result<Par
     if let Some(first) = link.as_ref().and_then(|label| links.get(label)) {
         return Ok(Parameter { name: default.name.clone(), ..first.clone() });
     }
+    let (min, max) = (or("min", default.min)?, or("max", default.max)?);
+    if min > max {
+        return Err(entry
+            .error(format!("its lower bound {min} lies above the upper one {max}"))
+            .with_help("exchange min and max, or take one of them away"));
+    }
     let parameter = Parameter {
         name: default.name.clone(),
         value,
         unit: entry.get("unit").map_or_else(|| Ok(default.unit.clone()), unit)?,
         error: or("error", 0.0)?,
-        min: or("min", default.min)?,
-        max: or("max", default.max)?,
+        min,
+        max,
         frozen: entry.get("frozen").map_or(Ok(default.frozen), Node::bool)?,
         link,
         prior: entry.get("prior").map(prior).transpose()?,

@@ -3,22 +3,37 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ndarray::Array3;
 use proptest::prelude::*;
 
 use super::write::{number, text};
 use crate::error::{Error, Result};
-use crate::maps::{Frame, Geom, Map, SkyPosition, WcsGeom};
+use crate::maps::{AxisInterp, Frame, Geom, Map, MapAxis, RegionGeom, SkyPosition, WcsGeom};
 use crate::models::spatial::*;
 use crate::models::spectral::*;
 use crate::models::{
     FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
+    TemplateNPredModel,
 };
 
 fn no_maps(name: &str) -> Result<Map> {
     Err(Error::input(name, "no map is expected here"))
 }
 
-fn a_map(_name: &str) -> Result<Map> {
+/// A template of a shape; `npred` in the name: of counts, `nd`: of a spectrum or a shape with parameters.
+fn a_map(name: &str) -> Result<Map> {
+    let axis = |name: &str| MapAxis::energy_bounds(1.0, 10.0, 2, name);
+    let height = MapAxis::from_nodes("height", "kpc".parse()?, vec![1.0, 2.0], AxisInterp::Lin)?;
+    if name.contains("nd-spectrum") {
+        let geom = Geom::Region(RegionGeom::new(None, None, vec![axis("energy_true")?, height]));
+        return Map::from_cube(Arc::new(geom), "cm-2 s-1 TeV-1".parse()?, Array3::from_elem((4, 1, 1), 1e-12));
+    }
+    if name.contains("npred") || name.contains("nd-shape") {
+        let (axes, unit) = if name.contains("npred") { (vec![axis("energy")?], "") } else { (vec![height], "sr-1") };
+        let center = SkyPosition { lon_deg: 0.0, lat_deg: 0.0, frame: Frame::Galactic };
+        let geom = Geom::Wcs(WcsGeom::create(center, 4, 3, (1.0, 1.0), "CAR", axes)?);
+        return Map::from_cube(Arc::new(geom), unit.parse()?, Array3::from_elem((2, 3, 4), 1.5));
+    }
     let center = SkyPosition { lon_deg: 0.0, lat_deg: 0.0, frame: Frame::Galactic };
     let geom = WcsGeom::create(center, 4, 3, (1.0, 1.0), "CAR", vec![])?;
     let map = Map::zeros(Arc::new(Geom::Wcs(geom)), "cm-2 s-1 MeV-1 sr-1".parse()?);
@@ -39,6 +54,11 @@ fn summary(models: &Models) -> Vec<String> {
             format!("{} {} {shape:?} {:?} {:?}", m.name, spectrum(&m.spectral), m.temporal, m.datasets_names)
         }
         Model::FoVBackground(m) => format!("{} {} {:?}", m.name, spectrum(&m.spectral), m.datasets_names),
+        Model::TemplateNPred(m) => {
+            let shape = m.spatial.as_ref().map(shape);
+            let counts = m.evaluate().map(|map| map.data().iter().collect::<Vec<_>>());
+            format!("{} {} {shape:?} {:?} {counts:?}", m.name, spectrum(&m.spectral), m.datasets_names)
+        }
     };
     models.components.iter().map(component).collect()
 }
@@ -138,6 +158,21 @@ fn everything() -> Models {
     let absorption = EblAbsorptionNormSpectralModel::new(Arc::new(table.unwrap()), 0.3, 1.1).unwrap();
     let absorbed = CompoundSpectralModel::new(pl.clone(), Arc::new(absorption), CompoundOperator::Mul);
     components.push(Model::Sky(SkyModel::new("absorbed", Arc::new(absorbed), None)));
+    let map = |name: &str| Arc::new(a_map(name).unwrap());
+    let nd = TemplateNDSpectralModel::new(map("nd-spectrum")).unwrap().with_filename("nd-spectrum.fits");
+    let mut height = nd.parameters()[0].clone();
+    (height.value, height.error, height.frozen) = (1.2, 0.1, true);
+    let shape = TemplateNDSpatialModel::new(map("nd-shape")).unwrap().with_filename("b/nd-shape.fits");
+    let nd = CompoundSpectralModel::new(nd.with_parameters(&[height]).unwrap(), tilt.clone(), CompoundOperator::Mul);
+    components.push(Model::Sky(SkyModel::new("nd", Arc::new(nd), Some(Arc::new(shape)))));
+    for datasets_names in [None, Some(vec!["a".to_string()])] {
+        let name = format!("counts of {datasets_names:?}");
+        let template = TemplateNPredModel::new(&name, map("npred")).unwrap().with_filename("npred.fits");
+        let mut template = template.with_spectral(tilt.clone()).unwrap();
+        template.spatial = datasets_names.is_some().then(|| Arc::new(ConstantSpatialModel::new(0.5)) as Arc<_>);
+        template.datasets_names = datasets_names;
+        components.push(Model::TemplateNPred(template));
+    }
     components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "a-bkg".to_string(),
         spectral: tilt,
@@ -255,6 +290,41 @@ fn problems_are_named_with_their_line() {
             format!("{}{}", one("        type: pl\n"), "-   {name: s, type: SkyModel, spectral: {type: pl}}\n"),
             vec!["two models"],
         ),
+        (pl("{name: amplitude, value: 1, unit: ''}"), vec!["line 5", "amplitude", "''", "TeV-1 s-1 cm-2"]),
+        (pl("{name: index, value: 2, min: 3, max: 1}"), vec!["line 7", "'index'", "lower bound 3", "exchange"]),
+        (
+            pl("{name: index, value: 2, link: s.spectral.reference}\n        -   {name: reference, value: 2}"),
+            vec!["s.spectral.index", "linked to s.spectral.reference", "unit"],
+        ),
+        (
+            one(
+                "        type: lp\n        parameters:\n        -   {name: alpha, link: s.spectral.beta}\n        -   \
+                 {name: beta, link: s.spectral.alpha}\n",
+            ),
+            vec!["s.spectral.alpha", "back to itself", "no link"],
+        ),
+        (
+            pl("{name: index, link: s.spectral.gamma}"),
+            vec!["s.spectral.index", "s.spectral.gamma", "there are s.spectral.index"],
+        ),
+        ("components:\n- {name: c, type: TemplateNPredModel}\n".to_string(), vec!["'c'", "line 2", "'filename'"]),
+        (
+            "components:\n- name: c\n  type: TemplateNPredModel\n  filename: a.fits\n  datasets_names: [a, b]\n"
+                .to_string(),
+            vec!["'c'", "line 2", "one dataset"],
+        ),
+        (
+            "components:\n- name: c\n  type: TemplateNPredModel\n  filename: a.fits\n".to_string(),
+            vec!["'c'", "line 4", "a.fits"],
+        ),
+        (
+            one("        type: pl\n    temporal: {type: template-phase, filename: p.fits}\n"),
+            vec!["p.fits", "Models::read"],
+        ),
+        (
+            one("        type: pl\n    temporal: {type: template, filename: p.fits, format: hdf5}\n"),
+            vec!["line 6", "hdf5", "table"],
+        ),
         ("components: [".to_string(), vec!["line 1", "YAML"]),
         ("components: {a: 1, a: 2}".to_string(), vec!["line 1"]),
     ] {
@@ -263,6 +333,30 @@ fn problems_are_named_with_their_line() {
             assert!(found.contains(part), "'{part}' is missing in: {found}\n{yaml}");
         }
     }
+}
+
+#[test]
+fn templates_of_counts_are_counts() {
+    let read = |more: &str| {
+        let yaml = format!("components:\n- name: c\n  type: TemplateNPredModel\n  filename: npred.fits\n{more}");
+        Models::from_yaml(&yaml, &a_map)
+    };
+    let models = read("").unwrap();
+    assert_eq!(models.parameters()[1].0, "c.spectral.norm");
+    assert!(models.has_signal("any") && models.background("any").is_none());
+    for (more, parts) in [
+        ("  spectral: {type: pl}\n", vec!["'c'", "line 5", "norm model"]),
+        ("  spectral: {type: pl-norm, parameters: [{name: norn}]}\n", vec!["'c'", "line 5", "'norn'"]),
+    ] {
+        let error = read(more).unwrap_err().to_string();
+        assert!(parts.iter().all(|p| error.contains(p)), "{error}");
+    }
+    let yaml = "components:\n- name: c\n  type: TemplateNPredModel\n  filename: shape.fits\n";
+    let error = Models::from_yaml(yaml, &a_map).unwrap_err();
+    assert!(error.to_string().contains("line 4") && error.help().unwrap().contains("axis 'energy'"), "{error}");
+    let unnamed = TemplateNPredModel::new("c", Arc::new(a_map("npred").unwrap())).unwrap();
+    let error = Models { components: vec![Model::TemplateNPred(unnamed)] }.to_yaml().unwrap_err();
+    assert!(error.to_string().contains("'c'") && error.help().unwrap().contains("with_filename"), "{error}");
 }
 
 #[test]

@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 use crate::maps::Frame;
 use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
+use crate::models::temporal::TemplatePhaseCurveTemporalModel;
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel, TemporalModel,
-    temporal,
+    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    TemplateNPredModel, TemporalModel, temporal,
 };
 use crate::units::Unit;
 
@@ -47,6 +48,7 @@ impl Models {
             match model {
                 Model::Sky(model) => sky_model(&mut out, model)?,
                 Model::FoVBackground(model) => background(&mut out, model)?,
+                Model::TemplateNPred(model) => template_npred(&mut out, model)?,
             }
         }
         if let Some(name) = covariance {
@@ -148,7 +150,7 @@ fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
         out.names(1, names);
     }
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref());
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
     if let Some(spatial) = &model.spatial {
         out.line(1, "spatial:");
         spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
@@ -163,7 +165,12 @@ fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
 fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
     out.line(2, &format!("type: {}", model.tag()));
     let defaults = temporal::from_parameters(model.tag(), &[], "utc");
-    let defaults = defaults.as_ref().map_or(model.parameters(), |m| m.parameters());
+    let timing = TemplatePhaseCurveTemporalModel::default_parameters();
+    let defaults = match &defaults {
+        Ok(model) => model.parameters(),
+        Err(_) if model.as_phase_curve().is_some() => &timing,
+        Err(_) => model.parameters(),
+    };
     parameters(out, 2, model.parameters(), defaults);
     out.line(2, &format!("scale: {}", text(model.scale())));
     if let Some(light_curve) = model.as_light_curve() {
@@ -172,8 +179,16 @@ fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
                 .with_help("write the table and give its name by with_filename"));
         };
         out.line(2, &format!("filename: {}", text(filename)));
-        out.line(2, "format: table");
+        out.line(2, if light_curve.is_map() { "format: map" } else { "format: table" });
         out.line(2, "unit: ''");
+    }
+    if let Some(phase_curve) = model.as_phase_curve() {
+        let Some(filename) = phase_curve.filename() else {
+            return Err(Error::input("temporal", "the table of the phase curve has no file name")
+                .with_help("write the table and give its name by with_filename"));
+        };
+        out.line(2, &format!("filename: {}", text(filename)));
+        out.line(2, &format!("normalize: {}", phase_curve.is_normalized()));
     }
     Ok(())
 }
@@ -197,20 +212,54 @@ fn background(out: &mut Writer, model: &FoVBackgroundModel) -> Result<()> {
     }
     out.names(1, &model.datasets_names);
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref());
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))
+}
+
+fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
+    out.entry(1, true, "name", &text(&model.name));
+    out.line(1, &format!("type: {}", TemplateNPredModel::TAG));
+    if let Some(spatial) = &model.spatial {
+        out.line(1, "spatial:");
+        spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    out.line(1, "spectral:");
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
+    let Some(filename) = model.filename() else {
+        return Err(Error::input(format!("model '{}'", model.name), "its map has no file name")
+            .with_help("give it one by with_filename: the map is written there with the models"));
+    };
+    out.line(1, &format!("filename: {}", text(filename)));
+    if let Some(names) = &model.datasets_names {
+        out.names(1, names);
+    }
     Ok(())
 }
 
-fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
+/// The file and the unit of an n-d template's map.
+fn map_file(out: &mut Writer, level: usize, filename: Option<&str>, of: &Unit) -> Result<()> {
+    let Some(filename) = filename else {
+        return Err(Error::input("template", "the map of the template has no file name")
+            .with_help("give it one by with_filename: the map is written there with the models"));
+    };
+    out.line(level, &format!("filename: {}", text(filename)));
+    out.line(level, &format!("unit: {}", unit(of)));
+    Ok(())
+}
+
+fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) -> Result<()> {
     out.line(level, &format!("type: {}", model.tag()));
     if let Some(compound) = model.as_compound() {
         let (first, second) = compound.models();
         out.line(level, "model1:");
-        spectral_model(out, level + 1, first.as_ref());
+        spectral_model(out, level + 1, first.as_ref())?;
         out.line(level, "model2:");
-        spectral_model(out, level + 1, second.as_ref());
+        spectral_model(out, level + 1, second.as_ref())?;
         out.line(level, &format!("operator: {}", compound.operator().name()));
-        return;
+        return Ok(());
+    }
+    if let Some(template) = model.as_template_nd() {
+        parameters(out, level, model.parameters(), &template.default_parameters());
+        return map_file(out, level, template.filename(), template.map().unit());
     }
     let defaults = spectral::from_parameters(model.tag(), &[]);
     let absorption = EblAbsorptionNormSpectralModel::default_parameters();
@@ -231,6 +280,7 @@ fn spectral_model(out: &mut Writer, level: usize, model: &dyn SpectralModel) {
     if let Some(absorption) = model.as_absorption() {
         absorption_table(out, level, absorption);
     }
+    Ok(())
 }
 
 fn absorption_table(out: &mut Writer, level: usize, model: &EblAbsorptionNormSpectralModel) {
@@ -267,6 +317,10 @@ fn spatial_model(out: &mut Writer, model: &dyn SpatialModel) -> Result<()> {
             Frame::Galactic => "galactic",
         };
         out.line(2, &format!("frame: {frame}"));
+    }
+    if let Some(template) = model.as_template_nd() {
+        parameters(out, 2, model.parameters(), &template.default_parameters());
+        return map_file(out, 2, template.filename(), template.map().unit());
     }
     let Some(template) = model.as_template() else {
         let defaults = spatial::from_parameters(model.tag(), &[], model.frame());

@@ -17,16 +17,12 @@ mod registry;
 mod shell;
 mod shell2;
 mod template;
+mod template_nd;
 
 pub use constant::ConstantSpatialModel;
-pub use disk::DiskSpatialModel;
-pub use gaussian::GaussianSpatialModel;
-pub use generalized_gaussian::GeneralizedGaussianSpatialModel;
-pub use point::PointSpatialModel;
-pub use registry::{SPATIAL_TAGS, from_parameters};
-pub use shell::ShellSpatialModel;
-pub use shell2::Shell2SpatialModel;
+pub use registry::*;
 pub use template::TemplateSpatialModel;
+pub use template_nd::TemplateNDSpatialModel;
 
 /// A source's shape on the sky: surface brightness per sr, integrating to 1 (templates to their own sum).
 pub trait SpatialModel: Debug + Send + Sync {
@@ -75,6 +71,11 @@ pub trait SpatialModel: Debug + Send + Sync {
 
     /// The map of a [`TemplateSpatialModel`], `None` for other models.
     fn as_template(&self) -> Option<&TemplateSpatialModel> {
+        None
+    }
+
+    /// The map of a [`TemplateNDSpatialModel`], `None` for other models.
+    fn as_template_nd(&self) -> Option<&TemplateNDSpatialModel> {
         None
     }
 }

@@ -6,7 +6,9 @@ use super::*;
 use crate::error::Error;
 
 macro_rules! registry {
-    ($($model:ident, $short:literal;)*) => {
+    ($($file:ident::$model:ident, $short:literal;)*) => {
+        $(pub use super::$file::$model;)*
+
         /// Type names and short names of all models that have parameters alone (a template needs its map).
         pub const SPATIAL_TAGS: &[(&str, &str)] =
             &[$(($model::TAG, $short),)* (ConstantSpatialModel::TAG, "const")];
@@ -25,7 +27,7 @@ macro_rules! registry {
                     Err(Error::input(tag, "is not a spatial model that can be used here").with_help(format!(
                         "known are {}, {}",
                         known.join(", "),
-                        TemplateSpatialModel::TAG
+                        MAP_TAGS.join(", ")
                     )))
                 }
             }
@@ -33,11 +35,14 @@ macro_rules! registry {
     };
 }
 
+/// Type names of the models that need a map.
+pub const MAP_TAGS: [&str; 2] = [TemplateSpatialModel::TAG, TemplateNDSpatialModel::TAG];
+
 registry! {
-    PointSpatialModel, "point";
-    GaussianSpatialModel, "gauss";
-    GeneralizedGaussianSpatialModel, "gauss-general";
-    DiskSpatialModel, "disk";
-    ShellSpatialModel, "shell";
-    Shell2SpatialModel, "shell2";
+    point::PointSpatialModel, "point";
+    gaussian::GaussianSpatialModel, "gauss";
+    generalized_gaussian::GeneralizedGaussianSpatialModel, "gauss-general";
+    disk::DiskSpatialModel, "disk";
+    shell::ShellSpatialModel, "shell";
+    shell2::Shell2SpatialModel, "shell2";
 }

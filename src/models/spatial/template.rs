@@ -62,7 +62,8 @@ impl TemplateSpatialModel {
             None => 1.0,
         };
         let center = geom.center()?;
-        let (map, factor) = if normalize { (normalized(&map)?, 1.0) } else { (map.clone(), unit_factor(map.unit())?) };
+        let (map, factor) =
+            if normalize { (normalized(&map)?, 1.0) } else { (map.clone(), unit_factor(Self::TAG, map.unit())?) };
         Ok(Self {
             map,
             filename: None,
@@ -199,16 +200,14 @@ fn normalized(map: &Map) -> Result<Arc<Map>> {
     Ok(Arc::new(Map::from_cube(map.geom().clone(), "sr-1".parse()?, cube)?))
 }
 
-fn unit_factor(unit: &Unit) -> Result<f64> {
+/// The factor of a map's unit to sr-1 or cm-2 s-1 TeV-1 sr-1.
+pub(super) fn unit_factor(tag: &str, unit: &Unit) -> Result<f64> {
     if unit.is_dimensionless() {
         return unit.factor_to(&Unit::dimensionless());
     }
-    unit.factor_to_text("sr-1").or_else(|_| unit.factor_to_text("cm-2 s-1 TeV-1 sr-1")).map_err(|_| {
-        Error::input(
-            TemplateSpatialModel::TAG,
-            format!("the map is in '{unit}' where sr-1 or cm-2 s-1 TeV-1 sr-1 is needed"),
-        )
-    })
+    unit.factor_to_text("sr-1")
+        .or_else(|_| unit.factor_to_text("cm-2 s-1 TeV-1 sr-1"))
+        .map_err(|_| Error::input(tag, format!("the map is in '{unit}' where sr-1 or cm-2 s-1 TeV-1 sr-1 is needed")))
 }
 
 impl SpatialModel for TemplateSpatialModel {

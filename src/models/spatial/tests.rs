@@ -220,3 +220,34 @@ fn template_images_and_wrong_maps() {
     let empty = TemplateSpatialModel::new(Arc::new(map), true).unwrap();
     assert_eq!(empty.evaluate(0.3, -0.1, 1.0), 0.0);
 }
+
+#[test]
+fn maps_of_parameters_are_interpolated() {
+    let energy = MapAxis::energy_bounds(1.0, 100.0, 2, "energy_true").unwrap();
+    let height = MapAxis::from_nodes("height", "kpc".parse().unwrap(), vec![1.0, 10.0], AxisInterp::Log).unwrap();
+    let at = |axes: Vec<MapAxis>, unit: &str| {
+        let center = SkyPosition { lon_deg: 83.6, lat_deg: 22.0, frame: Frame::Galactic };
+        let geom = Geom::Wcs(WcsGeom::create(center, 5, 5, (0.5, 0.5), "CAR", axes).unwrap());
+        let shape = geom.data_shape();
+        let planes = shape[..shape.len() - 2].iter().product();
+        let cube = Array3::from_shape_fn((planes, 5, 5), |(p, y, _)| (0.1 * y as f64 + p as f64).exp());
+        TemplateNDSpatialModel::new(Arc::new(Map::from_cube(Arc::new(geom), unit.parse().unwrap(), cube).unwrap()))
+    };
+    let model = at(vec![energy.clone(), height.clone()], "sr-1").unwrap();
+    assert!(model.is_energy_dependent() && model.frame() == Frame::Galactic && model.position().is_none());
+    let centers = energy.center_tev().unwrap();
+    let moved = model.with_parameters(&[Parameter::new("height", 10f64.sqrt(), "kpc".parse().unwrap())]).unwrap();
+    // The middle row, the first energy, halfway between the heights: 0.2 + (0 + 2) / 2.
+    let found = moved.evaluate(83.6, 22.0, centers[0]);
+    assert!((found / 1.2f64.exp() - 1.0).abs() < 1e-9, "{found}");
+    // Beyond half a pixel of any axis there is nothing.
+    assert!(moved.evaluate(83.6, 23.2, centers[0]) > 0.0);
+    assert_eq!(moved.evaluate(83.6, 23.3, centers[0]), 0.0);
+    assert_eq!(moved.evaluate(83.6, 22.0, 0.5), 0.0);
+    for (axes, unit, said) in
+        [(vec![energy.clone()], "sr-1", "no axis that is a parameter"), (vec![energy, height], "m", "'m'")]
+    {
+        let error = at(axes, unit).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}

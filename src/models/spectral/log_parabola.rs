@@ -54,6 +54,35 @@ impl SpectralModel for LogParabolaSpectralModel {
     }
 }
 
+const ESCALE_SPECS: [ParameterSpec; 5] =
+    [SPECS[0], SPECS[1], SPECS[2], SPECS[3], ParameterSpec::frozen("escale", 1.0, "TeV")];
+
+/// dnde = amplitude (E / reference)^(-alpha - beta ln(E / escale)): a curvature that is 0 at an energy of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogParabola2SpectralModel {
+    set: ParameterSet<5>,
+}
+
+parameter_model!(LogParabola2SpectralModel, "LogParabola2SpectralModel", &ESCALE_SPECS);
+
+impl LogParabola2SpectralModel {
+    /// Amplitude in cm-2 s-1 TeV-1, reference energy in TeV, alpha, beta (for the natural logarithm), and the energy in
+    /// TeV where the index is alpha.
+    pub fn new(amplitude: f64, reference_tev: f64, alpha: f64, beta: f64, escale_tev: f64) -> Self {
+        Self { set: ParameterSet::new(&ESCALE_SPECS, [amplitude, reference_tev, alpha, beta, escale_tev]) }
+    }
+}
+
+impl SpectralModel for LogParabola2SpectralModel {
+    tag_and_parameters!();
+    trapezoid_integrals!();
+
+    fn evaluate(&self, energy_tev: f64) -> f64 {
+        let [amplitude, reference, alpha, beta, escale] = *self.set.values();
+        amplitude * (energy_tev / reference).powf(-alpha - beta * (energy_tev / escale).ln())
+    }
+}
+
 /// norm (E / reference)^(-alpha - beta ln(E / reference)), dimensionless.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogParabolaNormSpectralModel {

@@ -13,9 +13,12 @@ use crate::error::Result;
 mod broken_power_law;
 mod compound;
 mod constant;
+mod crab;
 mod ebl_absorption;
+mod errors;
 mod exp_cutoff_3fgl;
 mod exp_cutoff_power_law;
+mod gaussian;
 mod integrate;
 mod log_parabola;
 mod piecewise_norm;
@@ -28,24 +31,16 @@ mod super_exp_cutoff_3fgl;
 mod super_exp_cutoff_4fgl;
 mod super_exp_cutoff_4fgl_dr3;
 mod template;
+mod template_nd;
 
-pub use broken_power_law::BrokenPowerLawSpectralModel;
 pub use compound::{CompoundOperator, CompoundSpectralModel};
-pub use constant::ConstantSpectralModel;
+pub use crab::crab;
 pub use ebl_absorption::{AbsorptionTable, EblAbsorptionNormSpectralModel};
-pub use exp_cutoff_3fgl::ExpCutoffPowerLaw3FGLSpectralModel;
-pub use exp_cutoff_power_law::{ExpCutoffPowerLawNormSpectralModel, ExpCutoffPowerLawSpectralModel};
-pub use log_parabola::{LogParabolaNormSpectralModel, LogParabolaSpectralModel};
+pub use errors::SpectralErrors;
 pub use piecewise_norm::PiecewiseNormSpectralModel;
-pub use power_law::PowerLawSpectralModel;
-pub use power_law_norm::PowerLawNormSpectralModel;
-pub use power_law2::PowerLaw2SpectralModel;
-pub use registry::{SPECTRAL_TAGS, TABLE_TAGS, from_parameters};
-pub use smooth_broken_power_law::SmoothBrokenPowerLawSpectralModel;
-pub use super_exp_cutoff_3fgl::SuperExpCutoffPowerLaw3FGLSpectralModel;
-pub use super_exp_cutoff_4fgl::SuperExpCutoffPowerLaw4FGLSpectralModel;
-pub use super_exp_cutoff_4fgl_dr3::SuperExpCutoffPowerLaw4FGLDR3SpectralModel;
+pub use registry::*;
 pub use template::TemplateSpectralModel;
+pub use template_nd::TemplateNDSpectralModel;
 
 /// A spectrum: differential flux against energy.
 pub trait SpectralModel: Debug + Send + Sync {
@@ -101,6 +96,11 @@ pub trait SpectralModel: Debug + Send + Sync {
 
     /// The table of a [`TemplateSpectralModel`], `None` for other models.
     fn as_template(&self) -> Option<&TemplateSpectralModel> {
+        None
+    }
+
+    /// The map of a [`TemplateNDSpectralModel`], `None` for other models.
+    fn as_template_nd(&self) -> Option<&TemplateNDSpectralModel> {
         None
     }
 

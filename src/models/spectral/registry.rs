@@ -6,7 +6,9 @@ use super::*;
 use crate::error::{Error, Result};
 
 macro_rules! registry {
-    ($($model:ident, $short:literal;)*) => {
+    ($($file:ident::$model:ident, $short:literal;)*) => {
+        $(pub use super::$file::$model;)*
+
         /// Type names and short names of all models that have parameters alone (a template needs its table).
         pub const SPECTRAL_TAGS: &[(&str, &str)] = &[$(($model::TAG, $short),)*];
 
@@ -38,26 +40,30 @@ macro_rules! registry {
 }
 
 /// Type names of the models that need more than parameters.
-pub const TABLE_TAGS: [&str; 4] = [
+pub const TABLE_TAGS: [&str; 5] = [
     TemplateSpectralModel::TAG,
+    TemplateNDSpectralModel::TAG,
     CompoundSpectralModel::TAG,
     PiecewiseNormSpectralModel::TAG,
     EblAbsorptionNormSpectralModel::TAG,
 ];
 
 registry! {
-    PowerLawSpectralModel, "pl";
-    PowerLaw2SpectralModel, "pl-2";
-    PowerLawNormSpectralModel, "pl-norm";
-    BrokenPowerLawSpectralModel, "bpl";
-    SmoothBrokenPowerLawSpectralModel, "sbpl";
-    ExpCutoffPowerLawSpectralModel, "ecpl";
-    ExpCutoffPowerLawNormSpectralModel, "ecpl-norm";
-    ExpCutoffPowerLaw3FGLSpectralModel, "ecpl-3fgl";
-    SuperExpCutoffPowerLaw3FGLSpectralModel, "secpl-3fgl";
-    SuperExpCutoffPowerLaw4FGLSpectralModel, "secpl-4fgl";
-    SuperExpCutoffPowerLaw4FGLDR3SpectralModel, "secpl-4fgl-dr3";
-    LogParabolaSpectralModel, "lp";
-    LogParabolaNormSpectralModel, "lp-norm";
-    ConstantSpectralModel, "const";
+    power_law::PowerLawSpectralModel, "pl";
+    power_law2::PowerLaw2SpectralModel, "pl-2";
+    power_law_norm::PowerLawNormSpectralModel, "pl-norm";
+    broken_power_law::BrokenPowerLawSpectralModel, "bpl";
+    smooth_broken_power_law::SmoothBrokenPowerLawSpectralModel, "sbpl";
+    exp_cutoff_power_law::ExpCutoffPowerLawSpectralModel, "ecpl";
+    exp_cutoff_power_law::ExpCutoffPowerLawNormSpectralModel, "ecpl-norm";
+    exp_cutoff_3fgl::ExpCutoffPowerLaw3FGLSpectralModel, "ecpl-3fgl";
+    super_exp_cutoff_3fgl::SuperExpCutoffPowerLaw3FGLSpectralModel, "secpl-3fgl";
+    super_exp_cutoff_4fgl::SuperExpCutoffPowerLaw4FGLSpectralModel, "secpl-4fgl";
+    super_exp_cutoff_4fgl_dr3::SuperExpCutoffPowerLaw4FGLDR3SpectralModel, "secpl-4fgl-dr3";
+    log_parabola::LogParabolaSpectralModel, "lp";
+    log_parabola::LogParabola2SpectralModel, "lp2";
+    log_parabola::LogParabolaNormSpectralModel, "lp-norm";
+    gaussian::GaussianSpectralModel, "gauss";
+    crab::MeyerCrabSpectralModel, "crab";
+    constant::ConstantSpectralModel, "const";
 }

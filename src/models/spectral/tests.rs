@@ -57,6 +57,24 @@ fn gammapy() -> Vec<Case> {
             [7.75472207781388e-12, 8.244655479796187e-12, 3.0709192370336038e-12, 3.8424089514442914e-14],
         ),
         (
+            Box::new(GaussianSpectralModel::new(3e-12, 5.0, 12.0)),
+            [9.160118970646393e-14, 9.35336248555285e-14, 9.558462344723808e-14, 9.434580692324829e-14, 1.9671837516577936e-45],
+            [5.559735797729251e-14, 5.095371186736172e-13, 1.4100478620194155e-12, 2.6734149703933067e-16],
+            [2.2292219226236886e-14, 1.6949416346942922e-12, 2.1358729324945794e-11, 1.4038524966561262e-14],
+        ),
+        (
+            Box::new(LogParabola2SpectralModel::new(3e-12, 2.0, 2.3, 0.12, 5.0)),
+            [1.8902888202304474e-09, 2.619359517491273e-11, 5.569493438600926e-12, 8.485130389724364e-14, 2.5071824191518868e-17],
+            [8.237387164139359e-11, 1.538137058536263e-11, 8.869317995640072e-13, 5.822970426493711e-15],
+            [2.0492869450086006e-11, 2.4555708179160472e-11, 1.0231576938840192e-11, 3.172842489033585e-13],
+        ),
+        (
+            Box::new(MeyerCrabSpectralModel::default()),
+            [2.709292243076604e-08, 8.182082568561718e-11, 1.1798731838112526e-11, 9.517276316663579e-14, 2.6552579556108414e-17],
+            [5.267810258074242e-10, 3.556505809667813e-11, 9.907115321461739e-13, 5.718014216315148e-15],
+            [1.1092423770012776e-10, 4.9436983935983106e-11, 1.0997569943795616e-11, 3.1160734661202215e-13],
+        ),
+        (
             Box::new(ExpCutoffPowerLawNormSpectralModel::new(0.2, 1.3, 1.5, 0.2, 1.0)),
             [2.5411169813423586, 1.3162572267730837, 0.9627427619244235, 0.15016994952964766, 4.842937844200792e-14],
             [0.969116137283122, 3.3326301996561276, 1.3691290380114807, 0.00012786534714126133],
@@ -312,4 +330,72 @@ proptest! {
             prop_assert!((model.energy_flux(min, max) / eflux - 1.0).abs() < 1e-3, "{model:?}");
         }
     }
+}
+
+#[test]
+fn lines_have_digits_in_their_tails() {
+    let line = GaussianSpectralModel::new(1.0, 1.0, 0.1);
+    // erfc(15 / sqrt(2)) / 2, where a difference of two erf is 0.
+    assert!((line.integral(2.5, 100.0) / 3.670_966_199_2e-51 - 1.0).abs() < 1e-9, "{:e}", line.integral(2.5, 100.0));
+    let mirrored = GaussianSpectralModel::new(1.0, 5.0, 0.1);
+    assert!((mirrored.integral(3.0, 3.5) / line.integral(2.5, 3.0) - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn crabs_have_names() {
+    for (name, at_1_tev) in [
+        ("meyer", 3.345_720_1e-11),
+        ("hegra", 2.83e-11),
+        ("hess_pl", 3.45e-11),
+        ("hess_ecpl", 3.76e-11 * (-1.0f64 / 14.3).exp()),
+        ("magic_lp", 3.23e-11),
+        ("magic_ecpl", 3.8e-11 * (-1.0f64 / 6.0).exp()),
+    ] {
+        let found = crab(name).unwrap().evaluate(1.0);
+        assert!((found / at_1_tev - 1.0).abs() < 1e-7, "{name}: {found:e}");
+    }
+    assert!(crab("lobster").unwrap_err().help().unwrap().contains("hess_pl"));
+}
+
+/// A spectrum at 4 energies for 3 values of one parameter and 2 bins of another.
+fn nd(values: impl Fn(f64, f64, f64) -> f64, unit: &str) -> crate::Result<TemplateNDSpectralModel> {
+    use crate::maps::{AxisInterp, Geom, Map, MapAxis, RegionGeom};
+    let energies = vec![0.1, 1.0, 10.0, 100.0];
+    let energy = MapAxis::from_nodes("energy_true", "TeV".parse()?, energies.clone(), AxisInterp::Log)?;
+    let mass = MapAxis::from_nodes("mass", "TeV".parse()?, vec![1.0, 10.0, 100.0], AxisInterp::Log)?;
+    let mix = MapAxis::from_edges("mix", "".parse()?, vec![0.0, 1.0, 2.0], AxisInterp::Lin)?;
+    let geom = Geom::Region(RegionGeom::new(None, None, vec![energy, mass, mix]));
+    let mut cube = ndarray::Array3::zeros((24, 1, 1));
+    for (i, v) in cube.iter_mut().enumerate() {
+        *v = values(energies[i % 4], [1.0, 10.0, 100.0][i / 4 % 3], [0.5, 1.5][i / 12]);
+    }
+    TemplateNDSpectralModel::new(Arc::new(Map::from_cube(Arc::new(geom), unit.parse()?, cube)?))
+}
+
+#[test]
+fn tables_of_parameters_are_interpolated() {
+    // A power of everything is a plane in logarithms, so it comes back in between and beyond.
+    let law = |e: f64, mass: f64, mix: f64| 1e-12 * e.powf(-2.0) * mass.powf(0.3) * (0.4 * mix).exp();
+    let model = nd(law, "cm-2 s-1 GeV-1").unwrap();
+    let names: Vec<&str> = model.parameters().iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["mass", "mix"]);
+    let p = &model.parameters()[1];
+    assert_eq!((p.value, p.min, p.max), (1.0, 0.0, 2.0));
+    assert_eq!((model.parameters()[0].min, model.parameters()[0].max), (1.0, 100.0));
+    let given = [
+        Parameter::new("mass", 3e4, "GeV".parse().unwrap()),
+        Parameter { frozen: true, ..Parameter::new("mix", 1.25, "".parse().unwrap()) },
+    ];
+    let moved = model.with_parameters(&given).unwrap();
+    assert!(moved.parameters()[1].frozen);
+    for energy in [0.03, 0.4, 7.0, 300.0] {
+        let wanted = 1e3 * law(energy, 30.0, 1.25);
+        assert!((moved.evaluate(energy) / wanted - 1.0).abs() < 1e-12, "{energy}");
+    }
+    // A place without a number counts as 0, and a whole row of zeros is 0.
+    assert_eq!(nd(|_, _, _| f64::NAN, "cm-2 s-1 TeV-1").unwrap().evaluate(1.0), 0.0);
+    assert!(nd(law, "").unwrap().is_norm() && !model.is_norm());
+    assert!(nd(law, "sr").unwrap_err().to_string().contains("'sr'"));
+    let error = model.with_parameters(&[Parameter::new("mass", 1.0, "deg".parse().unwrap())]).unwrap_err();
+    assert!(error.to_string().contains("mass"), "{error}");
 }

@@ -17,19 +17,14 @@ mod gaussian;
 mod generalized_gaussian;
 mod light_curve;
 mod linear;
+mod phase_curve;
 mod power_law;
 mod registry;
 mod sine;
 
-pub use constant::ConstantTemporalModel;
-pub use exp_decay::ExpDecayTemporalModel;
-pub use gaussian::GaussianTemporalModel;
-pub use generalized_gaussian::GeneralizedGaussianTemporalModel;
 pub use light_curve::LightCurveTemplateTemporalModel;
-pub use linear::LinearTemporalModel;
-pub use power_law::PowerLawTemporalModel;
-pub use registry::{TEMPORAL_TAGS, from_parameters};
-pub use sine::SineTemporalModel;
+pub use phase_curve::TemplatePhaseCurveTemporalModel;
+pub use registry::*;
 
 /// A variation with time.
 pub trait TemporalModel: Debug + Send + Sync {
@@ -50,6 +45,21 @@ pub trait TemporalModel: Debug + Send + Sync {
         quadrature::integrate(|t| self.evaluate(t), start, stop, 0.0, 1e-10).value
     }
 
+    /// True where the variation is another one at each energy.
+    fn is_energy_dependent(&self) -> bool {
+        false
+    }
+
+    /// The factor at a modified Julian date and an energy in TeV.
+    fn evaluate_at(&self, mjd: f64, _energy_tev: f64) -> f64 {
+        self.evaluate(mjd)
+    }
+
+    /// Integral of the factor at an energy in TeV between two dates, in days.
+    fn integral_days_at(&self, start: f64, stop: f64, _energy_tev: f64) -> f64 {
+        self.integral_days(start, stop)
+    }
+
     /// The same model with other parameters (by name; missing ones get Gammapy's defaults).
     ///
     /// # Errors
@@ -62,6 +72,11 @@ pub trait TemporalModel: Debug + Send + Sync {
     fn as_light_curve(&self) -> Option<&LightCurveTemplateTemporalModel> {
         None
     }
+
+    /// The table of a [`TemplatePhaseCurveTemporalModel`], `None` for other models.
+    fn as_phase_curve(&self) -> Option<&TemplatePhaseCurveTemporalModel> {
+        None
+    }
 }
 
 /// The mean factor over good time intervals, as Gammapy's `integral` gives it, summed; 1 without any time.
@@ -69,6 +84,18 @@ pub trait TemporalModel: Debug + Send + Sync {
 /// # Errors
 /// For time scales that are not known.
 pub fn mean(model: &dyn TemporalModel, gti: &Gti) -> Result<f64> {
+    mean_of(model, gti, |start, stop| model.integral_days(start, stop))
+}
+
+/// As [`mean`], at an energy in TeV.
+///
+/// # Errors
+/// As [`mean`].
+pub fn mean_at(model: &dyn TemporalModel, gti: &Gti, energy_tev: f64) -> Result<f64> {
+    mean_of(model, gti, |start, stop| model.integral_days_at(start, stop, energy_tev))
+}
+
+fn mean_of(model: &dyn TemporalModel, gti: &Gti, integral: impl Fn(f64, f64) -> f64) -> Result<f64> {
     let total = gti.time_sum_s();
     if total <= 0.0 {
         return Ok(1.0);
@@ -79,7 +106,7 @@ pub fn mean(model: &dyn TemporalModel, gti: &Gti) -> Result<f64> {
     for (start, stop) in &gti.intervals {
         // The length is that of the interval, not that of dates, which lose digits.
         let from = date(*start)?;
-        sum += model.integral_days(from, from + (stop - start) / 86400.0);
+        sum += integral(from, from + (stop - start) / 86400.0);
     }
     Ok(sum * 86400.0 / total)
 }

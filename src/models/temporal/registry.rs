@@ -6,7 +6,9 @@ use super::*;
 use crate::error::Error;
 
 macro_rules! registry {
-    ($($model:ident, $short:literal;)*) => {
+    ($($file:ident::$model:ident, $short:literal;)*) => {
+        $(pub use super::$file::$model;)*
+
         /// Type names and short names of all models that have parameters alone (a light curve needs its table).
         pub const TEMPORAL_TAGS: &[(&str, &str)] = &[$(($model::TAG, $short),)*];
 
@@ -23,7 +25,7 @@ macro_rules! registry {
                     Err(Error::input(tag, "is not a temporal model that can be used here").with_help(format!(
                         "known are {}, {}",
                         known.join(", "),
-                        LightCurveTemplateTemporalModel::TAG
+                        TABLE_TAGS.join(", ")
                     )))
                 }
             }
@@ -31,12 +33,15 @@ macro_rules! registry {
     };
 }
 
+/// Type names of the models that need a table.
+pub const TABLE_TAGS: [&str; 2] = [LightCurveTemplateTemporalModel::TAG, TemplatePhaseCurveTemporalModel::TAG];
+
 registry! {
-    ConstantTemporalModel, "const";
-    LinearTemporalModel, "linear";
-    ExpDecayTemporalModel, "exp-decay";
-    GaussianTemporalModel, "gauss";
-    GeneralizedGaussianTemporalModel, "gengauss";
-    PowerLawTemporalModel, "powerlaw";
-    SineTemporalModel, "sinus";
+    constant::ConstantTemporalModel, "const";
+    linear::LinearTemporalModel, "linear";
+    exp_decay::ExpDecayTemporalModel, "exp-decay";
+    gaussian::GaussianTemporalModel, "gauss";
+    generalized_gaussian::GeneralizedGaussianTemporalModel, "gengauss";
+    power_law::PowerLawTemporalModel, "powerlaw";
+    sine::SineTemporalModel, "sinus";
 }

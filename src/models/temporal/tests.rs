@@ -91,3 +91,28 @@ fn unknown_names_and_scales_are_refused() {
     let given = Parameter::new("sigma", 1.0, "TeV".parse().unwrap());
     assert!(from_parameters("gauss", &[given], "utc").is_err());
 }
+
+#[test]
+fn light_curves_of_energies_are_exponentials() {
+    use crate::maps::{AxisInterp, MapAxis};
+    let axis = MapAxis::from_nodes("energy", "GeV".parse().unwrap(), vec![100.0, 1e4], AxisInterp::Log).unwrap();
+    // exp(-t) at 0.1 TeV, exp(-2 t) at 10 TeV: exp(-1.5 t) in the middle.
+    let norms = ndarray::Array2::from_shape_fn((2, 3), |(e, t)| (-((e + 1) as f64) * t as f64).exp());
+    let days = vec![0.0, 1.0, 2.0];
+    let model = LightCurveTemplateTemporalModel::with_energies(55555.0, days.clone(), axis.clone(), &norms).unwrap();
+    assert!(model.is_energy_dependent() && model.is_map());
+    for (energy, rate) in [(0.1, 1.0f64), (1.0, 1.5), (10.0, 2.0)] {
+        let found = model.evaluate_at(55556.3, energy);
+        assert!((found / (-1.3 * rate).exp() - 1.0).abs() < 1e-9, "{energy}: {found}");
+        let wanted = ((-0.2 * rate).exp() - (-1.9 * rate).exp()) / rate;
+        let found = model.integral_days_at(55555.2, 55556.9, energy);
+        assert!((found / wanted - 1.0).abs() < 1e-9, "{energy}: {found}");
+    }
+    assert!((model.evaluate(55556.0) / model.evaluate_at(55556.0, 1.0) - 1.0).abs() < 1e-12);
+    let moved = model.with_parameters(&[Parameter::new("t_ref", 55556.0, "d".parse().unwrap())]).unwrap();
+    assert!((moved.evaluate_at(55557.3, 10.0) / (-2.6f64).exp() - 1.0).abs() < 1e-9);
+    let wrong = ndarray::Array2::from_elem((3, 3), 1.0);
+    assert!(LightCurveTemplateTemporalModel::with_energies(55555.0, days.clone(), axis.clone(), &wrong).is_err());
+    let broken = ndarray::Array2::from_elem((2, 3), f64::NAN);
+    assert!(LightCurveTemplateTemporalModel::with_energies(55555.0, days, axis, &broken).is_err());
+}

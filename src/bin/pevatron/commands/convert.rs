@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pevatron::data::EventList;
 use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::FileKind;
@@ -39,11 +40,15 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             format!("flux maps, SED type {}", sed.name())
         }
         FileKind::FluxPoints => points(args, sed, &options, &mut warnings)?,
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => {
+        FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
             only(args, &["format"], "a dataset")?;
-            match args.format.as_deref() {
-                None | Some("gadf") => Dataset::read(&args.file)?.write(&args.output, &options)?,
-                Some(other) => return Err(Error::options("format", format!("'{other}': maps are written as gadf"))),
+            let as_it_came = if kind == FileKind::Spectrum { "ogip" } else { "gadf" };
+            match args.format.as_deref().unwrap_or(as_it_came) {
+                "gadf" => Dataset::read(&args.file)?.write(&args.output, &options)?,
+                "ogip" => Dataset::read(&args.file)?.write_ogip(&args.output, &options)?,
+                other => {
+                    return Err(Error::options("format", format!("'{other}': datasets are written as gadf or ogip")));
+                }
             }
             "a dataset".to_string()
         }
@@ -51,6 +56,11 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             only(args, &[], "a map")?;
             Map::read(&args.file, None)?.write(&args.output, "PRIMARY", &options)?;
             "a map".to_string()
+        }
+        FileKind::EventList => {
+            only(args, &[], "events")?;
+            EventList::read(&args.file)?.write(&args.output, &options)?;
+            "events".to_string()
         }
         FileKind::Models => {
             only(args, &[], "models")?;

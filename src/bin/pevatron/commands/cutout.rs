@@ -1,4 +1,4 @@
-//! `pevatron cutout`.
+//! `pevatron cutout`: a part of a dataset, or the spectrum of a region of it.
 
 use pevatron::datasets::Dataset;
 use pevatron::{Place, Result};
@@ -11,23 +11,34 @@ use crate::report;
 
 pub fn run(args: &CutoutArgs) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
-    let width = args.width()?;
     let dataset = Dataset::read(&args.dataset)?;
     let place = Place::file(&args.dataset);
-    let frame = parse_frame(args.frame.as_deref(), dataset.common().wcs_geom().map_err(|e| e.at(&place))?.frame())?;
-    let position = parse_position(&args.position, frame)?;
-    let cut = dataset.cutout(position, width).map_err(|e| e.at(&place))?;
+    let of_dataset = dataset.common()?.wcs_geom().map_err(|e| e.at(&place))?.frame();
+    let frame = parse_frame(args.frame.as_deref(), of_dataset)?;
+    let cut = match (&args.region, &args.position) {
+        (Some(region), _) => {
+            let region = pevatron::io::parse_region(region, frame)?;
+            dataset.to_spectrum_dataset(&region, args.containment_correction)
+        }
+        (None, position) => {
+            let width = args.width()?;
+            dataset.cutout(parse_position(position.as_deref().unwrap_or_default(), frame)?, width)
+        }
+    }
+    .map_err(|e| e.at(&place))?;
     cut.write(&args.output, &write_options(args.overwrite, &[&args.dataset]))?;
-    let geom = cut.common().wcs_geom()?;
+    let shape = cut.data_shape()?;
+    let (ny, nx) = (shape[shape.len() - 2], shape[shape.len() - 1]);
     if args.common.json {
         report::json(&json!({
             "output": args.output,
             "kind": cut.kind(),
-            "npix": [geom.nx(), geom.ny()],
-            "counts_sum": cut.common().counts.as_ref().map(pevatron::maps::Map::sum),
+            "npix": [nx, ny],
+            "counts_sum": cut.common()?.counts.as_ref().map(pevatron::maps::Map::sum),
         }));
     } else if !args.common.quiet {
-        report::line(&format!("{}: {} × {} pixels", args.output.display(), geom.nx(), geom.ny()));
+        let what = if args.region.is_some() { "a spectrum".to_string() } else { format!("{nx} × {ny} pixels") };
+        report::line(&format!("{}: {what}", args.output.display()));
     }
     Ok(())
 }
