@@ -18,7 +18,7 @@ pub use create::{Geoms, IrfAxes};
 pub use flux_points::{FluxPointsDataset, PointsLikelihood, PointsSource, PointsStatistic, ProfileInterpolation};
 pub use list::Datasets;
 pub use map::MapDataset;
-pub use npred::{Domain, Evaluation, Evaluator, Exposure, Prepared, TemplateCounts};
+pub use npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure, NpredWork, Prepared, TemplateCounts};
 pub use on_off::MapDatasetOnOff;
 pub use resample::AxisSlices;
 pub use spectrum::{SpectrumDataset, SpectrumDatasetOnOff};
