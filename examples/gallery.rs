@@ -3,12 +3,17 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
+use pevatron::datasets::ResidualMethod;
 use pevatron::estimators::{ExcessMapEstimator, PeakDistance, find_peaks_in_flux_map};
 use pevatron::flux::{FluxMaps, FluxPoints};
-use pevatron::maps::MapAxis;
+use pevatron::irf::PsfMap;
+use pevatron::maps::{MapAxis, SkyRegion, SmoothKernel};
 use pevatron::models::spectral::PowerLawSpectralModel;
 use pevatron::models::{Model, Models};
-use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
+use pevatron::plot::{
+    self, ColourMap, CountsMaps, CountsSpectrum, Figure, FitPanel, FittedParameter, MapImage, Marker, PeekOptions,
+    PlotRegion, Stretch,
+};
 use pevatron::prelude::*;
 use pevatron::simulate::{SPECTRAL_INDEX, SurveyField, fake_counts, survey_field};
 use pevatron::time::TimeReference;
@@ -21,6 +26,7 @@ fn main() -> pevatron::Result<()> {
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let backend = Backend::new(&BackendOptions { choice: BackendChoice::Cpu, ..BackendOptions::default() })?;
+    datasets(&backend, folder)?;
     let survey = survey_field((10.0, 5.0), 0.04, 1, &backend, &Control::new())?;
     let maps = estimator().run(std::slice::from_ref(&survey.dataset), &backend)?;
 
@@ -173,6 +179,108 @@ fn light_curve(survey: &SurveyField, backend: &Backend, folder: &Path) -> pevatr
     let one = FluxPoints::new(profiles[EPOCHS / 4].clone())?;
     let chart = plot::profile_chart(&one, SedType::E2dnde)?.title("Likelihood profile of one epoch");
     save(Figure::new().panel(chart), folder, "profiles")
+}
+
+/// A dataset, what models predict of it, how it responds, and a fit.
+fn datasets(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
+    let control = Control::new();
+    // Large pixels make a small file.
+    let coarse = field_with_mask(0.08, backend)?.dataset;
+    let figure = plot::peek_figure(&coarse, &PeekOptions::default(), backend, &control)?;
+    save(figure.width_px(880), folder, "peek")?;
+    let survey = field_with_mask(0.04, backend)?;
+    let mut dataset = survey.dataset.clone();
+    save(plot::masks_figure(&dataset, None)?, folder, "masks")?;
+
+    // One of the two sources is in the models: the other one is left over.
+    let named = |name: &str| survey.sources.iter().find(|s| s.model.name == name);
+    let (Some(known), Some(unknown)) = (named("P4"), named("G1")) else { return Ok(()) };
+    dataset.models = Models { components: vec![Model::Sky(known.model.clone())] };
+    let smooth = SmoothKernel::Gauss(Angle::deg(0.06));
+    let figure = plot::counts_figure(&dataset, CountsMaps::Npred, Some(smooth), &[], backend, &control)?;
+    save(figure, folder, "npred")?;
+    let geom = dataset.require_counts()?.wcs_geom()?.to_image();
+    let region = PlotRegion::new(&geom, &SkyRegion::circle(unknown.position, 0.3)?)?;
+    let method = ResidualMethod::DiffOverSqrtModel;
+    let figure = plot::residuals_figure(&dataset, method, Some(smooth), Some(&region), &[], backend, &control)?;
+    save(figure, folder, "residuals")?;
+    let pixels = plot::region_pixels(&geom, &SkyRegion::circle(known.position, 0.2)?)?;
+    let spectrum = CountsSpectrum::of(&dataset, Some(&pixels), backend, &control)?;
+    save(plot::fit_figure(&spectrum, FitPanel::Counts, method)?, folder, "spectrum")?;
+
+    let psf = dataset.psf.as_ref().ok_or_else(|| dataset.missing("psf"))?;
+    let edisp = dataset.edisp.as_ref().ok_or_else(|| dataset.missing("edisp"))?;
+    let axis = dataset.energy_axis()?;
+    let figure = Figure::new()
+        .panel(plot::psf_chart(psf, None)?.title("Containment radius").aspect(0.75))
+        .panel(plot::psf_profile_chart(psf, None)?.title("Profile").aspect(0.75))
+        .panel(plot::edisp_chart(edisp, axis, None)?.title("Energy dispersion").aspect(0.75))
+        .panel(plot::exposure_chart(dataset.require_exposure()?, None)?.title("Exposure").aspect(0.75));
+    save(figure.width_px(1000), folder, "responses")?;
+    fit(
+        &dataset,
+        &Models { components: survey.sources.iter().map(|s| Model::Sky(s.model.clone())).collect() },
+        backend,
+        folder,
+    )?;
+    stack(backend, folder)
+}
+
+/// A small survey whose lowest energies are not safe in the corners.
+fn field_with_mask(binsz_deg: f64, backend: &Backend) -> pevatron::Result<SurveyField> {
+    let mut survey = survey_field((2.8, 2.4), binsz_deg, 2, backend, &Control::new())?;
+    let geom = survey.dataset.require_counts()?.geom().clone();
+    let offset = |y: usize, x: usize| (y as f64 * binsz_deg - 1.2).hypot(x as f64 * binsz_deg - 1.4);
+    let bins = ndarray::ArrayD::from_shape_fn(geom.data_shape(), |at| at[0] > 1 || offset(at[1], at[2]) < 1.5);
+    survey.dataset.mask_safe = Some(Mask::new(geom, bins)?);
+    Ok(survey)
+}
+
+/// Index and amplitude of a source fitted, with profile and contours.
+fn fit(dataset: &MapDataset, models: &Models, backend: &Backend, folder: &Path) -> pevatron::Result<()> {
+    let (control, fit) = (Control::new(), Fit::default());
+    let (index, amplitude) = ("P4.spectral.index", "P4.spectral.amplitude");
+    let mut models = models.select(|m| ["P4", "G1"].contains(&m.name()));
+    let all: Vec<String> = models.parameters().into_iter().map(|(name, _)| name).collect();
+    for name in all.iter().filter(|n| ![index, amplitude].contains(&n.as_str())) {
+        models.freeze(name)?;
+    }
+    let datasets = [dataset.into()];
+    let result = fit.run(&datasets, &models, backend, &control)?;
+    let fitted = |name: &'static str, unit: &'static str| -> pevatron::Result<FittedParameter<'static>> {
+        let p = result.models.parameter(name)?;
+        Ok(FittedParameter { name, unit, value: p.value, errors: (p.error, p.error) })
+    };
+    let (x, y) = (fitted(index, "")?, fitted(amplitude, "cm-2 s-1 TeV-1")?);
+    let profile = fit.stat_profile(&datasets, &result.models, index, true, backend, &control)?;
+    let mut lines = Vec::new();
+    for sigma in [1.0, 2.0, 3.0] {
+        let c = fit.stat_contour(&datasets, &result.models, index, amplitude, 36, sigma, backend, &control)?;
+        lines.push((format!("{sigma}σ"), c.x.into_iter().zip(c.y).collect::<Vec<_>>()));
+    }
+    let lines: Vec<(&str, &[(f64, f64)])> = lines.iter().map(|(n, l)| (n.as_str(), l.as_slice())).collect();
+    let figure = Figure::new()
+        .panel(plot::fit_profile_chart(&x, &profile.values, &profile.stat, result.stat)?.aspect(0.75))
+        .panel(plot::contour_chart(&x, &y, &lines)?);
+    save(figure, folder, "fit")
+}
+
+/// Two runs of different PSF and length, and their stack.
+fn stack(backend: &Backend, folder: &Path) -> pevatron::Result<()> {
+    let control = Control::new();
+    let long = survey_field((1.6, 1.6), 0.04, 5, backend, &control)?.dataset;
+    let mut short = survey_field((1.6, 1.6), 0.04, 6, backend, &control)?.dataset;
+    let half = |map: &Option<Map>| map.as_ref().map(|m| m.scaled(0.4, m.unit().clone()));
+    (short.exposure, short.background) = (half(&short.exposure), half(&short.background));
+    if let Some(psf) = &mut short.psf {
+        let axes = psf.psf.geom().axes();
+        *psf = PsfMap::from_king(axes[0].clone(), axes[1].clone(), |e| (0.07 * e.powf(-0.15).max(0.5), 2.5))?;
+    }
+    let runs = [MapDataset { name: "run 1".into(), ..long }, MapDataset { name: "run 2".into(), ..short }];
+    let mut stacked = runs[0].to_masked()?;
+    stacked.stack(&runs[1])?;
+    let lent: Vec<_> = runs.iter().map(Into::into).collect();
+    save(plot::stack_figure((&stacked).into(), &lent, backend, &control)?, folder, "stack")
 }
 
 fn save(figure: Figure, folder: &Path, name: &str) -> pevatron::Result<()> {

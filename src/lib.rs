@@ -18,6 +18,7 @@ pub mod time;
 pub mod compute;
 pub mod maps;
 
+pub mod data;
 pub mod irf;
 pub mod models;
 

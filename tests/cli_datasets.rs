@@ -77,6 +77,15 @@ fn datasets_are_stacked() {
     assert_eq!((sum.name.as_str(), sum.counts.as_ref().unwrap().sum()), ("stacked", expected));
     assert!(sum.mask_fit.is_none());
     // Off counts; a list of datasets; an existing output.
+    fs::write(
+        place.path("both.yaml"),
+        "datasets:\n- {name: a, type: MapDataset, filename: a.fits}\n- {name: o, type: MapDatasetOnOff, filename: off.fits}\n",
+    )
+    .unwrap();
+    let info = json(&place.works(&["info", "both.yaml", "--json"]));
+    let kinds: Vec<&str> = info["datasets"].as_array().unwrap().iter().map(|d| d["kind"].as_str().unwrap()).collect();
+    assert_eq!((info["number"].as_u64(), kinds), (Some(2), vec!["MapDataset", "MapDatasetOnOff"]));
+    place.fails(&["convert", "both.yaml", "-o", "x.fits"], 2, &["both.yaml", "list of datasets"]);
     place.works(&["stack", "off.fits", "off.fits", "-o", "off-sum.fits", "--name", "mine"]);
     let off = MapDatasetOnOff::read(place.path("off-sum.fits")).unwrap();
     assert_eq!(off.name(), "mine");
@@ -282,7 +291,7 @@ fn counts_are_simulated() {
     simulate("a.fits", "same.fits", &["--seed", "1", "--threads", "1"]);
     simulate("a.fits", "two.fits", &["--seed", "2"]);
     let document = json(&simulate("a.fits", "asimov.fits", &["--asimov", "--json"]));
-    let counts = |name: &str| Dataset::read(place.path(name)).unwrap().common().counts.clone().unwrap();
+    let counts = |name: &str| Dataset::read(place.path(name)).unwrap().common().unwrap().counts.clone().unwrap();
     assert_eq!(counts("one.fits"), counts("same.fits"));
     assert_ne!(counts("one.fits"), counts("two.fits"));
     let expected = counts("asimov.fits").sum();

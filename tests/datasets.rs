@@ -102,7 +102,7 @@ fn signal(dataset: &MapDataset) -> Array3<f64> {
 fn sum(datasets: &[MapDataset]) -> MapDataset {
     match Datasets::new(datasets.iter().cloned()).unwrap().stack_reduce("sum").unwrap() {
         pevatron::datasets::Dataset::Map(d) => d,
-        pevatron::datasets::Dataset::OnOff(_) => unreachable!(),
+        _ => unreachable!(),
     }
 }
 

@@ -223,7 +223,7 @@ fn all_is_as_gammapy_makes_it() {
 
     let read = Datasets::read(path("gammapy.yaml"), Some(&path("gammapy-models.yaml"))).unwrap();
     assert_eq!(read.names(), ["a", "b"]);
-    assert_eq!(read.iter().next().unwrap().common().livetime_s, Some(1600.0));
+    assert_eq!(read.iter().next().unwrap().common().unwrap().livetime_s, Some(1600.0));
     let again = Datasets::read(path("list.yaml"), Some(&path("list-models.yaml"))).unwrap();
     let sum = again.stat_sum(&backend, &control).unwrap();
     assert!((sum / numbers["list_stat_sum"].as_f64().unwrap() - 1.0).abs() < 1e-12);

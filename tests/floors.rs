@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["units"],
     &["time", "table", "kernels"],
     &["maps", "compute"],
-    &["irf", "models"],
+    &["data", "irf", "models"],
     &["flux"],
     &["datasets"],
     &["fit", "simulate", "io", "plot"],

@@ -97,7 +97,7 @@ close(ours.edisp.get_edisp_kernel().pdf_matrix, stacked.edisp.get_edisp_kernel()
 
 corrected.write(folder / "gammapy-corrected.fits")
 on.write(folder / "gammapy-on.fits")
-Datasets([corrected, on]).write(folder / "gammapy.yaml")
+Datasets([corrected, on]).write(folder / "gammapy.yaml", overwrite=True)
 print(f"{compared} maps and numbers")
 if failures:
     print("\n".join(failures))

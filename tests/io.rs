@@ -164,7 +164,7 @@ fn datasets_of_all_instruments() {
     ] {
         let read = Dataset::read(data.join(format!("{name}.fits.gz"))).unwrap_or_else(|e| panic!("{e} {:?}", e.help()));
         assert_eq!(matches!(read, Dataset::OnOff(_)), name.contains("onoff"), "{name}");
-        let dataset = read.common();
+        let dataset = read.common().unwrap();
         assert_eq!(dataset.name, name);
         assert!(dataset.counts.is_some() && dataset.exposure.is_some() && dataset.psf.is_some(), "{name}");
         assert_eq!(dataset.background.is_some(), !name.contains("onoff"), "{name}");

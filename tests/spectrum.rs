@@ -201,8 +201,8 @@ fn spectra_are_fitted_like_maps() {
         let truth = MapDataset { models: models(&point(center)), ..part };
         let truth = truth.asimov(&backend, &control).unwrap();
         let mut start = models(&point(center));
-        start.set_value("source.index", 2.0).unwrap();
-        start.set_value("source.amplitude", 1e-11).unwrap();
+        start.set_value("source.spectral.index", 2.0).unwrap();
+        start.set_value("source.spectral.amplitude", 1e-11).unwrap();
         let result = Fit::default().run(&[(&truth).into()], &start, &backend, &control).unwrap();
         assert!(result.success, "{}", result.message);
         let value =
@@ -222,12 +222,12 @@ fn spectra_are_stacked_and_written() {
     let sum = list.stack_reduce("sum").unwrap();
     let counts = |d: &MapDataset| d.counts.as_ref().unwrap().sum();
     let safe = |d: &MapDataset| counts(&d.to_masked().unwrap());
-    assert_eq!(counts(sum.common()), safe(&a) + safe(&b));
+    assert_eq!(counts(sum.common().unwrap()), safe(&a) + safe(&b));
     list.write(folder.path().join("list.yaml"), None, &WriteOptions::default()).unwrap();
     let yaml = std::fs::read_to_string(folder.path().join("list.yaml")).unwrap();
     assert!(yaml.contains("type: SpectrumDataset\n"), "{yaml}");
     let again = Datasets::read(folder.path().join("list.yaml"), None).unwrap();
-    let read = again.iter().next().unwrap().common();
+    let read = again.iter().next().unwrap().common().unwrap();
     assert_eq!(read.counts.as_ref().unwrap().to_cube_f64(), a.counts.as_ref().unwrap().to_cube_f64());
     assert_eq!(read.mask_safe.as_ref().unwrap().data(), a.mask_safe.as_ref().unwrap().data());
     let Geom::Region(geom) = read.geom().unwrap().as_ref() else { panic!("no region") };
@@ -348,7 +348,7 @@ fn spectra_are_as_gammapy_makes_them() {
     let pointlike = models(&point(center));
     let stat = |d: Dataset| {
         let mut d = d;
-        d.common_mut().models = pointlike.clone();
+        d.common_mut().unwrap().models = pointlike.clone();
         d.stat_sum(&backend, &control).unwrap()
     };
     let result = Fit::default()
@@ -391,10 +391,10 @@ fn spectra_are_as_gammapy_makes_them() {
         let e = d.exposure.as_ref().unwrap();
         (d.counts.as_ref().unwrap().sum(), d.mask_safe.as_ref().unwrap().count(), e.to_unit("m2 s").unwrap().sum())
     };
-    let (found, wanted) = (sums(read.common()), sums(&corrected));
+    let (found, wanted) = (sums(read.common().unwrap()), sums(&corrected));
     assert_eq!((found.0, found.1), (wanted.0, wanted.1));
     assert!((found.2 / wanted.2 - 1.0).abs() < 1e-5, "{found:?} {wanted:?}");
-    let Geom::Region(geom) = read.common().geom().unwrap().as_ref() else { panic!("no region") };
+    let Geom::Region(geom) = read.common().unwrap().geom().unwrap().as_ref() else { panic!("no region") };
     let separation = geom.center().unwrap().separation_deg(center);
     assert!(separation < 1e-6, "{separation} deg from where Gammapy has it");
     let read = Dataset::read(path("gammapy-on.fits")).unwrap();

@@ -1,7 +1,9 @@
 //! Several datasets: fitted together, or stacked into one.
 
+use super::any::Dataset;
+use super::flux_points::FluxPointsDataset;
 use super::map::MapDataset;
-use super::on_off::{Dataset, MapDatasetOnOff};
+use super::on_off::MapDatasetOnOff;
 use super::resample::AxisSlices;
 use super::statistic::{InfoDict, OffInfo, ResidualMethod};
 use crate::compute::Backend;
@@ -13,38 +15,38 @@ use crate::table::{Column, Table, Values};
 use crate::time::Gti;
 use crate::units::{Angle, Energy, Unit};
 
-/// The same method of either kind, and its result as it is.
-macro_rules! of_either {
+/// The same method of either kind with counts, and its result as it is; flux points have none.
+macro_rules! of_counts {
     ($self:expr, $d:ident => $f:expr) => {
         match $self {
             Dataset::Map($d) => $f,
             Dataset::OnOff($d) => $f,
+            Dataset::FluxPoints(points) => Err(points.no_counts()),
         }
     };
 }
 
-/// The same method of either kind, which makes a dataset of that kind.
-macro_rules! new_of_either {
+/// The same method of either kind with counts, which makes a dataset of that kind.
+macro_rules! new_of_counts {
     ($self:expr, $d:ident => $f:expr) => {
         match $self {
             Dataset::Map($d) => $f.map(Dataset::Map),
             Dataset::OnOff($d) => $f.map(Dataset::OnOff),
+            Dataset::FluxPoints(points) => Err(points.no_counts()),
         }
     };
 }
 
 impl Dataset {
-    /// Name; models refer to it.
-    pub fn name(&self) -> &str {
-        &self.common().name
-    }
-
-    /// Shape `[energy, y, x]` of the counts.
+    /// Shape `[energy, y, x]` of the counts, or `[other axes…, energy, 1, 1]` of flux points.
     ///
     /// # Errors
     /// [`Error::Input`] without counts.
     pub fn data_shape(&self) -> Result<Vec<usize>> {
-        of_either!(self, d => d.data_shape())
+        match self {
+            Self::FluxPoints(points) => Ok(points.data_shape()),
+            _ => of_counts!(self, d => d.data_shape()),
+        }
     }
 
     /// Counts without the background.
@@ -52,7 +54,7 @@ impl Dataset {
     /// # Errors
     /// As [`MapDataset::excess`].
     pub fn excess(&self) -> Result<Map> {
-        of_either!(self, d => d.excess())
+        of_counts!(self, d => d.excess())
     }
 
     /// Predicted counts of sources and background.
@@ -60,29 +62,35 @@ impl Dataset {
     /// # Errors
     /// As [`MapDataset::npred`].
     pub fn npred(&self, backend: &Backend, control: &Control) -> Result<Map> {
-        of_either!(self, d => d.npred(backend, control))
+        of_counts!(self, d => d.npred(backend, control))
     }
 
-    /// The statistic of each bin.
+    /// The statistic of each bin or point.
     ///
     /// # Errors
-    /// As [`MapDataset::stat_array`].
+    /// As [`MapDataset::stat_array`] and [`FluxPointsDataset::stat_array`].
     pub fn stat_array(&self, backend: &Backend, control: &Control) -> Result<Map> {
-        of_either!(self, d => d.stat_array(backend, control))
+        match self {
+            Self::FluxPoints(points) => points.stat_array(),
+            _ => of_counts!(self, d => d.stat_array(backend, control)),
+        }
     }
 
-    /// The statistic of all bins inside of the masks.
+    /// The statistic of all bins or points inside of the masks.
     ///
     /// # Errors
-    /// As [`MapDataset::stat_sum`].
+    /// As [`MapDataset::stat_sum`] and [`FluxPointsDataset::stat_sum`].
     pub fn stat_sum(&self, backend: &Backend, control: &Control) -> Result<f64> {
-        of_either!(self, d => d.stat_sum(backend, control))
+        match self {
+            Self::FluxPoints(points) => points.stat_sum(),
+            _ => of_counts!(self, d => d.stat_sum(backend, control)),
+        }
     }
 
-    /// As [`MapDataset::residuals`].
+    /// As [`MapDataset::residuals`] and [`FluxPointsDataset::residuals`].
     ///
     /// # Errors
-    /// As there.
+    /// As there; [`Error::Options`] where flux points are to be smoothed.
     pub fn residuals(
         &self,
         method: ResidualMethod,
@@ -90,15 +98,22 @@ impl Dataset {
         backend: &Backend,
         control: &Control,
     ) -> Result<Map> {
-        of_either!(self, d => d.residuals(method, smooth, backend, control))
+        match self {
+            Self::FluxPoints(_) if smooth.is_some() => Err(Error::options("smooth", "flux points are not smoothed")),
+            Self::FluxPoints(points) => points.residuals(method),
+            _ => of_counts!(self, d => d.residuals(method, smooth, backend, control)),
+        }
     }
 
-    /// As [`MapDataset::info_dict`].
+    /// As [`MapDataset::info_dict`] and [`FluxPointsDataset::info_dict`].
     ///
     /// # Errors
     /// As there.
     pub fn info_dict(&self, in_safe_data_range: bool, backend: &Backend, control: &Control) -> Result<InfoDict> {
-        of_either!(self, d => d.info_dict(in_safe_data_range, backend, control))
+        match self {
+            Self::FluxPoints(points) => points.info_dict(),
+            _ => of_counts!(self, d => d.info_dict(in_safe_data_range, backend, control)),
+        }
     }
 
     /// As [`MapDataset::cutout`].
@@ -106,7 +121,7 @@ impl Dataset {
     /// # Errors
     /// As there.
     pub fn cutout(&self, position: SkyPosition, width: (Angle, Angle)) -> Result<Self> {
-        new_of_either!(self, d => d.cutout(position, width))
+        new_of_counts!(self, d => d.cutout(position, width))
     }
 
     /// As [`MapDataset::slice_by_idx`].
@@ -114,7 +129,7 @@ impl Dataset {
     /// # Errors
     /// As there.
     pub fn slice_by_idx(&self, slices: &AxisSlices<'_>) -> Result<Self> {
-        new_of_either!(self, d => d.slice_by_idx(slices))
+        new_of_counts!(self, d => d.slice_by_idx(slices))
     }
 
     /// As [`MapDataset::slice_by_energy`].
@@ -122,7 +137,7 @@ impl Dataset {
     /// # Errors
     /// As there.
     pub fn slice_by_energy(&self, min: Option<Energy>, max: Option<Energy>) -> Result<Self> {
-        new_of_either!(self, d => d.slice_by_energy(min, max))
+        new_of_counts!(self, d => d.slice_by_energy(min, max))
     }
 
     /// As [`MapDataset::to_image`].
@@ -130,7 +145,7 @@ impl Dataset {
     /// # Errors
     /// As there.
     pub fn to_image(&self) -> Result<Self> {
-        new_of_either!(self, d => d.to_image())
+        new_of_counts!(self, d => d.to_image())
     }
 
     /// As [`MapDataset::to_masked`].
@@ -138,7 +153,7 @@ impl Dataset {
     /// # Errors
     /// As there.
     pub fn to_masked(&self) -> Result<Self> {
-        new_of_either!(self, d => d.to_masked())
+        new_of_counts!(self, d => d.to_masked())
     }
 
     /// As [`MapDataset::stack`]: one with a background takes both kinds, one with off counts only its own.
@@ -147,6 +162,8 @@ impl Dataset {
     /// As there.
     pub fn stack(&mut self, other: &Self) -> Result<()> {
         match (self, other) {
+            (Self::FluxPoints(points), _) => Err(points.no_counts()),
+            (_, Self::FluxPoints(points)) => Err(points.no_counts()),
             (Self::Map(own), other) => own.stack(other),
             (Self::OnOff(own), Self::OnOff(other)) => own.stack(other),
             (Self::OnOff(own), Self::Map(other)) => {
@@ -167,6 +184,12 @@ impl From<MapDataset> for Dataset {
 impl From<MapDatasetOnOff> for Dataset {
     fn from(dataset: MapDatasetOnOff) -> Self {
         Self::OnOff(dataset)
+    }
+}
+
+impl From<FluxPointsDataset> for Dataset {
+    fn from(dataset: FluxPointsDataset) -> Self {
+        Self::FluxPoints(dataset)
     }
 }
 
@@ -250,14 +273,14 @@ impl Datasets {
     /// The same models for all datasets; each takes those that apply to it.
     pub fn set_models(&mut self, models: &Models) {
         for dataset in &mut self.list {
-            dataset.common_mut().models = models.clone();
+            dataset.set_models(models.clone());
         }
     }
 
     /// The models of all datasets, each name once (the first one of a name).
     pub fn models(&self) -> Models {
         let mut all = Models::default();
-        for model in self.list.iter().flat_map(|d| &d.common().models.components) {
+        for model in self.list.iter().flat_map(|d| &d.models().components) {
             if !all.components.iter().any(|m| m.name() == model.name()) {
                 all.components.push(model.clone());
             }
@@ -288,15 +311,22 @@ impl Datasets {
         Ok(shapes.windows(2).all(|w| w[0].first() == w[1].first()))
     }
 
-    /// For each dataset whether any bin is inside of its masks.
+    /// For each dataset whether any bin or point is inside of its masks.
     ///
     /// # Errors
     /// [`Error::Input`] where masks do not fit.
     pub fn contributes_to_stat(&self) -> Result<Vec<bool>> {
-        self.list.iter().map(|d| Ok(d.common().mask()?.is_none_or(|m: Mask| m.count() > 0))).collect()
+        let any = |d: &Dataset| -> Result<bool> {
+            let mask = match d {
+                Dataset::FluxPoints(points) => Some(points.mask()?),
+                _ => d.common()?.mask()?,
+            };
+            Ok(mask.is_none_or(|m: Mask| m.count() > 0))
+        };
+        self.list.iter().map(any).collect()
     }
 
-    /// The joint statistic: the sum of those of the datasets. It is not the statistic of the stacked dataset.
+    /// The joint statistic: the sum of those of the datasets, without priors. It is not the statistic of the stacked dataset.
     ///
     /// # Errors
     /// Those of [`MapDataset::stat_sum`].
@@ -314,7 +344,10 @@ impl Datasets {
     /// [`Error::Input`] for a dataset without an energy axis.
     pub fn energy_ranges(&self) -> Result<Vec<(Energy, Energy)>> {
         let range = |d: &Dataset| -> Result<(Energy, Energy)> {
-            let edges = of_either!(d, d => d.geoms())?.geom.axis("energy")?.edges_tev()?;
+            if let Dataset::FluxPoints(points) = d {
+                return points.energy_range();
+            }
+            let edges = of_counts!(d, d => d.geoms())?.geom.axis("energy")?.edges_tev()?;
             Ok((Energy::tev(edges[0]), Energy::tev(edges[edges.len() - 1])))
         };
         self.list.iter().map(range).collect()
@@ -324,7 +357,7 @@ impl Datasets {
     /// first of them; `None` without any.
     pub fn gti(&self) -> Option<Gti> {
         let mut all: Option<Gti> = None;
-        for gti in self.list.iter().filter_map(|d| d.common().gti.as_ref()) {
+        for gti in self.list.iter().filter_map(Dataset::gti) {
             let (Some(first), Some(last)) = (gti.intervals.first(), gti.intervals.last()) else { continue };
             let all = all.get_or_insert_with(|| Gti { intervals: Vec::new(), reference: gti.reference.clone() });
             let shift = all.reference.days_to(&gti.reference) * 86400.0;
@@ -337,7 +370,7 @@ impl Datasets {
     /// ends may be off by `tolerance_s` seconds (Gammapy: 1e-6 s).
     pub fn select_time(&self, mjd_min: f64, mjd_max: f64, tolerance_s: f64) -> Self {
         let inside = |d: &&Dataset| {
-            let Some(gti) = &d.common().gti else { return false };
+            let Some(gti) = d.gti() else { return false };
             let (Some(first), Some(last)) = (gti.intervals.first(), gti.intervals.last()) else { return false };
             let seconds = |mjd: f64| ((mjd - gti.reference.mjdrefi as f64) - gti.reference.mjdreff) * 86400.0;
             first.0 >= seconds(mjd_min) - tolerance_s && last.1 <= seconds(mjd_max) + tolerance_s
@@ -384,12 +417,11 @@ impl Datasets {
             ));
         }
         let mut sum = first.to_masked().map_err(|e| of_dataset(e, first.name()))?;
-        sum.common_mut().mask_fit = None;
+        sum.common_mut()?.mask_fit = None;
         for dataset in rest {
             sum.stack(dataset).map_err(|e| of_dataset(e, dataset.name()))?;
         }
-        let common = sum.common_mut();
-        common.name = name.to_string();
+        sum.set_name(name);
         Ok(sum)
     }
 
@@ -397,10 +429,11 @@ impl Datasets {
     /// and so on.
     ///
     /// # Errors
-    /// [`Error::Input`] for datasets of two kinds, and those of [`MapDataset::info_dict`] and [`MapDataset::stack`].
+    /// [`Error::Input`] for flux points or datasets of two kinds that are to be summed up, and those of
+    /// [`MapDataset::info_dict`] and [`MapDataset::stack`].
     pub fn info_table(&self, cumulative: bool, backend: &Backend, control: &Control) -> Result<Table> {
-        if !self.is_all_same_type() {
-            return Err(Error::input("datasets", "a table is made of datasets of one kind only"));
+        if cumulative && !self.is_all_same_type() {
+            return Err(Error::input("datasets", "only datasets of one kind are summed up in a table"));
         }
         let mut rows = Vec::with_capacity(self.list.len());
         if cumulative {
@@ -409,8 +442,8 @@ impl Datasets {
                 let next = match sum.take() {
                     None => {
                         let mut first = dataset.to_masked()?;
-                        first.common_mut().name = "stacked".to_string();
-                        first.common_mut().models = Models::default();
+                        first.set_name("stacked");
+                        first.set_models(Models::default());
                         first
                     }
                     Some(mut sum) => {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{Array3, s};
+use ndarray::{Array3, Axis, s};
+use rayon::prelude::*;
 
-use super::npred::{Domain, Evaluator, Exposure, TemplateCounts};
+use super::npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure, TemplateCounts};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -162,13 +163,17 @@ impl MapDataset {
         }
         let mask = self.mask()?.map(|m| m.any_plane());
         let evaluator = Evaluator { mask: mask.as_ref().map(|m| m.view()), ..self.evaluator(backend)? };
-        for model in sources {
-            control.check()?;
-            if let Some(part) = evaluator.evaluate(model, control)? {
-                add(part.origin, &part.npred);
-            }
-        }
+        evaluator.evaluate_many(&sources, control, |parts| add_parts(&mut total, parts))?;
         Map::from_cube(geom, Default::default(), total)
+    }
+
+    /// Predicts counts of this dataset again and again, and keeps what a changed parameter leaves (Gammapy's
+    /// `evaluators`).
+    ///
+    /// # Errors
+    /// [`Error::Input`] without counts and background, or for masks of different shapes.
+    pub fn evaluators<'a>(&'a self, backend: &'a Backend) -> Result<Evaluators<'a>> {
+        Evaluators::new(self, backend)
     }
 
     /// What predicts the counts of sources in this dataset.
@@ -234,8 +239,20 @@ impl MapDataset {
         }
     }
 
-    fn npred_geom(&self) -> Result<Arc<Geom>> {
+    pub(super) fn npred_geom(&self) -> Result<Arc<Geom>> {
         let geom = self.geom()?;
         Ok(Arc::new(geom.with_axes(vec![geom.axis("energy")?.clone()])))
     }
+}
+
+/// Adds predicted counts in their order; planes are shared among threads.
+fn add_parts(total: &mut Array3<f64>, parts: &[Evaluation]) {
+    total.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(e, mut plane)| {
+        for part in parts {
+            let (_, ny, nx) = part.npred.dim();
+            let (y0, x0) = (part.origin.y0, part.origin.x0);
+            let mut target = plane.slice_mut(s![y0..y0 + ny, x0..x0 + nx]);
+            target += &part.npred.index_axis(Axis(0), e);
+        }
+    });
 }

@@ -1,6 +1,8 @@
-//! Datasets: counts with everything needed to predict them.
+//! Datasets: counts with everything needed to predict them, and flux points.
 
+mod any;
 mod create;
+mod flux_points;
 mod list;
 mod map;
 mod masks;
@@ -11,11 +13,13 @@ mod spectrum;
 mod stack;
 mod statistic;
 
+pub use any::{Dataset, DatasetRef};
 pub use create::{Geoms, IrfAxes};
+pub use flux_points::{FluxPointsDataset, PointsLikelihood, PointsSource, PointsStatistic, ProfileInterpolation};
 pub use list::Datasets;
 pub use map::MapDataset;
-pub use npred::{Domain, Evaluation, Evaluator, Exposure, Prepared, TemplateCounts};
-pub use on_off::{Dataset, DatasetRef, MapDatasetOnOff};
+pub use npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure, NpredWork, Prepared, TemplateCounts};
+pub use on_off::MapDatasetOnOff;
 pub use resample::AxisSlices;
 pub use spectrum::{SpectrumDataset, SpectrumDatasetOnOff};
 pub use statistic::{InfoDict, OffInfo, ResidualMethod};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 
+use super::any::Dataset;
 use super::map::MapDataset;
 use super::masks::mask_of;
-use super::on_off::{Dataset, MapDatasetOnOff};
+use super::on_off::MapDatasetOnOff;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap, nearest_valid_position};
 use crate::maps::{Geom, Map, Mask, RegionGeom, SkyPosition, SkyRegion, WcsGeom};
@@ -306,6 +307,7 @@ impl Dataset {
         match self {
             Self::Map(d) => d.to_spectrum_dataset(on_region, containment_correction).map(Self::Map),
             Self::OnOff(d) => d.to_spectrum_dataset(on_region, containment_correction).map(Self::OnOff),
+            Self::FluxPoints(points) => Err(points.no_counts()),
         }
     }
 }

@@ -14,15 +14,17 @@
 //! So predicted counts stay the same, also where the energy thresholds of the observations differ. (For migration
 //! densities, which know no reconstructed energies, only where they do not.)
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array3, s};
 
+use super::any::DatasetRef;
 use super::map::MapDataset;
 use super::masks::mask_of;
-use super::on_off::{DatasetRef, MapDatasetOnOff};
+use super::on_off::MapDatasetOnOff;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, Mask};
@@ -283,12 +285,13 @@ impl MapDataset {
     /// missing. Then nothing has changed.
     pub fn stack<'a>(&mut self, other: impl Into<DatasetRef<'a>>) -> Result<()> {
         let other = other.into();
-        overlap("geometry", &self.geoms()?.geom, &other.common().geoms()?.geom)?;
+        overlap("geometry", &self.geoms()?.geom, &other.common()?.geoms()?.geom)?;
         let (background, plain) = match other {
             DatasetRef::Map(d) => (d.background.as_ref().map(|_| d.npred_background()).transpose()?, &d.background),
             DatasetRef::OnOff(d) => (Some(d.background()?), &None),
+            DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
         };
-        let other = other.common();
+        let other = other.common()?;
         let mask = other.mask_safe.as_ref();
         match (&self.background, &background) {
             (Some(_), None) => return Err(lacking("background", other)),
@@ -473,17 +476,20 @@ impl MapDatasetOnOff {
     /// As [`MapDataset::stack`], and where off counts or acceptances are missing.
     pub fn stack(&mut self, other: &Self) -> Result<()> {
         let mask = other.on.mask_safe.as_ref();
-        let (off, other_off) = (self.require_counts_off()?, other.require_counts_off()?);
+        let (off, other_off) =
+            (self.of_on_region(self.require_counts_off()?)?, other.of_on_region(other.require_counts_off()?)?);
         let ((on_acceptance, off_acceptance), (other_on, other_off_acceptance)) =
             (self.require_acceptances()?, other.require_acceptances()?);
+        let off_acceptance = self.of_on_region(off_acceptance)?;
+        let other_off_acceptance = other.of_on_region(other_off_acceptance)?;
         // Zeros first, so that values that are not finite count as 0 here, too.
         let zeros = Map::zeros(Arc::clone(off.geom()), Unit::default());
         let sum = |what: &str, own: &Map, more: &Map| -> Result<Map> {
             add(what, add(what, zeros.clone(), own, None)?, more, mask)
         };
-        let total_off = sum("counts_off", off, other_off)?;
+        let total_off = sum("counts_off", &off, &other_off)?;
         let acceptance = sum("acceptance", on_acceptance, other_on)?;
-        let acceptances_off = sum("acceptance_off", off_acceptance, other_off_acceptance)?;
+        let acceptances_off = sum("acceptance_off", &off_acceptance, &other_off_acceptance)?;
         let background = sum("background", &self.background()?, &other.background()?)?;
         let mean_alpha = background.sum() / total_off.sum();
         let (a, n, b) = (acceptance.cube(), total_off.cube(), background.cube());
@@ -500,6 +506,17 @@ impl MapDatasetOnOff {
         self.acceptance = Some(acceptance);
         self.acceptance_off = Some(acceptance_off);
         Ok(())
+    }
+
+    /// An off map on the geometry of the dataset: off regions differ from the on region and between observations.
+    fn of_on_region<'a>(&self, off: &'a Map) -> Result<Cow<'a, Map>> {
+        match (off.geom().as_ref(), self.geom()?.as_ref()) {
+            (Geom::Region(own), Geom::Region(on)) if !own.same_region(on) => {
+                let geom = Arc::new(Geom::Region(on.with_axes(own.axes().to_vec())));
+                Map::new(geom, off.unit().clone(), off.data().clone()).map(Cow::Owned)
+            }
+            _ => Ok(Cow::Borrowed(off)),
+        }
     }
 
     /// As [`MapDataset::to_masked`].

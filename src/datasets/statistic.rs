@@ -95,12 +95,41 @@ pub struct InfoDict {
     pub n_bins: usize,
     /// Number of bins inside of both masks (Gammapy: 0 without masks).
     pub n_fit_bins: usize,
-    /// `cash` or `wstat`.
+    /// `cash`, `wstat`, or for flux points `chi2`, `distrib`, `profile`.
     pub stat_type: &'static str,
     /// [`MapDataset::stat_sum`], also without models.
     pub stat_sum: f64,
     /// What datasets with off counts have beside.
     pub off: Option<OffInfo>,
+}
+
+impl InfoDict {
+    /// Of what has no counts at all.
+    pub(super) fn without_counts() -> Self {
+        let none = f64::NAN;
+        Self {
+            name: String::new(),
+            counts: none,
+            background: none,
+            excess: none,
+            sqrt_ts: none,
+            npred: none,
+            npred_background: none,
+            npred_signal: none,
+            exposure_min_m2_s: none,
+            exposure_max_m2_s: none,
+            livetime_s: none,
+            ontime_s: none,
+            counts_rate: none,
+            background_rate: none,
+            excess_rate: none,
+            n_bins: 0,
+            n_fit_bins: 0,
+            stat_type: "",
+            stat_sum: none,
+            off: None,
+        }
+    }
 }
 
 /// The part of [`InfoDict`] of datasets with off counts.

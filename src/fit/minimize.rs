@@ -260,14 +260,14 @@ pub(super) fn fit(
     if errors.without_effect.len() == problem.free.len() {
         return Err(Error::input(
             names(&errors.without_effect).join(", "),
-            "no free parameter has an effect on the predicted counts of these datasets",
+            "no free parameter has an effect on what is predicted for these datasets",
         )
         .with_help("are the sources within the maps, and their amplitudes not 0?"));
     }
     let mut problems: Vec<String> = minimum.problem.iter().cloned().chain(errors.problem.clone()).collect();
     if !errors.without_effect.is_empty() {
         problems.push(format!(
-            "{} without an effect on the predicted counts: freeze",
+            "{} without an effect on what is predicted: freeze",
             names(&errors.without_effect).join(", ")
         ));
     }

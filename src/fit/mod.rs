@@ -1,12 +1,13 @@
 //! Maximum-likelihood fits of models to datasets: parameters, errors, profiles.
 //!
-//! One likelihood over any number of datasets, Cash for those with a known background and W for those with off counts,
-//! plus the priors. What a step needs again is kept: a source's shape through PSF and exposure as long as its position
+//! One likelihood over any number of datasets, Cash for those with a known background, W for those with off counts and
+//! what [`crate::datasets::PointsStatistic`] says for flux points, plus the priors. What a step needs again is kept: a source's shape through PSF and exposure as long as its position
 //! and shape stay, so that spectral parameters only weigh energies anew.
 
 mod bins;
 mod linear;
 mod minimize;
+mod points;
 mod problem;
 mod profile;
 mod source;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
+use super::points::PointsTerm;
 use super::source::{Block, add, add_symmetric, difference, joined, product, weighted_product};
 use super::term::{Derivatives, Term};
 use crate::compute::Backend;
@@ -34,13 +35,13 @@ pub(super) struct Local {
 
 /// A free parameter at one of its places.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// Which free parameter.
-    free: usize,
+    pub free: usize,
     /// Model in the list, and parameter in the model.
-    component: usize,
+    pub component: usize,
     index: usize,
-    is_shape: bool,
+    pub is_shape: bool,
 }
 
 /// Models against datasets.
@@ -50,7 +51,9 @@ pub(super) struct Problem<'a> {
     pub all: Vec<(String, Parameter)>,
     pub free: Vec<FreeParameter>,
     places: Vec<Place>,
+    /// Datasets with counts, and flux points.
     terms: Vec<Term<'a>>,
+    points: Vec<PointsTerm>,
     /// Step of each free parameter's derivative.
     steps: Vec<f64>,
     /// How often the predicted counts were computed.
@@ -64,8 +67,8 @@ impl<'a> Problem<'a> {
         }
         let mut names = BTreeSet::new();
         for dataset in datasets {
-            if !names.insert(dataset.common().name.as_str()) {
-                let problem = format!("two datasets are named '{}'", dataset.common().name);
+            if !names.insert(dataset.name()) {
+                let problem = format!("two datasets are named '{}'", dataset.name());
                 return Err(Error::options("datasets", problem)
                     .with_help("models refer to datasets by name: give them different ones"));
             }
@@ -95,7 +98,17 @@ impl<'a> Problem<'a> {
             })?;
         }
         let free = models.free_parameters();
-        let terms = datasets.iter().map(|d| Term::new(*d, models, backend)).collect::<Result<Vec<_>>>()?;
+        let (mut terms, mut points) = (Vec::new(), Vec::new());
+        for dataset in datasets {
+            match dataset {
+                DatasetRef::FluxPoints(dataset) => points.push(PointsTerm::new(dataset, models)?),
+                other => terms.push(Term::new(*other, models, backend)?),
+            }
+        }
+        if terms.is_empty() && points.iter().all(|p| p.likelihood.has_only_limits()) {
+            let problem = "all flux points are upper limits: they hold a flux down and nothing holds it up";
+            return Err(Error::input("dnde_ul", problem).with_help("there is no best fit to upper limits alone"));
+        }
         let pixel = terms.iter().map(|t| t.pixel_deg).fold(f64::INFINITY, f64::min);
         let mut places = Vec::new();
         let mut first = 0;
@@ -115,13 +128,13 @@ impl<'a> Problem<'a> {
                 let p = &all[f.places[0]].1;
                 let is_position = ["lon_0", "lat_0"].contains(&p.name.as_str());
                 match p.unit.factor_to_text("deg") {
-                    Ok(factor) if is_position => 0.1 * pixel / factor,
+                    Ok(factor) if is_position && pixel.is_finite() => 0.1 * pixel / factor,
                     _ if p.value != 0.0 => 1e-3 * p.value.abs(),
                     _ => 1e-4,
                 }
             })
             .collect();
-        Ok(Self { models: models.clone(), all, free, places, terms, steps, nfev: 0 })
+        Ok(Self { models: models.clone(), all, free, places, terms, points, steps, nfev: 0 })
     }
 
     /// Values of the free parameters where the fit begins, each in its own unit.
@@ -134,7 +147,7 @@ impl<'a> Problem<'a> {
     }
 
     pub fn bins(&self) -> usize {
-        self.terms.iter().map(Term::bins).sum()
+        self.terms.iter().map(Term::bins).chain(self.points.iter().map(|p| p.likelihood.count())).sum()
     }
 
     /// All parameters with values of the free ones.
@@ -174,7 +187,7 @@ impl<'a> Problem<'a> {
             let npred = term.npred(&self.models, control)?;
             term.check(&npred)?;
         }
-        Ok(())
+        self.points.iter().try_for_each(|points| points.check(&self.models))
     }
 
     /// −2 ln L with priors.
@@ -185,6 +198,9 @@ impl<'a> Problem<'a> {
         for term in &mut self.terms {
             let npred = term.npred(&models, control)?;
             total += term.stat(&npred);
+        }
+        for points in &self.points {
+            total += points.stat(&models)?;
         }
         Ok(total)
     }
@@ -224,6 +240,9 @@ impl<'a> Problem<'a> {
         let (places, steps) = (&self.places, widths);
         for term in &mut self.terms {
             term_local(term, &models, places, &steps, exact, &mut local, &mut second, control)?;
+        }
+        for points in &self.points {
+            points.add_local(&models, places, &steps, exact, &mut local, &mut second)?;
         }
         if exact {
             local.hessian = Some(&local.gauss + &second);
@@ -291,7 +310,7 @@ fn moved(model: &Model, moves: &[(usize, f64)]) -> Result<Model> {
     model.with_parameters(&parameters)
 }
 
-fn sky(model: &Model) -> Result<&SkyModel> {
+pub(super) fn sky(model: &Model) -> Result<&SkyModel> {
     match model {
         Model::Sky(sky) => Ok(sky),
         other => Err(Error::input(other.name(), "is no source")),
@@ -299,14 +318,14 @@ fn sky(model: &Model) -> Result<&SkyModel> {
 }
 
 /// First and second derivatives of a vector (flux by energy) by the parameters at `places`.
-struct Curve {
-    value: Vec<f64>,
-    first: Vec<Vec<f64>>,
+pub(super) struct Curve {
+    pub value: Vec<f64>,
+    pub first: Vec<Vec<f64>>,
     /// Lower triangle, `[p][q]` with q ≤ p.
-    second: Vec<Vec<Vec<f64>>>,
+    pub second: Vec<Vec<Vec<f64>>>,
 }
 
-fn curve(
+pub(super) fn curve(
     model: &Model,
     places: &[Place],
     reach: &[(f64, f64)],

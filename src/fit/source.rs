@@ -88,18 +88,7 @@ impl Source {
         evaluator: &Evaluator<'_>,
         control: &Control,
     ) -> Result<Block> {
-        let (_, ny, nx) = exposed.dim();
-        let energies = self.prepared.matrix.ncols();
-        let mut out = Array3::zeros((energies, ny, nx));
-        out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(e, mut plane)| {
-            for (t, shape) in exposed.outer_iter().enumerate() {
-                let weight = self.prepared.matrix[[t, e]] * flux[t];
-                if weight != 0.0 {
-                    plane.scaled_add(weight, &shape);
-                }
-            }
-        });
-        let data = Arc::new(evaluator.apply_last_psf(out, &self.prepared, false, control)?);
+        let data = Arc::new(evaluator.fold(exposed, flux, &self.prepared, control)?);
         Ok(Block { y0: self.prepared.origin.y0, x0: self.prepared.origin.x0, data })
     }
 

@@ -1,4 +1,4 @@
-//! A dataset in the likelihood: its bins, its background, and the templates and sources that reach it.
+//! A dataset with counts in the likelihood: its bins, its background, and the templates and sources that reach it.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ pub(super) struct Term<'a> {
 
 impl<'a> Term<'a> {
     pub fn new(dataset: DatasetRef<'a>, models: &Models, backend: &'a Backend) -> Result<Self> {
-        let common = dataset.common();
+        let common = dataset.common()?;
         let counts = common.require_counts()?.to_cube_f64();
         let dim = counts.dim();
         let same = |name: &str, found: (usize, usize, usize)| {
@@ -107,6 +107,7 @@ impl<'a> Term<'a> {
                 same("acceptance", alpha.dim())?;
                 Kind::W { off, alpha }
             }
+            DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
         };
         let mask = common.mask()?;
         let pixel_deg = match common.geom()?.as_ref() {

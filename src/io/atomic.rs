@@ -57,7 +57,7 @@ impl Part {
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = folder_of(target).join(format!(".{name}.{}-{number}.part", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok(Self { path, file: Some(file) }),
                 // Left over from a killed process of the same number.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -94,12 +94,32 @@ pub fn write_atomic(
         let mut file = OpenOptions::new().write(true).open(path).map_err(io)?;
         return write(&mut file).and_then(|()| file.flush()).map_err(io);
     }
+    write_file(path, overwrite, |file| write(file).map_err(io))
+}
+
+/// As [`write_atomic`], for what is not written from its beginning to its end: the file may be sought in and read.
+///
+/// # Errors
+/// As there; [`Error::Options`] for a device or a pipe; what `write` returns.
+pub(super) fn write_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+    check_output(path, overwrite)?;
+    let io = |error| Error::io(path, error);
+    let existing = fs::metadata(path).ok();
+    if existing.as_ref().is_some_and(|m| !m.is_file()) {
+        return Err(Error::options("output", format!("'{}' is no file that can be sought in", path.display()))
+            .with_help("name a file in a folder"));
+    }
     // The target of a link is replaced, not the link.
     let target = if existing.is_some() { fs::canonicalize(path).map_err(io)? } else { path.to_path_buf() };
     let mut part = Part::create(&target)?;
-    if let Some(file) = &mut part.file {
-        write(file).and_then(|()| file.sync_all()).map_err(io)?;
-    }
+    let written = match &mut part.file {
+        Some(file) => {
+            let written = write(file)?;
+            file.sync_all().map_err(io)?;
+            written
+        }
+        None => return Err(io(std::io::Error::other("the file is closed"))),
+    };
     part.file = None;
     if let Some(found) = existing {
         // Best effort: some file systems have no permissions.
@@ -111,7 +131,10 @@ pub fn write_atomic(
         // A link fails where the target has come into being in the meantime; not all file systems have links.
         match fs::hard_link(&part.path, &target) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return check_output(path, false),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                check_output(path, false)?;
+                return Err(io(error));
+            }
             Err(_) => {
                 check_output(path, false)?;
                 fs::rename(&part.path, &target).map_err(io)?;
@@ -122,7 +145,17 @@ pub fn write_atomic(
         // The name is on the disk, too, where the system can do that.
         let _ = folder.sync_all();
     }
-    Ok(())
+    Ok(written)
+}
+
+/// A file beside a target that is gone when the work is done: what has to be written before its beginning is known.
+#[cfg(feature = "fits-system")]
+pub(super) fn with_spool<T>(path: &Path, work: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+    let mut part = Part::create(path)?;
+    match &mut part.file {
+        Some(file) => work(file),
+        None => Err(Error::io(path, std::io::Error::other("the file is closed"))),
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use super::fits::file_stem;
 use super::table::is_fits;
 use super::{WriteOptions, fits};
+use crate::datasets::FluxPointsDataset;
 use crate::error::{Error, Place, Result};
 use crate::flux::{FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
-use crate::table::Table;
+use crate::maps::Mask;
+use crate::table::{Column, Table};
 
 /// HDU of a table of flux points, as Gammapy names it.
 const HDU: &str = "FLUXPOINTS";
@@ -69,6 +72,65 @@ impl FluxPointsCollection {
         }
         table.write_ecsv(path, options.overwrite)
     }
+}
+
+impl FluxPointsDataset {
+    /// Reads flux points with their masks (columns `mask_safe` and `mask_fit`, where there are any) from any file that
+    /// [`FluxPoints::read`] takes; the name is that of the file.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the file and the column or line.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::read_with(path, &FromTable::default())?.0)
+    }
+
+    /// The same with what the file does not say, and what its reader should be told.
+    ///
+    /// # Errors
+    /// As [`FluxPointsDataset::read`].
+    pub fn read_with(path: impl AsRef<Path>, options: &FromTable) -> Result<(Self, Vec<String>)> {
+        let path = path.as_ref();
+        let (table, options) = read(path, options)?;
+        let dataset = || -> Result<(Self, Vec<String>)> {
+            let (points, warnings) = FluxPoints::from_table(&table, &options)?;
+            let mut dataset = Self::new(&file_stem(path), points)?;
+            dataset.mask_safe = mask(&table, "mask_safe", &dataset)?;
+            dataset.mask_fit = mask(&table, "mask_fit", &dataset)?;
+            Ok((dataset, warnings))
+        };
+        dataset().map_err(|e| e.at(&Place::file(path)))
+    }
+
+    /// Writes the points in the SED type that they came in, with the columns `mask_safe` (points that are safe and that the
+    /// statistic can use) and `mask_fit` (the same, where no points were chosen), as Gammapy does: FITS where the name says
+    /// so (HDU `TABLE`, and good time intervals), else ECSV. Models are written apart, as YAML.
+    ///
+    /// # Errors
+    /// As [`FluxPoints::write`], and those of [`FluxPointsDataset::mask`].
+    pub fn write(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
+        let path = path.as_ref();
+        super::check_output(path, options.overwrite)?;
+        let mut table = self.data.to_table(self.data.sed_type_init(), None)?;
+        let valid = self.mask_valid()?;
+        let safe = self.mask_safe.as_ref().map_or(Ok(valid.clone()), |mask| mask.and(&valid))?;
+        let fit = self.mask_fit.as_ref().unwrap_or(&safe);
+        for (name, mask) in [("mask_fit", fit), ("mask_safe", &safe)] {
+            // Rows are the first axis of the data; Gammapy wants the others in each of them.
+            let column = Column::bools(name, mask.data().iter().copied().collect());
+            table.push(column.with_shape(self.data_shape()[1..].to_vec())?)?;
+        }
+        if is_fits(path) {
+            return fits::write_tables(path, &[("TABLE", &table)], self.gti(), options);
+        }
+        table.write_ecsv(path, options.overwrite)
+    }
+}
+
+/// A mask of points that stands in a column, of any shape that has as many values.
+fn mask(table: &Table, name: &str, dataset: &FluxPointsDataset) -> Result<Option<Mask>> {
+    let Some(column) = table.get(name) else { return Ok(None) };
+    let values = column.to_floats("")?.into_iter().map(|v| v != 0.0).collect();
+    dataset.mask_of(values).map(Some).map_err(|e| e.at(&Place::item_only(name)))
 }
 
 /// The table, and the options with the good time intervals of the file.

@@ -21,9 +21,13 @@ pub enum FileKind {
     FluxPoints,
     /// A map: [`crate::maps::Map::read`].
     Map,
+    /// Events: [`crate::data::EventList::read`].
+    EventList,
+    /// A YAML list of datasets: [`crate::datasets::Datasets::read`].
+    Datasets,
     /// Models as YAML.
     Models,
-    /// Something that is recognised, or not, but not read: `"an event list"`.
+    /// Something that is recognised, or not, but not read: `"an HDU index"`.
     Other(String),
 }
 
@@ -40,11 +44,16 @@ pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     if bytes.is_empty() {
         return Err(Error::input_at(Place::file(path), "the file is empty"));
     }
+    Ok(text_kind(path, &bytes))
+}
+
+/// What a file that is no FITS file is.
+pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
     let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
     let has_key = |key: &str| text.lines().any(|l| l.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-    Ok(if has_key("datasets") {
-        FileKind::Other("a YAML list of datasets".into())
+    if has_key("datasets") {
+        FileKind::Datasets
     } else if yaml || has_key("components") {
         FileKind::Models
     } else if text.starts_with("# %ECSV") {
@@ -56,10 +65,11 @@ pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
         }
     } else {
         FileKind::Other("neither FITS nor model YAML".into())
-    })
+    }
 }
 
-fn fits_kind(hdus: &[Hdu]) -> FileKind {
+/// What a FITS file is by its HDUs.
+pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     let has = |name: &str| hdus.iter().any(|h| h.name == name);
     let other = |what: &str| FileKind::Other(what.into());
     let image = |name: &str| hdus.iter().any(|h| h.name == name && (h.has_image() || h.column("DATA").is_some()));
@@ -75,6 +85,9 @@ fn fits_kind(hdus: &[Hdu]) -> FileKind {
     }
     if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
         return FileKind::FluxMaps;
+    }
+    if hdus.iter().any(|h| h.name == "EVENTS" && h.kind == HduKind::Table) {
+        return FileKind::EventList;
     }
     if !has("EVENTS")
         && let Some(spectrum) = find_spectrum(hdus)

@@ -103,12 +103,13 @@ pub fn nearest_valid_position(map: &Map, position: SkyPosition) -> Result<SkyPos
     let Geom::Wcs(geom) = map.geom().as_ref() else {
         return Ok(position);
     };
-    let mask = positive_image(map);
     if let Some((x, y)) = geom.sky_to_pix(position) {
         let (x, y) = ((x + 0.5).floor(), (y + 0.5).floor());
-        if x >= 0.0 && y >= 0.0 && mask.get((y as usize, x as usize)).copied().unwrap_or(false) {
+        let inside = x >= 0.0 && y >= 0.0 && x < geom.nx() as f64 && y < geom.ny() as f64;
+        let cube = map.cube();
+        if inside && (0..cube.dim().0).any(|plane| cube.at(plane, y as usize, x as usize) > 0.0) {
             return Ok(position);
         }
     }
-    nearest_unmasked_position(geom, &mask, position)
+    nearest_unmasked_position(geom, &positive_image(map), position)
 }

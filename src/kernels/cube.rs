@@ -90,6 +90,15 @@ impl<'a> CubeView<'a> {
         }
     }
 
+    /// True where several planes are one plane in memory, as broadcasting makes them.
+    pub fn repeats_a_plane(&self) -> bool {
+        let stride = match self {
+            Self::F32(a) => a.strides()[0],
+            Self::F64(a) => a.strides()[0],
+        };
+        stride == 0 && self.dim().0 > 1
+    }
+
     /// An owned double-precision copy.
     pub fn to_f64(&self) -> Array3<f64> {
         match self {

@@ -32,9 +32,44 @@ pub fn sigma_of_confidence(confidence: f64) -> f64 {
     0.5 * (low + high)
 }
 
+/// ln erfc(z) with its first and second derivative, also where erfc itself is too small for a number.
+///
+/// ```
+/// let (value, slope, _) = pevatron::math::ln_erfc(0.0);
+/// assert!(value == 0.0 && (slope + 2.0 / std::f64::consts::PI.sqrt()).abs() < 1e-15);
+/// assert!((pevatron::math::ln_erfc(100.0).0 + 10_005.177_585).abs() < 1e-6);
+/// ```
+pub fn ln_erfc(z: f64) -> (f64, f64, f64) {
+    let root_pi = std::f64::consts::PI.sqrt();
+    // From here on the asymptotic series of erfcx is right to twelve digits.
+    let far = z > 20.0;
+    let (value, hazard) = if far {
+        let q = 1.0 / (2.0 * z * z);
+        let series = 1.0 - q * (1.0 - 3.0 * q * (1.0 - 5.0 * q * (1.0 - 7.0 * q)));
+        (series.ln() - z * z - (z * root_pi).ln(), 2.0 * z / series)
+    } else {
+        let erfc = libm::erfc(z);
+        (erfc.ln(), 2.0 / root_pi * (-z * z).exp() / erfc)
+    };
+    // The difference of two large numbers far out, where the curvature is that of -z².
+    let curvature = if far { -2.0 } else { hazard * (2.0 * z - hazard) };
+    (value, -hazard, curvature)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ln_erfc_is_smooth_across_its_branches() {
+        for z in [-30.0, -3.0, 0.0, 0.5, 2.0, 8.0, 19.999, 20.001, 50.0] {
+            let h = 1e-4;
+            let (low, (value, slope, curvature), high) = (ln_erfc(z - h), ln_erfc(z), ln_erfc(z + h));
+            assert!(((high.0 - low.0) / (2.0 * h) - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{z}");
+            assert!(((high.1 - low.1) / (2.0 * h) - curvature).abs() < 1e-2, "{z} {curvature}");
+            assert!(value.is_finite() && curvature <= 0.0);
+        }
+    }
 
     #[test]
     fn sigma_and_confidence_are_inverse() {

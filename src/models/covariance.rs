@@ -68,6 +68,24 @@ impl Covariance {
         Some(self.matrix[[at(a)?, at(b)?]])
     }
 
+    /// The part that belongs to the spectrum of a model, `[parameter, parameter]` in the order of its parameters; the whole
+    /// is in the order of [`Models::parameters`].
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a model that is not among them, or where the number of parameters is another one.
+    pub fn of_spectrum(&self, models: &Models, model: &str) -> Result<Array2<f64>> {
+        let counts: Vec<usize> = models.components.iter().map(|m| m.parameters().len()).collect();
+        let place = models.components.iter().position(|m| m.name() == model);
+        let place = place.ok_or_else(|| Error::input(model, "there is no model of this name"))?;
+        let (all, there) = (counts.iter().sum::<usize>(), self.names.len());
+        if all != there {
+            return Err(Error::input("covariance", format!("{there} parameters where the models have {all}")));
+        }
+        let first: usize = counts[..place].iter().sum();
+        let n = models.components[place].spectral().parameters().len();
+        Ok(self.matrix.slice(ndarray::s![first..first + n, first..first + n]).to_owned())
+    }
+
     /// Correlations `[parameter, parameter]`: covariances over errors; 0 where an error is.
     pub fn correlation(&self) -> Array2<f64> {
         Array2::from_shape_fn(self.matrix.dim(), |(i, j)| {

@@ -1,12 +1,14 @@
 //! Charts of lines, points and bands: spectra, likelihood profiles, distributions.
 
 use super::figure::{Figure, Margins, Panel};
+use super::heat::HeatMap;
 use super::image::{fit, shorten, widest};
 use super::label;
 use super::marker::{MarkerShape, sign};
 use super::picture::Picture;
 use super::profiles::{self, ProfileColumn};
 use super::scale::{Scale, Stretch, Tick};
+use super::side_bar;
 use super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
 use crate::error::Result;
 
@@ -49,10 +51,20 @@ impl ChartPoint {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
-    Line { points: Vec<(f64, f64)>, dashed: bool },
-    Points { points: Vec<ChartPoint>, shape: MarkerShape },
+    Line {
+        points: Vec<(f64, f64)>,
+        dashed: bool,
+    },
+    Points {
+        points: Vec<ChartPoint>,
+        shape: MarkerShape,
+    },
     Band(Vec<(f64, f64, f64)>),
-    Level { y: f64 },
+    Level {
+        y: f64,
+    },
+    /// Ranges in `x`, over the whole height.
+    Shade(Vec<(f64, f64)>),
 }
 
 /// Lines, points or a band with a name in the legend.
@@ -62,11 +74,12 @@ pub struct Series {
     content: Content,
     like_previous: bool,
     white: bool,
+    dark: bool,
 }
 
 impl Series {
     fn of(name: impl Into<String>, content: Content) -> Self {
-        Self { name: name.into(), content, like_previous: false, white: false }
+        Self { name: name.into(), content, like_previous: false, white: false, dark: false }
     }
 
     /// A line through `(x, y)`; it breaks where a value is not finite. An empty name leaves it out of the legend.
@@ -92,6 +105,45 @@ impl Series {
     /// A thin grey line at a value, over the whole width.
     pub fn level(name: impl Into<String>, y: f64) -> Self {
         Self::of(name, Content::Level { y })
+    }
+
+    /// Grey over the whole height for each `(from, to)` in `x`: ranges that do not count. Take it first, so that it lies
+    /// behind the others.
+    pub fn shaded(name: impl Into<String>, ranges: &[(f64, f64)]) -> Self {
+        Self::of(name, Content::Shade(ranges.to_vec()))
+    }
+
+    /// A line in steps over bins, `edges` being one more than `values`; it breaks where a value is not finite.
+    ///
+    /// ```
+    /// use pevatron::plot::Series;
+    /// let steps = Series::steps("", &[1.0, 2.0, 4.0], &[5.0, 3.0]);
+    /// assert_eq!(steps, Series::line("", &[(1.0, 5.0), (2.0, 5.0), (2.0, 3.0), (4.0, 3.0)]));
+    /// ```
+    pub fn steps(name: impl Into<String>, edges: &[f64], values: &[f64]) -> Self {
+        let corners = edges.windows(2).zip(values).flat_map(|(e, v)| [(e[0], *v), (e[1], *v)]);
+        Self::of(name, Content::Line { points: corners.collect(), dashed: false })
+    }
+
+    /// As [`Series::steps`], dashed.
+    pub fn dashed_steps(name: impl Into<String>, edges: &[f64], values: &[f64]) -> Self {
+        let mut series = Self::steps(name, edges, values);
+        if let Content::Line { dashed, .. } = &mut series.content {
+            *dashed = true;
+        }
+        series
+    }
+
+    /// The area between 0 (or the lower end of a logarithmic axis) and the values of bins.
+    pub fn filled_steps(name: impl Into<String>, edges: &[f64], values: &[f64]) -> Self {
+        let corners = edges.windows(2).zip(values).flat_map(|(e, v)| [(e[0], 0.0, *v), (e[1], 0.0, *v)]);
+        Self::of(name, Content::Band(corners.collect()))
+    }
+
+    /// Nearly black, out of the row of colours: for what was measured.
+    pub fn dark(mut self) -> Self {
+        self.dark = true;
+        self
     }
 
     /// In the colour of the series before: a band and the line in it.
@@ -120,7 +172,7 @@ impl Series {
                     [(x0, p.y), (x1, p.y), (p.x, y0), (p.x, y1)]
                 })
                 .collect(),
-            Content::Level { .. } => Vec::new(),
+            Content::Level { .. } | Content::Shade(_) => Vec::new(),
         }
     }
 }
@@ -131,6 +183,8 @@ struct ChartAxis {
     unit: String,
     log: bool,
     range: Option<(f64, f64)>,
+    /// Without name and labels: the panel below has them.
+    bare: bool,
 }
 
 impl ChartAxis {
@@ -177,6 +231,7 @@ pub struct Chart {
     y: ChartAxis,
     series: Vec<Series>,
     profiles: Option<Profiles>,
+    heat: Option<HeatMap>,
     aspect: f64,
     width_px: f64,
 }
@@ -208,6 +263,7 @@ impl Chart {
             y: ChartAxis::default(),
             series: Vec::new(),
             profiles: None,
+            heat: None,
             aspect: 0.6,
             width_px: Figure::WIDTH_PX,
         }
@@ -255,7 +311,7 @@ impl Chart {
         self
     }
 
-    /// Something to draw; later ones lie on top.
+    /// Something to draw; later ones lie on top, bands below all others.
     pub fn series(mut self, series: Series) -> Self {
         self.series.push(series);
         self
@@ -264,6 +320,28 @@ impl Chart {
     /// Likelihood profiles as columns of colour behind everything else, with a bar from 0 to `most`.
     pub fn profiles(mut self, columns: Vec<ProfileColumn>, name: impl Into<String>, most: f64) -> Self {
         self.profiles = Some(Profiles { columns, name: name.into(), most });
+        self
+    }
+
+    /// Values over cells behind everything else, with a colour bar; the axes end where the cells do, if nothing else is
+    /// said.
+    pub fn heat_map(mut self, heat: HeatMap) -> Self {
+        let (x, y) = heat.ends();
+        self.x.range.get_or_insert(x);
+        self.y.range.get_or_insert(y);
+        self.heat = Some(heat);
+        self
+    }
+
+    /// No name at the horizontal axis: what stands below has the same one.
+    pub fn without_x_name(mut self) -> Self {
+        (self.x.name, self.x.unit) = (String::new(), String::new());
+        self
+    }
+
+    /// All names out of the legend.
+    pub(super) fn without_legend(mut self) -> Self {
+        self.series = self.series.into_iter().map(|s| Series { name: String::new(), ..s }).collect();
         self
     }
 
@@ -283,6 +361,28 @@ impl Chart {
     pub fn width_px(mut self, width_px: u32) -> Self {
         self.width_px = f64::from(width_px);
         self
+    }
+
+    /// Leaves the horizontal axis' name and labels to the panel below.
+    pub(super) fn stand_above_another(mut self) -> Self {
+        self.x.bare = true;
+        self
+    }
+
+    /// Least and largest vertical value above 0 of points with their errors and limits.
+    pub(super) fn y_of_points(&self) -> Option<(f64, f64)> {
+        self.y_ends(|content| matches!(content, Content::Points { .. }))
+    }
+
+    /// The same of lines.
+    pub(super) fn y_of_lines(&self) -> Option<(f64, f64)> {
+        self.y_ends(|content| matches!(content, Content::Line { .. }))
+    }
+
+    fn y_ends(&self, of: impl Fn(&Content) -> bool) -> Option<(f64, f64)> {
+        let chosen = self.series.iter().filter(|s| of(&s.content));
+        let values = chosen.flat_map(Series::extent).map(|p| p.1).filter(|v| v.is_finite() && *v > 0.0);
+        values.map(|v| (v, v)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// The picture of this chart alone.
@@ -320,7 +420,9 @@ impl Chart {
             let previous = colours.last().copied().filter(|_| series.like_previous);
             colours.push(match (&series.content, previous) {
                 (Content::Level { .. }, _) => "#777777",
+                (Content::Shade(_), _) => "#8a8a8a",
                 _ if series.white => ink::WHITE,
+                _ if series.dark => ink::DARK,
                 (_, Some(colour)) => colour,
                 _ => {
                     next += 1;
@@ -344,6 +446,9 @@ impl Chart {
                 canvas.line((x, plot.y), (x, plot.bottom()), &grid);
             }
             canvas.line((x, plot.bottom()), (x, plot.bottom() + if major { tick } else { 0.5 * tick }), &stroke);
+            if self.x.bare {
+                continue;
+            }
             canvas.text(Text::new(
                 &t.label,
                 x,
@@ -388,6 +493,14 @@ impl Chart {
                 let lower = usable.rev().filter_map(|(x, a, _)| place.at_clamped((*x, *a)));
                 let border: Vec<(f64, f64)> = upper.chain(lower).collect();
                 canvas.path(&path_data(&border, true), &format!(r#"fill="{colour}" fill-opacity="0.25""#));
+            }
+            Content::Shade(ranges) => {
+                for (lo, hi) in ranges {
+                    let y = place.scales.1.hi;
+                    let (Some(a), Some(b)) = (place.at_clamped((*lo, y)), place.at_clamped((*hi, y))) else { continue };
+                    let area = Rect { x: a.0, y: plot.y, w: (b.0 - a.0).max(0.0), h: plot.h };
+                    canvas.rect(area, &format!(r#"fill="{colour}" fill-opacity="0.22""#));
+                }
             }
             Content::Level { y } => {
                 if let Some((_, y)) = place.at((place.scales.0.hi, *y)) {
@@ -497,6 +610,7 @@ impl Chart {
                 },
                 Content::Band(_) => Content::Band(vec![(0.0, 0.0, 1.0), (1.0, 0.0, 1.0)]),
                 Content::Level { .. } => Content::Level { y: 0.5 },
+                Content::Shade(_) => Content::Shade(vec![(0.0, 1.0)]),
             };
             let sample = Series { content, ..series.clone() };
             self.draw_series(canvas, local.plot, font_px, &sample, colour, &local);
@@ -550,11 +664,14 @@ impl Panel for Chart {
         let labels = widest(y_ticks.iter().map(|t| t.label.as_str()), font_px);
         Margins {
             left: labels + (TICK + LABEL_GAP + y_name + 0.2) * font_px,
-            right: match &self.profiles {
-                Some(profiles) => profiles::bar_room(profiles.most, height_px, font_px),
-                None => 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
+            right: match (&self.profiles, &self.heat) {
+                (Some(profiles), _) => {
+                    side_bar::room(&profiles::scale(profiles.most), &profiles.name, height_px, font_px)
+                }
+                (None, Some(heat)) => side_bar::room(&heat.scale(), &heat.label(), height_px, font_px),
+                (None, None) => 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
             },
-            bottom: (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px,
+            bottom: if self.x.bare { TICK * font_px } else { (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px },
         }
     }
 
@@ -568,13 +685,23 @@ impl Panel for Chart {
         if let Some(profiles) = &self.profiles {
             profiles::draw(canvas, &profiles.columns, profiles.most, &place);
         }
+        if let Some(heat) = &self.heat {
+            heat.draw(canvas, &place)?;
+        }
         let colours = self.colours();
-        for (series, colour) in self.series.iter().zip(&colours) {
-            self.draw_series(canvas, plot, font_px, series, colour, &place);
+        // Bands would take the colour off what they cover.
+        let is_band = |series: &Series| matches!(series.content, Content::Band(_));
+        for bands in [true, false] {
+            for (series, colour) in self.series.iter().zip(&colours).filter(|(s, _)| is_band(s) == bands) {
+                self.draw_series(canvas, plot, font_px, series, colour, &place);
+            }
         }
         canvas.close();
         if let Some(profiles) = &self.profiles {
-            profiles::draw_bar(canvas, plot, &profiles.name, profiles.most, font_px)?;
+            let scale = profiles::scale(profiles.most);
+            side_bar::draw(canvas, plot, profiles::COLOURS, &scale, &profiles.name, font_px)?;
+        } else if let Some(heat) = &self.heat {
+            side_bar::draw(canvas, plot, heat.colour_map(), &heat.scale(), &heat.label(), font_px)?;
         }
         canvas.rect(plot, &format!(r#"fill="none" stroke="{}" stroke-width="{}""#, ink::DARK, num(font_px / 15.0)));
         self.draw_legend(canvas, plot, font_px, &colours, &place);
@@ -583,7 +710,9 @@ impl Panel for Chart {
         let x_name = self.x.label(&place.scales.0);
         let baseline = plot.bottom() + tick + gap + (2.0 * CAPITAL + 0.65) * font_px;
         let size = fit(&x_name, font_px, plot.w);
-        canvas.text(Text::new(&x_name, plot.x + 0.5 * plot.w, baseline, size, Anchor::Middle).grey());
+        if !self.x.bare {
+            canvas.text(Text::new(&x_name, plot.x + 0.5 * plot.w, baseline, size, Anchor::Middle).grey());
+        }
         let (_, y_ticks) = self.ticks(plot.w, plot.h, font_px);
         let labels = widest(y_ticks.iter().map(|t| t.label.as_str()), font_px);
         let (y_name, size) = shorten(&self.y.label(&place.scales.1), font_px, plot.h);

@@ -24,27 +24,43 @@
 
 mod colour;
 mod contour;
+mod counts;
 mod curve;
 mod figure;
+mod fits;
 mod font;
 mod graticule;
+mod heat;
 mod image;
 mod label;
 mod marker;
+mod peek;
 mod picture;
+mod points_fit;
 mod profiles;
 mod raster;
+mod responses;
 mod scale;
+mod side_bar;
 mod spectra;
 mod svg;
 
 pub use colour::ColourMap;
+pub use counts::{CountsSpectrum, FitPanel, counts_chart, excess_chart, fit_figure, region_pixels, residuals_chart};
 pub use curve::{Chart, ChartPoint, Series};
 pub use figure::Figure;
+pub use fits::{FittedParameter, contour_chart, fit_profile_chart};
+pub use heat::HeatMap;
 pub use image::{MapImage, NanStyle, Thinning};
 pub use label::unit_label;
 pub use marker::{Marker, MarkerShape};
+pub use peek::{
+    CountsMaps, PeekOptions, PlotRegion, counts_figure, exposure_figure, mask_chart, masks_figure, peek_figure,
+    residuals_figure, residuals_map, stack_figure,
+};
 pub use picture::Picture;
+pub use points_fit::points_fit_charts;
 pub use profiles::ProfileColumn;
+pub use responses::{containment_radii, edisp_bias_chart, edisp_chart, exposure_chart, psf_chart, psf_profile_chart};
 pub use scale::Stretch;
 pub use spectra::{NormalFit, light_curve_chart, model_series, profile_chart, sed_chart, significance_histogram};

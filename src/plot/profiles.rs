@@ -1,22 +1,16 @@
 //! Likelihood profiles as columns of colour in a chart, with a bar.
 
 use super::colour::{ColourMap, hex};
-use super::curve::{CAPITAL, LABEL_GAP, Place, TICK};
-use super::image::{draw_png, widest};
+use super::curve::Place;
 use super::raster;
 use super::scale::{Scale, Stretch};
-use super::svg::{Anchor, Canvas, Rect, Text, ink, num};
-use crate::error::Result;
+use super::svg::{Canvas, Rect};
 
 /// Colours of the rise above the best fit: dark where the model fits, so that the points stand out.
-const COLOURS: ColourMap = ColourMap::Viridis;
+pub(super) const COLOURS: ColourMap = ColourMap::Viridis;
 
 /// Steps of a column over the height of the chart.
 const STEPS: usize = 160;
-
-/// Width of the bar and distances, in font sizes.
-const BAR: f64 = 1.0;
-const BAR_GAP: f64 = 0.9;
 
 /// A profile over `y` between two ends in `x`.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +48,8 @@ impl ProfileColumn {
     }
 }
 
-fn scale(most: f64) -> Scale {
+/// The scale of the rises.
+pub(super) fn scale(most: f64) -> Scale {
     Scale::new(Stretch::Linear, 0.0, most)
 }
 
@@ -77,32 +72,6 @@ pub(super) fn draw(canvas: &mut Canvas, columns: &[ProfileColumn], most: f64, pl
             canvas.rect(Rect { x: a.0, y: y - 0.3, w: b.0 - a.0, h: h + 0.6 }, &format!(r#"fill="{fill}""#));
         }
     }
-}
-
-/// Room that the bar takes on the right.
-pub(super) fn bar_room(most: f64, plot_h: f64, font_px: f64) -> f64 {
-    let ticks = scale(most).ticks(plot_h, 2.2 * font_px);
-    widest(ticks.iter().map(|t| t.label.as_str()), font_px) + (BAR_GAP + BAR + TICK + LABEL_GAP + 2.0) * font_px
-}
-
-/// Draws the bar on the right of the chart.
-pub(super) fn draw_bar(canvas: &mut Canvas, plot: Rect, name: &str, most: f64, font_px: f64) -> Result<()> {
-    let scale = scale(most);
-    let frame = Rect { x: plot.right() + BAR_GAP * font_px, y: plot.y, w: BAR * font_px, h: plot.h };
-    draw_png(canvas, &raster::bar_png(COLOURS, &scale, true)?, frame);
-    let stroke = format!(r#"stroke="{}" stroke-width="{}""#, ink::DARK, num(font_px / 18.0));
-    canvas.rect(frame, &format!(r#"fill="none" {stroke}"#));
-    let ticks = scale.ticks(frame.h, 2.2 * font_px);
-    for t in ticks.iter().filter(|t| !t.label.is_empty()) {
-        let y = frame.bottom() - scale.position(t.value) * frame.h;
-        canvas.line((frame.right(), y), (frame.right() + TICK * font_px, y), &stroke);
-        let x = frame.right() + (TICK + LABEL_GAP) * font_px;
-        canvas.text(Text::new(&t.label, x, y + 0.5 * CAPITAL * font_px, font_px, Anchor::Start));
-    }
-    let labels = widest(ticks.iter().map(|t| t.label.as_str()), font_px);
-    let x = frame.right() + (TICK + LABEL_GAP + 1.35) * font_px + labels;
-    canvas.text(Text::new(name, x, plot.y + 0.5 * plot.h, font_px, Anchor::Middle).grey().upright());
-    Ok(())
 }
 
 #[cfg(test)]

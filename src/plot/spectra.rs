@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::flux::{FluxPoints, SedType};
 use crate::maps::{Map, MapAxis};
 use crate::models::SpectralModel;
+use crate::models::spectral::SpectralErrors;
 
 /// Rise above the best fit up to which profiles are drawn: 9 is three standard deviations.
 const PROFILE_RISE: f64 = 9.0;
@@ -85,9 +86,9 @@ impl Values {
 }
 
 /// A reference energy in TeV, and the ends of its bin where there are bins.
-type EnergyPoint = (f64, Option<(f64, f64)>);
+pub(super) type EnergyPoint = (f64, Option<(f64, f64)>);
 
-fn energies(points: &FluxPoints) -> Result<Vec<EnergyPoint>> {
+pub(super) fn energies(points: &FluxPoints) -> Result<Vec<EnergyPoint>> {
     let bins = points.energy_axis()?.has_bins();
     let (min, max) = (points.energy_min_tev()?, points.energy_max_tev()?);
     Ok(points
@@ -99,13 +100,19 @@ fn energies(points: &FluxPoints) -> Result<Vec<EnergyPoint>> {
 }
 
 /// The energy unit that keeps numbers of an axis short, and what TeV are multiplied with.
-fn energy_unit(least_tev: f64) -> (&'static str, f64) {
+pub(super) fn energy_unit(least_tev: f64) -> (&'static str, f64) {
     match least_tev {
-        e if e < 1e-6 => ("keV", 1e9),
-        e if e < 1e-3 => ("MeV", 1e6),
+        e if e < 2e-8 => ("keV", 1e9),
+        e if e < 2e-5 => ("MeV", 1e6),
         e if e < 0.02 => ("GeV", 1e3),
         _ => ("TeV", 1.0),
     }
+}
+
+/// As [`energy_unit`] for an axis with two ends: one without powers of ten, where there is one.
+pub(super) fn axis_unit(lo_tev: f64, hi_tev: f64) -> (&'static str, f64) {
+    let (unit, factor) = energy_unit(lo_tev);
+    if hi_tev * factor > 1e4 && lo_tev >= 1e-3 { ("TeV", 1.0) } else { (unit, factor) }
 }
 
 /// Spectra of flux points with errors, and limits as arrows, one colour per source; names stand in the legend. Both axes
@@ -136,43 +143,41 @@ pub fn sed_chart(spectra: &[(&str, &FluxPoints)], sed: SedType) -> Result<Chart>
 }
 
 /// A model's line between two energies, and the band of its errors where it has any: those of its parameters, taken as
-/// independent (correlations are not known here). Goes into a chart of the same SED type: [`sed_chart`].
+/// independent ([`points_fit_charts`](super::points_fit_charts) knows correlations). Goes into a chart of the same SED
+/// type: [`sed_chart`].
 ///
 /// # Errors
 /// For SED types that are no differential flux.
 pub fn model_series(model: &dyn SpectralModel, name: &str, sed: SedType, tev: (f64, f64)) -> Result<Vec<Series>> {
+    let errors = SpectralErrors::independent(model)?;
+    model_lines(&|e| errors.evaluate(e), errors.is_empty(), name, sed, tev)
+}
+
+/// A line between two energies of differential fluxes, and unless it is to be bare the band of their errors.
+pub(super) fn model_lines(
+    dnde: &dyn Fn(f64) -> (f64, f64),
+    bare: bool,
+    name: &str,
+    sed: SedType,
+    tev: (f64, f64),
+) -> Result<Vec<Series>> {
     let erg_per_tev = 1.602_176_634;
     let weight = |e: f64| match sed {
         SedType::Dnde => Ok(1.0),
         SedType::E2dnde => Ok(e * e * erg_per_tev),
         other => Err(Error::options("sed_type", format!("a model is drawn as dnde or e2dnde, not {}", other.name()))),
     };
-    weight(1.0)?;
     let (_, factor) = energy_unit(tev.0);
     let steps = (MODEL_POINTS - 1) as f64;
-    let energies = (0..MODEL_POINTS).map(|i| tev.0 * (tev.1 / tev.0).powf(i as f64 / steps));
     let mut line = Vec::with_capacity(MODEL_POINTS);
     let mut band = Vec::with_capacity(MODEL_POINTS);
-    let moved: Vec<_> = model
-        .parameters()
-        .iter()
-        .enumerate()
-        .filter(|(_, p)| p.error > 0.0 && p.error.is_finite())
-        .map(|(n, p)| {
-            // A tenth of the error: near enough for a derivative, far enough for its digits.
-            let mut other = model.parameters().to_vec();
-            other[n].value += 0.1 * p.error;
-            model.with_parameters(&other)
-        })
-        .collect::<Result<_>>()?;
-    for e in energies {
-        let (value, w) = (model.evaluate(e), weight(e)?);
-        let variance: f64 = moved.iter().map(|m| (10.0 * (m.evaluate(e) - value)).powi(2)).sum();
+    for e in (0..MODEL_POINTS).map(|i| tev.0 * (tev.1 / tev.0).powf(i as f64 / steps)) {
+        let ((value, error), w) = (dnde(e), weight(e)?);
         line.push((e * factor, value * w));
-        band.push((e * factor, (value - variance.sqrt()) * w, (value + variance.sqrt()) * w));
+        band.push((e * factor, (value - error) * w, (value + error) * w));
     }
     let line = Series::line(name, &line);
-    Ok(if moved.is_empty() { vec![line] } else { vec![Series::band("", &band), line.like_previous()] })
+    Ok(if bare { vec![line] } else { vec![Series::band("", &band), line.like_previous()] })
 }
 
 /// A light curve: fluxes against modified Julian date, one colour per energy bin.
@@ -211,7 +216,7 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
 }
 
 /// Three digits, without zeros at the end.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }

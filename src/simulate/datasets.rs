@@ -87,6 +87,7 @@ impl Dataset {
         match self {
             Self::Map(d) => d.asimov(backend, control).map(Self::Map),
             Self::OnOff(d) => d.asimov(backend, control).map(Self::OnOff),
+            Self::FluxPoints(points) => Err(points.no_counts()),
         }
     }
 
@@ -101,6 +102,7 @@ impl Dataset {
                 let background = d.background()?;
                 d.fake(&background, seed, backend, control)
             }
+            Self::FluxPoints(points) => Err(points.no_counts()),
         }
     }
 }

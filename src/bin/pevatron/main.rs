@@ -5,7 +5,6 @@
 mod args;
 mod commands;
 mod config;
-mod dataset_args;
 mod progress;
 mod report;
 
@@ -55,7 +54,7 @@ fn main() -> ExitCode {
             Command::Npred(args) => commands::npred::run(args, &control),
             Command::Fit(args) => commands::fit::run(args, &control),
             Command::Info(args) => commands::info::run(args),
-            Command::Plot(args) => commands::plot::run(args),
+            Command::Plot(args) => commands::plot::run(args, &control),
             Command::FluxPoints(args) => commands::flux_points::run(args),
             Command::Convert(args) => commands::convert::run(args),
             Command::Stack(args) => commands::stack::run(args, &control),

@@ -15,6 +15,9 @@ const STEP_COST: f64 = 6.0;
 /// Where the result is below this share of the tile's largest, a transform has lost digits: summed directly instead.
 const FAINT: f64 = 1e-8;
 
+/// Where the result is below this share of the tile's largest, rounding may hide that there is nothing at all.
+const NOISE: f64 = 1e-12;
+
 /// Memory that the spectra of kernels may take at once.
 const SPECTRA_BYTES: usize = 64 << 20;
 
@@ -37,6 +40,9 @@ pub enum Method {
     /// Whatever is faster, for planes and kernels without negative values: values that a transform would leave to
     /// rounding are summed directly.
     NonNegative,
+    /// Whatever is faster, for planes and kernels without negative values: rounding is relative to the largest value
+    /// around, nothing is below 0, and 0 is exact where the kernel's rectangle holds no value.
+    Clamped,
     /// Whatever is faster; rounding is relative to the largest value around.
     Signed,
     /// Term by term: relative precision everywhere.
@@ -198,13 +204,23 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
                         for y in y0..y1 {
                             for x in x0..x1 {
                                 let value = tile[(y - y0) * side + x - x0];
-                                let faint = method == Method::NonNegative && value <= FAINT * highest;
-                                part.push(match faint {
-                                    false => value,
-                                    true if occupied.any((y - y0, 2 * hy + 1), (x - x0, 2 * hx + 1)) => {
-                                        pixel(terms, first + sum, (ny, nx), y, x)
+                                let reached = || occupied.any((y - y0, 2 * hy + 1), (x - x0, 2 * hx + 1));
+                                part.push(match method {
+                                    Method::NonNegative if value <= FAINT * highest => {
+                                        if reached() {
+                                            pixel(terms, first + sum, (ny, nx), y, x)
+                                        } else {
+                                            0.0
+                                        }
                                     }
-                                    true => 0.0,
+                                    Method::Clamped if value <= NOISE * highest => {
+                                        if reached() {
+                                            value.max(0.0)
+                                        } else {
+                                            0.0
+                                        }
+                                    }
+                                    _ => value,
                                 });
                             }
                         }

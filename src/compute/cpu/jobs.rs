@@ -1,6 +1,6 @@
 //! The smaller jobs: convolution, energy dispersion, the Cash statistic; all in double precision, by threads.
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, Axis, s};
 use rayon::prelude::*;
 
 use super::correlate::{Method, Term, correlate};
@@ -9,8 +9,10 @@ use crate::error::{Error, Result};
 use crate::kernels::likelihood::cash_bin;
 use crate::kernels::{CashSumJob, ConvolveJob, EdispJob};
 
-/// Kernels up to this many pixels are summed directly, as the twin does: faint tails keep their digits. Larger ones
-/// are summed by transforms where those are faster, exact to 1e-15 of the largest value around.
+/// Planes with up to this many multiply-adds (about a millisecond) are summed directly, as the twin does: faint tails keep
+/// their digits. Larger ones are summed by transforms where those are faster, exact to 1e-15 of the largest value around.
+const LARGEST_DIRECT_PLANE: usize = 1 << 22;
+/// Planes with negative or unknown values, too, where the kernel has up to this many pixels.
 const LARGEST_DIRECT_KERNEL: usize = 41 * 41;
 
 /// Convolves each plane.
@@ -20,20 +22,37 @@ pub fn convolve(job: &ConvolveJob<'_>, control: &Control) -> Result<Array3<f64>>
     if out.is_empty() {
         return Ok(out);
     }
-    let direct = job.kernel.dim().1 * job.kernel.dim().2 <= LARGEST_DIRECT_KERNEL;
-    for (p, mut target) in out.outer_iter_mut().enumerate() {
-        let plane = job.cube.plane(p);
+    let cells = job.kernel.dim().1 * job.kernel.dim().2;
+    let sound = |v: f64| v.is_finite() && v >= 0.0;
+    let method = if cells * ny * nx <= LARGEST_DIRECT_PLANE {
+        Method::Direct
+    } else if job.kernel.iter().all(|v| sound(*v)) && job.cube.all(sound) {
+        Method::Clamped
+    } else if cells <= LARGEST_DIRECT_KERNEL {
+        Method::Direct
+    } else {
+        Method::Signed
+    };
+    // A convolution is a correlation with the kernel turned round.
+    let turned = |p: usize| {
         let mut kernel = job.kernel.index_axis(Axis(0), if job.kernel.dim().0 == 1 { 0 } else { p });
-        // A convolution is a correlation with the kernel turned round.
         kernel.invert_axis(Axis(0));
         kernel.invert_axis(Axis(1));
-        let term = [Term { at: |y: usize, x: usize| plane.at(y, x), kernels: vec![kernel] }];
-        let method = if direct { Method::Direct } else { Method::Signed };
-        let values = correlate(&term, (ny, nx), method, control)?.pop().unwrap_or_default();
-        for (target, value) in target.iter_mut().zip(values) {
-            *target = value;
+        kernel
+    };
+    // One plane that stands for all of them is transformed once.
+    let together = if job.cube.repeats_a_plane() { planes } else { 1 };
+    for first in (0..planes).step_by(together) {
+        let plane = job.cube.plane(first);
+        let kernels = (first..first + together).map(turned).collect();
+        let term = [Term { at: |y: usize, x: usize| plane.at(y, x), kernels }];
+        let sums = correlate(&term, (ny, nx), method, control)?;
+        for (mut target, values) in out.slice_mut(s![first.., .., ..]).outer_iter_mut().zip(sums) {
+            for (target, value) in target.iter_mut().zip(values) {
+                *target = value;
+            }
         }
-        control.report("convolve", p as u64 + 1, planes as u64);
+        control.report("convolve", (first + together) as u64, planes as u64);
     }
     Ok(out)
 }
@@ -52,13 +71,12 @@ pub fn apply_edisp(job: &EdispJob<'_>, control: &Control) -> Result<Array3<f64>>
     values.par_chunks_mut(nx).enumerate().try_for_each(|(row, target)| {
         control.check()?;
         let (r, y) = (row / ny, row % ny);
+        let mut values = vec![0.0; nx];
         for t in 0..nt {
             let weight = job.matrix[[t, r]];
             if weight != 0.0 {
-                let plane = job.cube.plane(t);
-                for (x, target) in target.iter_mut().enumerate() {
-                    *target += weight * plane.at(y, x);
-                }
+                job.cube.plane(t).copy_row(y, 0, &mut values);
+                target.iter_mut().zip(&values).for_each(|(target, value)| *target += weight * value);
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! One source model through the responses of a dataset.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
+use rayon::prelude::*;
 
 use super::region::RegionShare;
 use super::shape::flux_share;
@@ -18,6 +19,11 @@ const CUTOUT_MARGIN_DEG: f64 = 0.1;
 
 /// Images with at most this many non-zero pixels are convolved by adding shifted kernels.
 const SPARSE_PIXELS: usize = 16;
+
+/// Models whose responses are taken together.
+const MODELS_TOGETHER: usize = 64;
+/// Predicted counts that are held at once before they are added, in bytes; those of one model in any case.
+const HELD_BYTES: usize = 256 << 20;
 
 /// Exposure that a model is multiplied with, in cm² s.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +129,61 @@ impl Evaluator<'_> {
     /// [`Error::Input`] for responses that do not fit, or what the backend reports.
     pub fn evaluate(&self, model: &SkyModel, control: &Control) -> Result<Option<Evaluation>> {
         let Some(prepared) = self.prepare(model, self.mask)? else { return Ok(None) };
+        self.evaluate_prepared(model, prepared, control).map(Some)
+    }
+
+    /// Predicted counts of many models, handed to `take` in their order, so that their sum does not depend on threads;
+    /// models are shared among the backend's threads, except on a GPU, which works on one after the other.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::evaluate`], of the first model that has one.
+    pub fn evaluate_many(
+        &self,
+        models: &[&SkyModel],
+        control: &Control,
+        mut take: impl FnMut(&[Evaluation]) + Send,
+    ) -> Result<()> {
+        self.backend.install(|| {
+            for models in models.chunks(MODELS_TOGETHER) {
+                let prepared: Vec<Option<Prepared>> =
+                    models.par_iter().map(|model| self.prepare(model, self.mask)).collect::<Result<_>>()?;
+                let mut ready = Vec::new();
+                let mut bytes = 0;
+                for (model, prepared) in models.iter().zip(prepared) {
+                    let Some(prepared) = prepared else { continue };
+                    let (ny, nx) = prepared.image_shape();
+                    let own = size_of::<f64>() * self.energy.nbin() * ny * nx;
+                    if bytes + own > HELD_BYTES && !ready.is_empty() {
+                        take(&self.evaluate_ready(std::mem::take(&mut ready), control)?);
+                        bytes = 0;
+                    }
+                    bytes += own;
+                    ready.push((*model, prepared));
+                }
+                take(&self.evaluate_ready(ready, control)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn evaluate_ready(&self, ready: Vec<(&SkyModel, Prepared)>, control: &Control) -> Result<Vec<Evaluation>> {
+        let evaluate = |(model, prepared): (&SkyModel, Prepared)| {
+            control.check()?;
+            self.evaluate_prepared(model, prepared, control)
+        };
+        if self.is_shared_by_threads() {
+            ready.into_par_iter().map(evaluate).collect()
+        } else {
+            ready.into_iter().map(evaluate).collect()
+        }
+    }
+
+    /// False where one device does the work and has one queue.
+    pub(super) fn is_shared_by_threads(&self) -> bool {
+        self.backend.info().name != "gpu"
+    }
+
+    fn evaluate_prepared(&self, model: &SkyModel, prepared: Prepared, control: &Control) -> Result<Evaluation> {
         let counts_true = self.expose(&self.share(model, &prepared, control)?, &self.flux(model)?, &prepared)?;
         let job = EdispJob { cube: CubeView::F64(counts_true.view()), matrix: prepared.matrix.view() };
         let npred = self.backend.engine().apply_edisp(&job, control)?;
@@ -131,7 +192,7 @@ impl Evaluator<'_> {
             Place::Image(geom, _) => Some(geom),
             Place::Region(_) => None,
         };
-        Ok(Some(Evaluation { geom, origin: prepared.origin, npred }))
+        Ok(Evaluation { geom, origin: prepared.origin, npred })
     }
 
     /// The responses at a model's position and the cutout that its flux reaches; `None` where it lies too far outside to
@@ -231,6 +292,31 @@ impl Evaluator<'_> {
         self.expose(&share, &vec![1.0; self.energy_true.nbin()], prepared)
     }
 
+    /// Predicted counts `[energy, y, x]` of what [`Evaluator::exposed_share`] gave, for a flux in each true-energy bin in
+    /// cm-2 s-1: what a change of the spectrum alone needs.
+    ///
+    /// # Errors
+    /// What the backend reports.
+    pub fn fold(
+        &self,
+        exposed: &Array3<f64>,
+        flux: &[f64],
+        prepared: &Prepared,
+        control: &Control,
+    ) -> Result<Array3<f64>> {
+        let (_, ny, nx) = exposed.dim();
+        let mut out = Array3::zeros((prepared.matrix.ncols(), ny, nx));
+        out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(e, mut plane)| {
+            for (t, shape) in exposed.outer_iter().enumerate() {
+                let weight = prepared.matrix[[t, e]] * flux[t];
+                if weight != 0.0 {
+                    plane.scaled_add(weight, &shape);
+                }
+            }
+        });
+        self.apply_last_psf(out, prepared, false, control)
+    }
+
     /// The model's share of the flux, after the PSF unless that is applied last: `[energy_true or 1, y, x]`.
     fn share(&self, model: &SkyModel, prepared: &Prepared, control: &Control) -> Result<Array3<f64>> {
         let (geom, psf) = match &prepared.place {
@@ -308,13 +394,10 @@ impl Evaluator<'_> {
         if cube.dim().0 == 1 && cube.iter().filter(|v| **v != 0.0).count() <= SPARSE_PIXELS {
             return Ok(add_shifted_kernels(&cube, kernel));
         }
-        let repeated = match cube.broadcast((planes, ny, nx)) {
-            Some(view) => view.to_owned(),
-            None => {
-                return Err(Error::input("psf", format!("{planes} PSF planes for {} planes of flux", cube.dim().0)));
-            }
+        let Some(repeated) = cube.broadcast((planes, ny, nx)) else {
+            return Err(Error::input("psf", format!("{planes} PSF planes for {} planes of flux", cube.dim().0)));
         };
-        let job = ConvolveJob { cube: CubeView::F64(repeated.view()), kernel };
+        let job = ConvolveJob { cube: CubeView::F64(repeated), kernel };
         self.backend.engine().convolve(&job, control)
     }
 }

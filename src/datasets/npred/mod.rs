@@ -13,9 +13,11 @@
 //! Templates of predicted counts (`template`) go through none of these.
 
 mod evaluator;
+mod evaluators;
 mod region;
 mod shape;
 mod template;
 
 pub use evaluator::{Domain, Evaluation, Evaluator, Exposure, Prepared};
+pub use evaluators::{Evaluators, NpredWork};
 pub use template::TemplateCounts;

@@ -41,7 +41,7 @@ pub fn flux_share(model: &dyn SpatialModel, geom: &WcsGeom, energies_tev: &[f64]
             Err(_) => factor = 1,
         }
     }
-    let solid_angle = geom.solid_angle_sr();
+    let solid_angle = geom.slice(rows.clone(), columns.clone())?.solid_angle_sr();
     let mut share = Array3::zeros((energies.len(), geom.ny(), geom.nx()));
     let weight = 1.0 / (factor * factor) as f64;
     for (plane, energy) in energies.iter().enumerate() {
@@ -69,7 +69,7 @@ pub fn flux_share(model: &dyn SpatialModel, geom: &WcsGeom, energies_tev: &[f64]
             .collect();
         for (y, row) in rows.clone().zip(values) {
             for (x, value) in columns.clone().zip(row) {
-                let value = value * solid_angle[[y, x]];
+                let value = value * solid_angle[[y - rows.start, x - columns.start]];
                 share[[plane, y, x]] = if value.is_finite() { value } else { 0.0 };
             }
         }

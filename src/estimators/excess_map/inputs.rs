@@ -137,7 +137,7 @@ pub(super) fn planes(
     backend: &Backend,
     control: &Control,
 ) -> Result<Planes> {
-    let common = dataset.common();
+    let common = dataset.common()?;
     let counts = common.require_counts()?.cube();
     let (planes, ny, nx) = counts.dim();
     counts.check_values(&format!("counts of dataset '{}'", common.name), 0.0)?;
@@ -187,6 +187,7 @@ pub(super) fn planes(
             }
             None
         }
+        DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
     };
     let known = match &known {
         Some(known) => {
@@ -232,6 +233,7 @@ pub(super) fn planes(
             (background, Some(off))
         }
         (None, DatasetRef::Map(dataset)) => return Err(dataset.missing("background")),
+        (None, DatasetRef::FluxPoints(points)) => return Err(points.no_counts()),
     };
     let (counts, exposure, background) = (masked(bins.sum(counts)), masked(exposure), masked(background));
     Ok(Planes { shown, summed, counts, exposure, background, off })
@@ -276,7 +278,7 @@ fn check_off(dataset: &MapDatasetOnOff, wanted: (usize, usize, usize)) -> Result
 
 /// Counts for norm 1 if all flux fell into the pixel, summed over the bins of each group.
 fn exposure(dataset: DatasetRef<'_>, spectrum: &SkyModel, bins: &Bins<'_>) -> Result<Array3<f64>> {
-    let common = dataset.common();
+    let common = dataset.common()?;
     let map = common.require_exposure()?;
     let cube = map.cube();
     if !cube.all(|v| v.is_nan() || (v >= 0.0 && v.is_finite())) {

@@ -66,7 +66,7 @@ impl ExcessMapEstimator {
     fn run_here(&self, dataset: DatasetRef<'_>, backend: &Backend, control: &Control) -> Result<ExcessMapReport> {
         let start = std::time::Instant::now();
         self.check()?;
-        let common = dataset.common();
+        let common = dataset.common()?;
         let image = common.require_counts()?.wcs_geom()?.to_image();
         let radius = self.radius_pixels(&image)?;
         self.check_kind(dataset)?;

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::header::Value;
 use super::map::{read_map, read_mask};
-use super::reader::FitsReader;
+use super::reader::{FitsReader, ReadOptions, read_bytes};
 use super::{check::HduKind, gti, ogip};
-use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
+use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
+use crate::io::kind::{FileKind, fits_kind, text_kind};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask};
 
@@ -103,16 +104,26 @@ impl MapDatasetOnOff {
 }
 
 impl Dataset {
-    /// Reads a dataset of the kind that the file is, which its HDUs say.
+    /// Reads a dataset of the kind that the file is, which its HDUs say; flux points also from ECSV.
     ///
     /// # Errors
-    /// As [`MapDataset::read`] and [`MapDatasetOnOff::read`].
+    /// As [`MapDataset::read`], [`MapDatasetOnOff::read`] and [`FluxPointsDataset::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        Self::from_reader(FitsReader::open(path.as_ref())?)
+        let path = path.as_ref();
+        let bytes = read_bytes(path, &ReadOptions::default())?;
+        let points = || FluxPointsDataset::read(path).map(Self::FluxPoints);
+        if !bytes.starts_with(b"SIMPLE") && text_kind(path, &bytes) == FileKind::FluxPoints {
+            return points();
+        }
+        let reader = FitsReader::from_bytes(path, bytes).map_err(|e| e.at(&Place::file(path)))?;
+        if fits_kind(reader.hdus()) == FileKind::FluxPoints {
+            return points();
+        }
+        Self::from_reader(reader)
     }
 
     /// From the bytes of an uncompressed FITS file, as [`Dataset::to_bytes`] makes them; messages call it `memory`.
-    /// Gammapy: `from_hdulist`.
+    /// Gammapy: `from_hdulist`. Flux points are read from files.
     ///
     /// # Errors
     /// As [`Dataset::read`].
@@ -137,6 +148,7 @@ impl Dataset {
         match self {
             Self::Map(dataset) => dataset.check(),
             Self::OnOff(dataset) => dataset.check(),
+            Self::FluxPoints(_) => Vec::new(),
         }
     }
 }
@@ -265,10 +277,10 @@ fn livetime_s(reader: &FitsReader) -> Result<Option<f64>> {
 }
 
 /// The name of a file without folders and endings: `a/x.fits.gz` → `x`.
-pub(super) fn file_stem(path: &Path) -> String {
+pub(in crate::io) fn file_stem(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    let name = name.strip_suffix(".fits").or(name.strip_suffix(".fit")).unwrap_or(name);
+    let name = [".fits", ".fit", ".ecsv"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     name.to_string()
 }
 
@@ -568,6 +580,8 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
         }
     }
     match &dataset.psf {
+        // The area of a spectrum is that of its region already.
+        None if dataset.is_spectrum() => {}
         None => add(Severity::Warning, "PSF", "there is no PSF: sources are taken as seen sharply".into()),
         Some(psf) => {
             if let (Some(exposure), Some(nodes)) =

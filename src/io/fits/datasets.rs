@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::writer::WriteOptions;
-use crate::datasets::{Dataset, Datasets, MapDataset, MapDatasetOnOff};
+use crate::datasets::{Dataset, Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, PointsStatistic};
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::io::yaml::node::Node;
 use crate::models::Models;
 
 /// Kinds of datasets that are read.
-const KINDS: [&str; 4] = ["MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff"];
+const KINDS: [&str; 5] =
+    ["MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff", "FluxPointsDataset"];
 
 /// Larger files are no lists of datasets.
 const MOST_BYTES: u64 = 16 << 20;
@@ -57,6 +58,12 @@ impl Datasets {
             let _ = writeln!(yaml, "-   name: {}", text(dataset.name()));
             let _ = writeln!(yaml, "    type: {}", dataset.kind());
             let _ = writeln!(yaml, "    filename: {}", text(&name));
+            // Gammapy's lists do not say how points are compared, and its reader overlooks it.
+            if let Dataset::FluxPoints(points) = dataset
+                && points.stat_type != PointsStatistic::default()
+            {
+                let _ = writeln!(yaml, "    stat_type: {}", points.stat_type.name());
+            }
             let file = folder.join(name);
             if files.contains(&file) {
                 let problem = format!("two datasets would be written to '{}'", file.display());
@@ -108,13 +115,20 @@ fn read_list(yaml: &str, path: &Path) -> Result<Datasets> {
             "MapDatasetOnOff" => Dataset::OnOff(MapDatasetOnOff::read(&file)?),
             // In either of its layouts.
             "SpectrumDatasetOnOff" => Dataset::read(&file)?,
+            "FluxPointsDataset" => {
+                let mut points = FluxPointsDataset::read(&file)?;
+                if let Some(node) = node.get("stat_type") {
+                    points.stat_type = node.text()?.parse().map_err(|e: Error| node.error(e.to_string()))?;
+                }
+                Dataset::FluxPoints(points)
+            }
             other => {
                 let what = format!("line {}: a dataset of type '{other}', only {KINDS:?} are read", kind.line);
                 return Err(Error::unsupported(what));
             }
         };
         if let Some(name) = node.get("name") {
-            dataset.common_mut().name = name.text()?;
+            dataset.set_name(&name.text()?);
         }
         let name = dataset.name().to_string();
         datasets.push(dataset).map_err(|_| node.error(format!("two datasets have the name '{name}'")))?;

@@ -174,6 +174,8 @@ pub(super) fn write_table(out: &mut MemoryWriter, region: &SkyRegion, name: &str
     );
     out.text("EXTNAME", name, "extension name");
     wcs_header::write(out, &header);
+    // Gammapy does not read the projection of a table without it; the size has no meaning here.
+    out.text("WCSSHAPE", "(1,1)", "pixels");
     Ok(())
 }
 

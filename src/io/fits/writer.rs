@@ -16,7 +16,7 @@ use crate::irf::EDisp;
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom};
 
 /// Level of gzip: noisy maps do not get smaller at higher ones, only slower to write.
-const GZIP_LEVEL: u32 = 4;
+pub(super) const GZIP_LEVEL: u32 = 4;
 
 /// Who made a file, from what: written as HISTORY of the primary HDU.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,6 +160,7 @@ impl Dataset {
         match self {
             Self::Map(dataset) => dataset.write(path, options),
             Self::OnOff(dataset) => dataset.write(path, options),
+            Self::FluxPoints(dataset) => dataset.write(path, options),
         }
     }
 
@@ -172,6 +173,8 @@ impl Dataset {
         let file = match self {
             Self::Map(dataset) => dataset.file(options),
             Self::OnOff(dataset) => dataset.file(options),
+            Self::FluxPoints(_) => Err(Error::unsupported("flux points as the bytes of a dataset")
+                .with_help("FluxPoints::to_table makes a table of them")),
         };
         Ok(file?.finish()?.to_vec())
     }

@@ -27,8 +27,8 @@ const COMPONENT_TAGS: [&str; 3] = ["SkyModel", "FoVBackgroundModel", TemplateNPr
 /// Most values of a scan that a file may ask for.
 const MAX_SCAN: f64 = 1e6;
 
-/// Phases, and the norms there.
-type Pulse = (Vec<f64>, Vec<f64>);
+/// Phases and norms of a phase curve.
+pub(in crate::io) type PhaseCurve = (Vec<f64>, Vec<f64>);
 
 /// Loads what a model names by its file.
 pub(in crate::io) struct Load<'a> {
@@ -38,8 +38,8 @@ pub(in crate::io) struct Load<'a> {
     pub absorption: &'a (dyn Fn(&str) -> Result<AbsorptionTable> + 'a),
     /// A light curve, from a table or (true) a map.
     pub light_curve: &'a (dyn Fn(&str, bool) -> Result<LightCurveTemplateTemporalModel> + 'a),
-    /// The phases and norms of a phase curve.
-    pub phase_curve: &'a (dyn Fn(&str) -> Result<Pulse> + 'a),
+    /// A phase curve.
+    pub phase_curve: &'a (dyn Fn(&str) -> Result<PhaseCurve> + 'a),
 }
 
 /// Reads what a model names by its file, as [`Load`], by the path.
@@ -47,7 +47,7 @@ pub(in crate::io) struct Readers<'a> {
     pub map: &'a dyn Fn(&Path) -> Result<Map>,
     pub absorption: &'a dyn Fn(&Path) -> Result<AbsorptionTable>,
     pub light_curve: &'a dyn Fn(&Path, bool) -> Result<LightCurveTemplateTemporalModel>,
-    pub phase_curve: &'a dyn Fn(&Path) -> Result<Pulse>,
+    pub phase_curve: &'a dyn Fn(&Path) -> Result<PhaseCurve>,
 }
 
 /// Where there is no reader for tables.

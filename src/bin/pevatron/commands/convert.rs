@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pevatron::data::EventList;
 use pevatron::datasets::Dataset;
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::FileKind;
@@ -56,11 +57,20 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             Map::read(&args.file, None)?.write(&args.output, "PRIMARY", &options)?;
             "a map".to_string()
         }
+        FileKind::EventList => {
+            only(args, &[], "events")?;
+            EventList::read(&args.file)?.write(&args.output, &options)?;
+            "events".to_string()
+        }
         FileKind::Models => {
             only(args, &[], "models")?;
             let yaml = Models::read(&args.file)?.to_yaml()?;
             pevatron::io::write_atomic(&args.output, args.overwrite, |out| out.write_all(yaml.as_bytes()))?;
             "models".to_string()
+        }
+        FileKind::Datasets => {
+            return Err(Error::input_at(Place::file(&args.file), "a list of datasets is not converted")
+                .with_help("convert its files one by one"));
         }
         FileKind::Other(what) => {
             return Err(Error::input_at(Place::file(&args.file), format!("{what}, which is not converted"))

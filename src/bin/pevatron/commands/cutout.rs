@@ -5,15 +5,14 @@ use pevatron::{Place, Result};
 use serde_json::json;
 
 use super::{check_output, write_options};
-use crate::args::{parse_frame, parse_position};
-use crate::dataset_args::CutoutArgs;
+use crate::args::{CutoutArgs, parse_frame, parse_position};
 use crate::report;
 
 pub fn run(args: &CutoutArgs) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
     let dataset = Dataset::read(&args.dataset)?;
     let place = Place::file(&args.dataset);
-    let of_dataset = dataset.common().wcs_geom().map_err(|e| e.at(&place))?.frame();
+    let of_dataset = dataset.common()?.wcs_geom().map_err(|e| e.at(&place))?.frame();
     let frame = parse_frame(args.frame.as_deref(), of_dataset)?;
     let cut = match (&args.region, &args.position) {
         (Some(region), _) => {
@@ -34,7 +33,7 @@ pub fn run(args: &CutoutArgs) -> Result<()> {
             "output": args.output,
             "kind": cut.kind(),
             "npix": [nx, ny],
-            "counts_sum": cut.common().counts.as_ref().map(pevatron::maps::Map::sum),
+            "counts_sum": cut.common()?.counts.as_ref().map(pevatron::maps::Map::sum),
         }));
     } else if !args.common.quiet {
         let what = if args.region.is_some() { "a spectrum".to_string() } else { format!("{nx} × {ny} pixels") };

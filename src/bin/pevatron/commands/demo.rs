@@ -23,6 +23,9 @@ use crate::{progress, report};
 /// Size of the simulated survey in degrees (l, b).
 const WIDTH_DEG: (f64, f64) = (10.0, 5.0);
 
+/// Width of the kernel of point sources: flux beyond it is taken up by the norm, 1 % of it.
+const KERNEL_WIDTH_DEG: f64 = 1.0;
+
 /// A recovered source.
 struct Row {
     name: String,
@@ -72,7 +75,7 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
     };
     let fit = Instant::now();
     let datasets = [field.dataset];
-    let point = estimator(Arc::new(PointSpatialModel::new(0.0, 0.0, Frame::Galactic)), 0.62)
+    let point = estimator(Arc::new(PointSpatialModel::new(0.0, 0.0, Frame::Galactic)), KERNEL_WIDTH_DEG)
         .run_with(&datasets, &backend, &control)?;
     let fit_seconds = fit.elapsed().as_secs_f64();
     let mut extended: Vec<(String, FluxMaps)> = Vec::new();
@@ -83,9 +86,15 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
         if source.extent_deg > 0.0 && !extended.iter().any(|(k, _)| *k == key) {
             let e = source.extent_deg;
             let (spatial, width): (Arc<dyn SpatialModel>, f64) = if tag == "DiskSpatialModel" {
-                (Arc::new(DiskSpatialModel::new(0.0, 0.0, e, 0.0, 0.0, 0.01, Frame::Galactic)), 2.0 * e + 0.42)
+                (
+                    Arc::new(DiskSpatialModel::new(0.0, 0.0, e, 0.0, 0.0, 0.01, Frame::Galactic)),
+                    2.0 * e + KERNEL_WIDTH_DEG,
+                )
             } else {
-                (Arc::new(GaussianSpatialModel::new(0.0, 0.0, e, 0.0, 0.0, Frame::Galactic)), 7.0 * e + 0.32)
+                (
+                    Arc::new(GaussianSpatialModel::new(0.0, 0.0, e, 0.0, 0.0, Frame::Galactic)),
+                    7.0 * e + KERNEL_WIDTH_DEG,
+                )
             };
             extended.push((key.clone(), estimator(spatial, width).run_with(&datasets, &backend, &control)?.maps));
         }

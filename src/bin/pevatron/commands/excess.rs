@@ -25,7 +25,7 @@ pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
     let start = Instant::now();
     let mut dataset = Dataset::read(&args.dataset)?;
     if let Some(models) = &args.models {
-        dataset.common_mut().models = Models::read(models)?;
+        dataset.set_models(Models::read(models)?);
     }
     if let Some(path) = &args.spectral_model {
         estimator.spectral_model = super::tsmap::kernel_model(path)?;

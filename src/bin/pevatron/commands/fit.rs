@@ -3,29 +3,43 @@
 use std::path::Path;
 use std::time::Instant;
 
-use pevatron::datasets::{Dataset, DatasetRef};
-use pevatron::fit::{Fit, FitResult};
+use pevatron::compute::Backend;
+use pevatron::datasets::{Dataset, DatasetRef, PointsStatistic};
+use pevatron::fit::{ErrorInterval, Fit, FitResult};
 use pevatron::models::Models;
+use pevatron::plot::{self, Figure, FittedParameter};
 use pevatron::{Control, Error, Result};
 use serde_json::{Value, json};
 
-use super::{backend, check_output, write_options};
+use super::plot::{MOST_PANELS, write_figure};
+use super::{backend, check_output, read_datasets, write_options};
 use crate::args::FitArgs;
 use crate::{progress, report};
+
+/// Points of a contour.
+const CONTOUR_POINTS: usize = 36;
 
 pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
     let fit = Fit { max_iterations: args.max_iterations, tolerance: args.tolerance };
     if !(args.tolerance.is_finite() && args.tolerance > 0.0) {
         return Err(Error::options("tolerance", format!("{} is not a positive number", args.tolerance)));
     }
+    let stat_type = args.stat_type.as_deref().map(str::parse::<PointsStatistic>).transpose()?;
     check_output(&args.output, args.overwrite)?;
     check_output(&Models::covariance_path(&args.output), args.overwrite)?;
+    check_picture(args)?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
     let start = Instant::now();
     let models = Models::read(&args.models)?;
-    let datasets = args.datasets.iter().map(Dataset::read).collect::<Result<Vec<_>>>()?;
+    let mut datasets = Vec::new();
+    for path in &args.datasets {
+        datasets.extend(read_datasets(path)?);
+    }
+    if let Some(stat_type) = stat_type {
+        compare_points(&mut datasets, stat_type)?;
+    }
     let lent: Vec<DatasetRef<'_>> = datasets.iter().map(Dataset::lend).collect();
     let read_seconds = start.elapsed().as_secs_f64();
 
@@ -41,9 +55,17 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
     }
     let confidence_seconds = begin.elapsed().as_secs_f64();
 
+    let picture = match &args.png {
+        Some(path) => Some((path, charts(args, &fit, &lent, &result, &intervals, &backend, &control)?.draw()?)),
+        None => None,
+    };
+
     let mut inputs: Vec<&Path> = args.datasets.iter().map(AsRef::as_ref).collect();
     inputs.push(&args.models);
     result.models.write_with_covariance(&args.output, &result.covariance, &write_options(args.overwrite, &inputs))?;
+    if let Some((path, picture)) = picture {
+        write_figure(picture, path, args.overwrite)?;
+    }
 
     if args.common.json {
         let intervals: serde_json::Map<String, Value> = intervals
@@ -66,7 +88,7 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
             "nfev": result.nfev,
             "iterations": result.iterations,
             "at_bounds": result.at_bounds,
-            "datasets": datasets.iter().map(|d| d.common().name.clone()).collect::<Vec<_>>(),
+            "datasets": datasets.iter().map(Dataset::name).collect::<Vec<_>>(),
             "parameters": parameters(&result),
             "errors": errors(&result),
             "confidence": intervals,
@@ -100,6 +122,89 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
         report::line(&format!("  {:<36} {:>13.6e} ± {:.4e} {unit}{interval}", free.name, p.value, p.error));
     }
     Ok(())
+}
+
+/// Sets how all flux points are compared with models.
+fn compare_points(datasets: &mut [Dataset], stat_type: PointsStatistic) -> Result<()> {
+    let mut any = false;
+    for dataset in datasets {
+        if let Dataset::FluxPoints(points) = dataset {
+            points.stat_type = stat_type;
+            any = true;
+        }
+    }
+    if any {
+        return Ok(());
+    }
+    Err(Error::options("stat_type", "is for flux points, and none of the datasets are"))
+}
+
+/// What can be known of the picture before the fit.
+fn check_picture(args: &FitArgs) -> Result<()> {
+    let Some(png) = &args.png else { return Ok(()) };
+    check_output(png, args.overwrite)?;
+    let known = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("png") || e.eq_ignore_ascii_case("svg");
+    if !png.extension().is_some_and(known) {
+        return Err(Error::options("png", format!("{}: pictures end in .png or .svg", png.display())));
+    }
+    match args.profile.len() + args.contour.len() {
+        0 => Err(Error::options("png", "there is nothing to draw").with_help("give --profile or --contour")),
+        n if n > MOST_PANELS => Err(Error::options("png", format!("{n} are too many panels"))),
+        _ => args.contour.iter().try_for_each(|text| pair(text).map(drop)),
+    }
+}
+
+/// The two names of a contour.
+fn pair(text: &str) -> Result<(&str, &str)> {
+    match text.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
+        [x, y] if !x.is_empty() && !y.is_empty() => Ok((x, y)),
+        _ => Err(Error::options(
+            "contour",
+            format!("'{text}' is not two parameters, e.g. src.spectral.index,src.spectral.amplitude"),
+        )),
+    }
+}
+
+/// Profiles and contours of the fitted models.
+fn charts(
+    args: &FitArgs,
+    fit: &Fit,
+    datasets: &[DatasetRef<'_>],
+    result: &FitResult,
+    intervals: &[(String, ErrorInterval)],
+    backend: &Backend,
+    control: &Control,
+) -> Result<Figure> {
+    let units: Vec<(String, String)> =
+        result.models.parameters().into_iter().map(|(name, p)| (name, p.unit.to_string())).collect();
+    let fitted = |name: &str| -> Result<FittedParameter<'_>> {
+        let p = result.models.parameter(name)?;
+        let interval = intervals.iter().find(|(n, i)| n == name && i.success && args.sigma == 1.0);
+        let errors = interval.map_or((p.error, p.error), |(_, i)| (i.errn, i.errp));
+        let own = units.iter().find(|(n, _)| n == name);
+        let (name, unit) = own.map_or(("", ""), |(n, u)| (n.as_str(), u.as_str()));
+        Ok(FittedParameter { name, unit, value: p.value, errors })
+    };
+    let mut figure = Figure::new();
+    for name in &args.profile {
+        // A parameter without an error of its own has no scan; that it is frozen says more.
+        if result.models.parameter(name)?.frozen {
+            return Err(Error::options("profile", format!("{name} is frozen")));
+        }
+        let profile = fit.stat_profile(datasets, &result.models, name, true, backend, control)?;
+        figure = figure.panel(plot::fit_profile_chart(&fitted(name)?, &profile.values, &profile.stat, result.stat)?);
+    }
+    for text in &args.contour {
+        let (x, y) = pair(text)?;
+        let mut lines = Vec::new();
+        for sigma in [1.0, 2.0, 3.0] {
+            let c = fit.stat_contour(datasets, &result.models, x, y, CONTOUR_POINTS, sigma, backend, control)?;
+            lines.push((format!("{sigma}σ"), c.x.into_iter().zip(c.y).collect::<Vec<_>>()));
+        }
+        let lines: Vec<(&str, &[(f64, f64)])> = lines.iter().map(|(n, l)| (n.as_str(), l.as_slice())).collect();
+        figure = figure.panel(plot::contour_chart(&fitted(x)?, &fitted(y)?, &lines)?);
+    }
+    Ok(figure)
 }
 
 /// All parameters by full name; numbers that there are not are null.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use pevatron::datasets::Dataset;
+use pevatron::data::EventList;
+use pevatron::datasets::{Dataset, Datasets};
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::FileKind;
 use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
@@ -35,7 +36,9 @@ fn describe(path: &Path) -> Result<Value> {
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
         FileKind::Map => map(path),
+        FileKind::EventList => events(path),
         FileKind::Models => models(path),
+        FileKind::Datasets => datasets(path),
         FileKind::Other(what) => Err(Error::input_at(Place::file(path), format!("{what}, which is not read here"))),
     }
 }
@@ -93,14 +96,14 @@ fn sum_json(map: &Option<Map>) -> Value {
 /// `format`: the layout of the file, gadf or ogip.
 fn dataset(path: &Path, format: &str) -> Result<Value> {
     let kind = Dataset::read(path)?;
-    let dataset = kind.common();
-    let (geom, energy) = match &kind {
-        Dataset::Map(dataset) => (dataset.geom()?, dataset.energy_axis()?),
-        Dataset::OnOff(dataset) => (dataset.geom()?, dataset.energy_axis()?),
-    };
+    let dataset = kind.common()?;
     let off = match &kind {
-        Dataset::Map(_) => None,
         Dataset::OnOff(dataset) => Some(dataset),
+        _ => None,
+    };
+    let (geom, energy) = match off {
+        Some(off) => (off.geom()?, off.energy_axis()?),
+        None => (dataset.geom()?, dataset.energy_axis()?),
     };
     // Off counts make a background where all of their parts are there.
     let background_sum = match off {
@@ -139,6 +142,25 @@ fn dataset(path: &Path, format: &str) -> Result<Value> {
         entries.insert("acceptance_off_sum".into(), sum_json(&off.acceptance_off));
     }
     Ok(document)
+}
+
+/// A list of datasets, each in short.
+fn datasets(path: &Path) -> Result<Value> {
+    let list = Datasets::read(path, None)?;
+    let entries: Vec<Value> = list
+        .iter()
+        .map(|dataset| {
+            let binned = dataset.common().ok();
+            json!({
+                "name": dataset.name(),
+                "kind": dataset.kind(),
+                "counts_sum": binned.map(|d| sum_json(&d.counts)),
+                "shape": dataset.data_shape().ok(),
+                "problems": dataset.check().len(),
+            })
+        })
+        .collect();
+    Ok(json!({ "file": path, "kind": "Datasets", "number": entries.len(), "datasets": entries }))
 }
 
 fn flux_maps(path: &Path) -> Result<Value> {
@@ -197,6 +219,41 @@ fn map(path: &Path) -> Result<Value> {
         "max": map.max().map(|(_, v)| v),
         "axes": axes,
         "geometry": geometry(map.geom()),
+    }))
+}
+
+fn events(path: &Path) -> Result<Value> {
+    let list = EventList::read(path)?;
+    let range = |values: &[f64]| {
+        let low = values.iter().copied().reduce(f64::min);
+        low.zip(values.iter().copied().reduce(f64::max)).map(|(low, high)| json!([low, high]))
+    };
+    let components: Vec<_> = list
+        .meta
+        .components
+        .iter()
+        .map(|(id, name)| {
+            let ids = list.mc_id.as_deref().unwrap_or_default();
+            json!({ "mc_id": id, "name": name, "events": ids.iter().filter(|i| *i == id).count() })
+        })
+        .collect();
+    let meta = &list.meta;
+    Ok(json!({
+        "file": path,
+        "kind": "EventList",
+        "events": list.len(),
+        "energy_tev": range(&list.energy_tev),
+        "time_s": range(&list.time_s),
+        "reference_mjd": meta.reference.mjd(),
+        "time_scale": meta.reference.timesys,
+        "gti_seconds": meta.gti.as_ref().map(pevatron::time::Gti::time_sum_s),
+        "livetime_seconds": meta.livetime_s,
+        "obs_id": meta.obs_id,
+        "telescope": meta.telescope,
+        "object": meta.object.as_ref().map(|(name, _)| name),
+        "pointing_ra_deg": meta.pointing.map(|p| p.lon_deg),
+        "pointing_dec_deg": meta.pointing.map(|p| p.lat_deg),
+        "components": (!components.is_empty()).then_some(components),
     }))
 }
 

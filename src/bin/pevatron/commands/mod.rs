@@ -14,6 +14,7 @@ pub mod info;
 pub mod npred;
 pub mod peaks;
 pub mod plot;
+pub mod plot_dataset;
 pub mod residuals;
 pub mod shell;
 pub mod simulate;
@@ -23,6 +24,7 @@ pub mod tsmap;
 use std::path::Path;
 
 use pevatron::compute::Backend;
+use pevatron::datasets::{Dataset, Datasets};
 use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::{Provenance, WriteOptions};
 use pevatron::maps::SkyPosition;
@@ -48,6 +50,12 @@ pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
         provenance = provenance.with_input(input);
     }
     WriteOptions { overwrite, provenance }
+}
+
+/// The datasets of a file: one, or those of a list (YAML).
+pub fn read_datasets(path: &Path) -> Result<Vec<Dataset>> {
+    let list = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
+    if list { Datasets::read(path, None).map(Datasets::into_inner) } else { Ok(vec![Dataset::read(path)?]) }
 }
 
 /// An output must not exist (unless it may be overwritten) and its folder must; found out before the work is done.

@@ -3,23 +3,23 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use pevatron::datasets::Dataset;
+use pevatron::datasets::{Dataset, FluxPointsDataset, ResidualMethod};
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType};
 use pevatron::io::FileKind;
 use pevatron::maps::{Map, WcsGeom};
 use pevatron::models::{Model, Models};
 use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
-use pevatron::{Error, Place, Result};
+use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::check_output;
+use super::{check_output, plot_dataset};
 use crate::args::PlotArgs;
 use crate::report;
 
 /// Pictures of more energy groups than this would be unreadable; the groups are then summed or must be chosen.
 pub const MOST_PANELS: usize = 12;
 
-pub fn run(args: &PlotArgs) -> Result<()> {
+pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
     if !(200..=8000).contains(&args.width) {
         return Err(Error::options("width", format!("{} px is not within 200 to 8000", args.width)));
@@ -58,19 +58,31 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             write_flux_maps(&maps, &style, args.energy, args.width, &args.output, args.overwrite)?;
         }
         FileKind::FluxPoints => {
-            wants(&["sed", "light-curve", "profiles"])?;
-            flux_points(args)?;
+            wants(&["sed", "light-curve", "profiles", "fit"])?;
+            if kind == Some("fit") { points_fit(args)? } else { flux_points(args)? }
         }
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => {
-            wants(&["map"])?;
+        FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
+            wants(&plot_dataset::KINDS)?;
+            let dataset = Dataset::read(&args.file)?;
+            let natural = if dataset.common()?.is_spectrum() { "spectrum" } else { "map" };
+            let kind = kind.unwrap_or(natural);
+            if kind != "map" {
+                plot_dataset::run(args, dataset, kind, &markers, control)?;
+                return done(args);
+            }
             let part = quantity.unwrap_or("counts");
-            let map = part_of(Dataset::read(&args.file)?, part)?;
+            let map = part_of(dataset, part)?;
             let map = map.ok_or_else(|| Error::input_at(Place::file(&args.file), format!("it has no {part}")))?;
             write_map_picture(&map, part, args, &markers)?;
         }
         FileKind::Map => write_map_picture(&Map::read(&args.file, None)?, quantity.unwrap_or(""), args, &markers)?,
         _ => return Err(Error::input_at(Place::file(&args.file), "there is nothing to draw in it")),
     }
+    done(args)
+}
+
+/// Says what was written, if asked for.
+fn done(args: &PlotArgs) -> Result<()> {
     if args.common.json {
         report::json(&json!({ "output": args.output }));
     }
@@ -80,12 +92,12 @@ pub fn run(args: &PlotArgs) -> Result<()> {
 /// A map of a dataset by its name.
 fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
     let names = match &dataset {
-        Dataset::Map(_) => "counts, background, exposure",
         Dataset::OnOff(_) => "counts, background, exposure, counts_off, acceptance, acceptance_off, alpha",
+        _ => "counts, background, exposure",
     };
     Ok(match (part, dataset) {
-        ("counts", dataset) => dataset.common().counts.clone(),
-        ("exposure", dataset) => dataset.common().exposure.clone(),
+        ("counts", dataset) => dataset.common()?.counts.clone(),
+        ("exposure", dataset) => dataset.common()?.exposure.clone(),
         ("background", Dataset::Map(dataset)) => dataset.background,
         ("background", Dataset::OnOff(dataset)) => Some(dataset.background()?),
         ("counts_off", Dataset::OnOff(dataset)) => dataset.counts_off,
@@ -170,6 +182,31 @@ fn flux_points(args: &PlotArgs) -> Result<()> {
         }
     };
     write_figure(Figure::new().width_px(args.width).panel(chart).draw()?, &args.output, args.overwrite)
+}
+
+/// Flux points with fitted models above, residuals below.
+fn points_fit(args: &PlotArgs) -> Result<()> {
+    let Some(path) = &args.models else {
+        return Err(Error::options("models", "the kind fit compares the points with models")
+            .with_help("give those that `pevatron fit` wrote"));
+    };
+    let sed = args.quantity.as_deref().map_or(Ok(SedType::E2dnde), str::parse)?;
+    let mut dataset = FluxPointsDataset::read(&args.file)?;
+    dataset.models = Models::read(path)?;
+    let picture = points_fit_figure(&dataset, sed, args.method.parse()?, path)?.width_px(args.width).draw()?;
+    write_figure(picture, &args.output, args.overwrite)
+}
+
+/// The same as a figure; `models` is the file of the dataset's models, which may name a covariance.
+pub fn points_fit_figure(
+    dataset: &FluxPointsDataset,
+    sed: SedType,
+    method: ResidualMethod,
+    models: &Path,
+) -> Result<Figure> {
+    let covariance = dataset.models.read_covariance(models)?;
+    let (spectrum, residuals) = plot::points_fit_charts(dataset, sed, method, covariance.as_ref())?;
+    Ok(Figure::new().columns(1).panel(spectrum).panel(residuals))
 }
 
 /// The spectra of a collection in one chart.

@@ -1,15 +1,17 @@
 //! `pevatron residuals`.
 
-use pevatron::datasets::{Dataset, ResidualMethod};
+use pevatron::datasets::{Dataset, FluxPointsDataset, ResidualMethod};
+use pevatron::flux::SedType;
 use pevatron::maps::Map;
 use pevatron::models::Models;
 use pevatron::plot::{ColourMap, Figure, MapImage};
+use pevatron::table::{Column, Table};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::plot::{MOST_PANELS, chosen, energy_text, write_figure};
+use super::plot::{MOST_PANELS, chosen, energy_text, points_fit_figure, write_figure};
 use super::{backend, check_output, write_options};
-use crate::dataset_args::ResidualsArgs;
+use crate::args::ResidualsArgs;
 use crate::{progress, report};
 
 pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
@@ -26,9 +28,12 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = Dataset::read(&args.dataset)?;
     if let Some(models) = &args.models {
-        dataset.common_mut().models = Models::read(models)?;
+        dataset.set_models(Models::read(models)?);
     }
     let place = Place::file(&args.dataset);
+    if let Dataset::FluxPoints(points) = &dataset {
+        return of_points(points, method, args).map_err(|e| e.at(&place));
+    }
     let groups = if args.png.is_some() || args.energy.is_some() {
         chosen(args.energy, dataset.data_shape().map_err(|e| e.at(&place))?[0])?
     } else {
@@ -71,6 +76,51 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
             method.name(),
             values.len()
         ));
+    }
+    Ok(())
+}
+
+/// A table of flux points, models and what is left between them.
+fn of_points(points: &FluxPointsDataset, method: ResidualMethod, args: &ResidualsArgs) -> Result<()> {
+    if args.smooth.is_some() || args.energy.is_some() {
+        let option = if args.smooth.is_some() { "smooth" } else { "energy" };
+        return Err(Error::options(option, "is for maps, these are flux points"));
+    }
+    let residuals = points.residuals(method)?;
+    let values = |map: &Map| -> Vec<f64> { map.data().iter().collect() };
+    let energies = points.data.energy_ref_tev()?;
+    let rows = residuals.data().len();
+    let mut table = Table::new();
+    let mut column = |name: &str, unit: &str, values: Vec<f64>| -> Result<()> {
+        table.push(Column::floats(name, unit.parse()?, values))
+    };
+    column("e_ref", "TeV", (0..rows).map(|i| energies[i % energies.len()]).collect())?;
+    column("dnde", SedType::Dnde.unit(), values(&points.data.dnde()?))?;
+    column("model", SedType::Dnde.unit(), values(&points.flux_pred()?))?;
+    column("residual", &residuals.unit().to_string(), values(&residuals))?;
+    column("stat", "", values(&points.stat_array()?))?;
+    table.set_meta("METHOD", method.name());
+    let stat = points.stat_sum()?;
+    let mut inputs = vec![args.dataset.as_path()];
+    inputs.extend(args.models.as_deref());
+    let picture = match (&args.png, &args.models) {
+        (Some(path), Some(models)) => {
+            Some((path, points_fit_figure(points, SedType::E2dnde, method, models)?.width_px(1200).draw()?))
+        }
+        _ => None,
+    };
+    table.write(&args.output, &write_options(args.overwrite, &inputs))?;
+    if let Some((path, picture)) = picture {
+        write_figure(picture, path, args.overwrite)?;
+    }
+    let used = values(&residuals).iter().filter(|v| v.is_finite()).count();
+    if args.common.json {
+        report::json(&json!({
+            "output": args.output, "method": method.name(), "points": rows, "residuals": used, "stat_sum": stat,
+        }));
+    } else if !args.common.quiet {
+        let output = args.output.display();
+        report::line(&format!("{output}: {} of {used} of {rows} flux points, stat_sum {stat:.3}", method.name()));
     }
     Ok(())
 }

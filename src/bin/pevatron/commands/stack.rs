@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use pevatron::datasets::{Dataset, Datasets};
+use pevatron::datasets::Dataset;
 use pevatron::maps::Mask;
 use pevatron::{Control, Place, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
-use crate::dataset_args::StackArgs;
+use super::{check_output, read_datasets, write_options};
+use crate::args::StackArgs;
 use crate::{progress, report};
 
 /// Keywords that name an instrument.
@@ -27,7 +27,7 @@ struct Sum {
 impl Sum {
     fn add(&mut self, dataset: Dataset, path: &Path) -> Result<()> {
         let place = Place::file(path);
-        let meta = &dataset.common().meta;
+        let meta = &dataset.common()?.meta;
         let names: Vec<&str> = INSTRUMENT.iter().filter_map(|key| meta.get(*key)).map(String::as_str).collect();
         if !names.is_empty() {
             self.instruments.insert(names.join(" "));
@@ -52,17 +52,12 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
     for (n, path) in args.datasets.iter().enumerate() {
         control.check()?;
         control.report("stack", n as u64, args.datasets.len() as u64);
-        let list = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
-        if list {
-            for dataset in Datasets::read(path, None)?.into_inner() {
-                sum.add(dataset, path)?;
-            }
-        } else {
-            sum.add(Dataset::read(path)?, path)?;
+        for dataset in read_datasets(path)? {
+            sum.add(dataset, path)?;
         }
     }
     let Sum { dataset: Some(mut dataset), count, instruments } = sum else { return Ok(()) };
-    let common = dataset.common_mut();
+    let common = dataset.common_mut()?;
     common.name.clone_from(&args.name);
     common.mask_fit = None;
     let inputs: Vec<&Path> = args.datasets.iter().map(std::path::PathBuf::as_path).collect();
@@ -73,7 +68,7 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
         let names: Vec<String> = instruments.into_iter().collect();
         warnings.push(format!("datasets of several instruments ({}): fit them together instead", names.join(", ")));
     }
-    let common = dataset.common();
+    let common = dataset.common()?;
     let counts = common.counts.as_ref().map(pevatron::maps::Map::sum);
     let safe = common.mask_safe.as_ref().map(Mask::count);
     if safe == Some(0) {

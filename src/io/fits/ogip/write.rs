@@ -119,7 +119,9 @@ impl MapDatasetOnOff {
             Some(off) => {
                 let scale = self.acceptance_off.as_ref().ok_or_else(|| dataset.missing("acceptance_off"))?;
                 let scale = values(scale, "acceptance_off", channels)?;
-                Some((values(off, "counts_off", channels)?, region_of(off, "counts_off")?, scale))
+                // Off counts of several observations are kept on the on region: from where they are is not known.
+                let place = Some(region_of(off, "counts_off")?).filter(|off| !off.same_region(region));
+                Some((values(off, "counts_off", channels)?, place, scale))
             }
         };
 
@@ -128,11 +130,11 @@ impl MapDatasetOnOff {
             files.push((&names.rmf, write_rmf(dataset, &area.0, energy, matrix, options)?));
         }
         if let Some((counts, region, scale)) = &off {
-            files.push((&names.bkg, common.write(Part::Off, counts, scale, region, None, options)?));
+            files.push((&names.bkg, common.write(Part::Off, counts, scale, *region, None, options)?));
         }
         let on = values(counts, "counts", channels)?;
         let background = off.as_ref().map(|_| file_name(&names.bkg));
-        let pha = common.write(Part::On, &on, &acceptance, region, background, options)?;
+        let pha = common.write(Part::On, &on, &acceptance, Some(region), background, options)?;
         for output in files.iter().map(|(file, _)| file.as_path()).chain([path]) {
             check_output(output, options.overwrite)?;
         }
@@ -151,8 +153,8 @@ impl Dataset {
     pub fn write_ogip(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
         match self {
             Self::OnOff(dataset) => dataset.write_ogip(path, options),
-            Self::Map(dataset) => {
-                let what = format!("dataset '{}' has no off counts, which OGIP files need", dataset.name);
+            Self::Map(_) | Self::FluxPoints(_) => {
+                let what = format!("dataset '{}' has no off counts, which OGIP files need", self.name());
                 Err(Error::unsupported(what)
                     .with_help("write it as gadf, which holds a known background, or give a dataset with off counts"))
             }
@@ -257,7 +259,7 @@ impl Common<'_> {
         part: Part,
         counts: &[f64],
         scale: &[f64],
-        region: &RegionGeom,
+        region: Option<&RegionGeom>,
         background: Option<String>,
         options: &WriteOptions,
     ) -> Result<MemoryWriter> {
@@ -301,7 +303,7 @@ impl Common<'_> {
         out.real("SYS_ERR", 0.0, "no systematic error");
         out.int("GROUPING", 0, "channels are not grouped");
         channel_energies(&mut out, self.dataset, self.energy)?;
-        if let Some(sky) = region.region() {
+        if let Some(sky) = region.and_then(RegionGeom::region) {
             region_table::write_table(&mut out, sky, "REGION")?;
         }
         if let (Part::On, Some(intervals)) = (part, &self.dataset.gti) {

@@ -8,7 +8,8 @@ use pevatron::maps::SmoothKernel;
 use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
-use crate::args::{CommonArgs, EngineArgs, named};
+use super::parse::named;
+use super::{CommonArgs, EngineArgs};
 
 pub const STACK_EXAMPLE: &str = "Example: pevatron stack run-1.fits.gz run-2.fits.gz -o stacked.fits\n\nThe sum has the \
      geometry of the first dataset; the others have the same one or that of a cutout of it. Counts and background are \
@@ -18,8 +19,8 @@ pub const CUTOUT_EXAMPLE: &str =
     "Example: pevatron cutout dataset.fits.gz -o crab.fits --position 83.63deg,22.01deg --frame icrs --width 2deg,1deg";
 pub const RESIDUALS_EXAMPLE: &str = "Example: pevatron residuals dataset.fits.gz --models fitted.yaml -o residuals.fits \
      --method 'diff/sqrt(model)' --smooth 0.1deg --png residuals.png";
-pub const SIMULATE_EXAMPLE: &str =
-    "Example: pevatron simulate dataset.fits.gz --models models.yaml -o simulated.fits --seed 42";
+pub const SIMULATE_EXAMPLE: &str = "Example: pevatron simulate dataset.fits.gz --models models.yaml -o simulated.fits --seed 42\n         pevatron simulate \
+     dataset.fits.gz --models models.yaml --events -o events.fits --pointing 83.63deg,22.51deg";
 
 #[derive(Debug, Args)]
 pub struct StackArgs {
@@ -91,7 +92,7 @@ pub struct ResidualsArgs {
     /// Models (YAML) [default: the background alone]
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
-    /// Map to write (FITS, HDU RESIDUALS), NaN outside of the masks
+    /// Map to write (FITS, HDU RESIDUALS), NaN outside of the masks; of flux points a table (FITS or ECSV)
     #[arg(long, short, value_name = "OUT.fits")]
     pub output: PathBuf,
     /// Replace an existing output
@@ -137,18 +138,27 @@ pub struct SimulateArgs {
     /// Models (YAML) [default: the background alone]
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
-    /// Dataset to write (FITS, .gz compresses)
+    /// Dataset or event list to write (FITS, .gz compresses)
     #[arg(long, short, value_name = "OUT.fits")]
     pub output: PathBuf,
     /// Replace an existing output
     #[arg(long)]
     pub overwrite: bool,
-    /// Seed of the random numbers; the same one gives the same counts
+    /// Seed of the random numbers; the same one gives the same counts, or events
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// The predicted counts themselves, not Poisson counts of them
     #[arg(long, conflicts_with = "seed")]
     pub asimov: bool,
+    /// An event list (EVENTS and GTI), each event with its time, position and energy
+    #[arg(long, conflicts_with = "asimov")]
+    pub events: bool,
+    /// Events: where the telescopes pointed (ICRS), for DETX and DETY, e.g. 83.63deg,22.51deg
+    #[arg(long, requires = "events", value_name = "RA,DEC", allow_hyphen_values = true)]
+    pub pointing: Option<String>,
+    /// Events: of one component only, by the name of its model, or "background"
+    #[arg(long, requires = "events", value_name = "NAME")]
+    pub component: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
     #[command(flatten)]
