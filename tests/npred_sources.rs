@@ -19,7 +19,7 @@ use pevatron::models::spatial::*;
 use pevatron::models::spectral::{
     ExpCutoffPowerLawSpectralModel, LogParabolaSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel,
 };
-use pevatron::models::{FoVBackgroundModel, Model, Models, SkyModel, SpectralModel};
+use pevatron::models::{FoVBackgroundModel, Model, Models, SkyModel, SpectralModel, TemplateNPredModel};
 
 const CENTER: (f64, f64) = (83.6, 22.0);
 
@@ -97,6 +97,12 @@ fn models() -> Models {
         .enumerate()
         .map(|(i, shape)| Model::Sky(SkyModel::new(&format!("s{i}"), spectra[i % 3].clone(), Some(shape))))
         .collect();
+    let counts = {
+        let energy = MapAxis::energy_bounds(1.0, 10.0, 3, "energy").unwrap();
+        let geom = WcsGeom::create(SkyPosition::icrs(lon, lat), 48, 40, (0.05, 0.05), "TAN", vec![]).unwrap();
+        map(&geom.slice(5..30, 10..48).unwrap(), vec![energy], "", |p, y, x| 0.1 * ((p + y * x) % 7) as f64)
+    };
+    components.push(Model::TemplateNPred(TemplateNPredModel::new("t", Arc::new(counts)).unwrap()));
     components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "bkg".into(),
         spectral: Arc::new(PowerLawNormSpectralModel::new(0.0, 1.0, 1.0)),
@@ -123,7 +129,7 @@ fn step(models: &mut Models, random: &mut impl Rng) -> String {
         5 => (of(".lat_0"), 1.0, random.random_range(-1.0..1.0)),
         6 => ([of(".sigma"), of(".r_0")].concat(), random.random_range(0.8..1.2), 0.0),
         7 => (of(".phi"), 1.0, random.random_range(-3.0..3.0)),
-        8 => (of("bkg.spectral.norm"), random.random_range(0.8..1.2), 0.0),
+        8 => ([of("bkg.spectral.norm"), of("t.spectral.norm")].concat(), random.random_range(0.8..1.2), 0.0),
         9 => {
             let last = models.components.len() - 1;
             let (a, b) = (random.random_range(0..last), random.random_range(0..last));
