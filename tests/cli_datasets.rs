@@ -157,8 +157,8 @@ fn datasets_that_cannot_be_stacked() {
     fails(&["off.fits", "a.fits"], &["a.fits", "off counts"]);
     fails(&["a.fits", "nothing.fits"], &["nothing.fits"]);
     let list = |text: &str| fs::write(place.path("list.yaml"), text).unwrap();
-    list("datasets:\n- {name: x, type: SpectrumDataset, filename: a.fits}\n");
-    fails(&["list.yaml"], &["SpectrumDataset", "line 2"]);
+    list("datasets:\n- {name: x, type: LightCurve, filename: a.fits}\n");
+    fails(&["list.yaml"], &["LightCurve", "line 2"]);
     list("datasets:\n- {name: x, type: MapDataset}\n");
     fails(&["list.yaml"], &["list.yaml", "filename"]);
     list("datasets: []\n");
@@ -198,7 +198,7 @@ fn spectra_are_cut_out() {
             ["cutout", "a.fits", "-o", "x.fits"].into_iter().chain(more.iter().copied()).collect();
         place.fails(&arguments, 2, words);
     };
-    fails(&[], &["--region"]);
+    fails(&[], &["--position"]);
     fails(&["--region", "circle(1,2"], &["region"]);
     fails(&["--region", "circle(1, 2, 0.1)"], &["a.fits", "region"]);
     fails(&["--region", &region, "--width", "1deg"], &["--width"]);

@@ -78,6 +78,15 @@ pub struct Series {
 }
 
 impl Series {
+    /// What a band was made of.
+    #[cfg(test)]
+    pub(super) fn as_band(&self) -> Option<&[(f64, f64, f64)]> {
+        match &self.content {
+            Content::Band(points) => Some(points),
+            _ => None,
+        }
+    }
+
     fn of(name: impl Into<String>, content: Content) -> Self {
         Self { name: name.into(), content, like_previous: false, white: false, dark: false }
     }

@@ -455,7 +455,14 @@ mod tests {
         let model = model.with_parameters(&parameters).unwrap();
         let series = model_series(model.as_ref(), "m", SedType::Dnde, (1.0, 10.0)).unwrap();
         assert_eq!(series.len(), 2);
-        assert_eq!(series[0], Series::band("", &band_of(model.as_ref())));
+        let band = series[0].as_band().unwrap();
+        let wanted = band_of(model.as_ref());
+        assert_eq!(band.len(), wanted.len());
+        for (found, wanted) in band.iter().zip(wanted) {
+            assert_eq!(found.0, wanted.0);
+            // Differences of two fluxes on one side, derivatives on the other.
+            assert!((found.1 / wanted.1 - 1.0).abs() < 1e-12 && (found.2 / wanted.2 - 1.0).abs() < 1e-12);
+        }
     }
 
     /// The band of an amplitude's error of a fifth.

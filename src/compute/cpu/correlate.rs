@@ -213,13 +213,9 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
                                             0.0
                                         }
                                     }
-                                    Method::Clamped if value <= NOISE * highest => {
-                                        if reached() {
-                                            value.max(0.0)
-                                        } else {
-                                            0.0
-                                        }
-                                    }
+                                    // Noise is relative to what was transformed, which may lie beyond this part of
+                                    // the map: its size says nothing about it.
+                                    Method::Clamped if value <= 0.0 || !reached() => 0.0,
                                     _ => value,
                                 });
                             }

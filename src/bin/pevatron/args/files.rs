@@ -52,12 +52,6 @@ pub struct PlotArgs {
     /// Models (YAML) whose positions are marked; in the spectrum of flux points the first one's line is drawn
     #[arg(long, value_name = "MODELS.yaml")]
     pub sources: Option<PathBuf>,
-    /// Fitted models (YAML, with the covariance that it names) that flux points are compared with, for the kind fit
-    #[arg(long, value_name = "MODELS.yaml")]
-    pub models: Option<PathBuf>,
-    /// Residuals of the kind fit: diff or diff/model
-    #[arg(long, default_value = "diff/model", value_name = "NAME")]
-    pub method: String,
     /// DS9 regions (circles, ellipses, points) that are drawn over maps
     #[arg(long, value_name = "FILE.reg")]
     pub regions: Option<PathBuf>,
@@ -81,7 +75,8 @@ pub struct PlotArgs {
 /// What pictures of datasets are made with.
 #[derive(Debug, Args)]
 pub struct PlotDatasetArgs {
-    /// Models (YAML) that predict the counts of a dataset [default: the background alone]
+    /// Models (YAML) that predict the counts of a dataset [default: the background alone]; fitted ones, with the
+    /// covariance that they name, that flux points are compared with (kind fit)
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
     /// Region of a spectrum or of spectral residuals, as DS9 writes it, e.g. 'icrs;circle(83.63,22.01,0.2)'; without a
@@ -100,7 +95,7 @@ pub struct PlotDatasetArgs {
     /// Maps of counts and residuals are smoothed by a Gaussian of this sigma [default: residuals 0.1deg]
     #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
     pub smooth: Option<String>,
-    /// Residuals: diff, diff/sqrt(model) or diff/model [default: diff/sqrt(model)]
+    /// Residuals: diff, diff/sqrt(model) or diff/model [default: diff/sqrt(model); of flux points diff/model]
     #[arg(long, value_name = "NAME")]
     pub method: Option<String>,
     /// The runs that a stack was made of (kind stack); may be given several times, or lists of datasets (YAML)

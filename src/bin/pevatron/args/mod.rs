@@ -171,3 +171,23 @@ impl Cli {
         self.common().is_some_and(|c| c.dump_config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Also that no option is there twice, which programs built for release would not say.
+    #[test]
+    fn options_are_consistent() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            let mut names: Vec<String> = command.get_arguments().map(|a| a.get_id().to_string()).collect();
+            let number = names.len();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), number, "{}", command.get_name());
+        }
+    }
+}

@@ -186,14 +186,15 @@ fn flux_points(args: &PlotArgs) -> Result<()> {
 
 /// Flux points with fitted models above, residuals below.
 fn points_fit(args: &PlotArgs) -> Result<()> {
-    let Some(path) = &args.models else {
+    let Some(path) = &args.dataset.models else {
         return Err(Error::options("models", "the kind fit compares the points with models")
             .with_help("give those that `pevatron fit` wrote"));
     };
     let sed = args.quantity.as_deref().map_or(Ok(SedType::E2dnde), str::parse)?;
     let mut dataset = FluxPointsDataset::read(&args.file)?;
     dataset.models = Models::read(path)?;
-    let picture = points_fit_figure(&dataset, sed, args.method.parse()?, path)?.width_px(args.width).draw()?;
+    let method = args.dataset.method.as_deref().map_or(Ok(ResidualMethod::DiffOverModel), str::parse)?;
+    let picture = points_fit_figure(&dataset, sed, method, path)?.width_px(args.width).draw()?;
     write_figure(picture, &args.output, args.overwrite)
 }
 

@@ -16,10 +16,11 @@ use crate::{progress, report};
 
 pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
-    if args.events {
-        return events(args, control);
-    }
     let backend = backend(&args.engine, &args.common)?;
+    if args.events {
+        // The engine has nothing to do there, but its threads are those that were asked for.
+        return backend.install(|| events(args, control));
+    }
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = Dataset::read(&args.dataset)?;
     if let Some(models) = &args.models {
