@@ -198,7 +198,7 @@ fn spectra_are_cut_out() {
             ["cutout", "a.fits", "-o", "x.fits"].into_iter().chain(more.iter().copied()).collect();
         place.fails(&arguments, 2, words);
     };
-    fails(&[], &["--position"]);
+    fails(&[], &["required arguments"]);
     fails(&["--region", "circle(1,2"], &["region"]);
     fails(&["--region", "circle(1, 2, 0.1)"], &["a.fits", "region"]);
     fails(&["--region", &region, "--width", "1deg"], &["--width"]);

@@ -15,9 +15,6 @@ const STEP_COST: f64 = 6.0;
 /// Where the result is below this share of the tile's largest, a transform has lost digits: summed directly instead.
 const FAINT: f64 = 1e-8;
 
-/// Where the result is below this share of the tile's largest, rounding may hide that there is nothing at all.
-const NOISE: f64 = 1e-12;
-
 /// Memory that the spectra of kernels may take at once.
 const SPECTRA_BYTES: usize = 64 << 20;
 
