@@ -200,9 +200,13 @@ fn spectra_are_cut_out() {
     };
     fails(&[], &["required arguments"]);
     fails(&["--region", "circle(1,2"], &["region"]);
-    fails(&["--region", "circle(1, 2, 0.1)"], &["a.fits", "region"]);
+    fails(&["--region", "circle(1, 2, 0.1)"], &["region", "not on the map"]);
     fails(&["--region", &region, "--width", "1deg"], &["--width"]);
-    fails(&["--position", "1,2", "--width", "1deg", "--containment-correction"], &["--region"]);
+    place.fails(&["cutout", "spectrum.fits", "-o", "x.fits", "--region", &region], 2, &["spectrum.fits", "region"]);
+    fails(
+        &["--position", "1,2", "--width", "1deg", "--containment-correction"],
+        &["containment_correction", "--region"],
+    );
     place.fails(&["tsmap", "spectrum.fits", "-o", "x.fits"], 2, &["spectrum.fits", "region"]);
     place.fails(&["excess", "spectrum.fits", "-o", "x.fits"], 2, &["spectrum.fits", "region"]);
 }

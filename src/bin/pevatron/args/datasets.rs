@@ -61,7 +61,7 @@ pub struct CutoutArgs {
     #[arg(long, value_name = "REGION", conflicts_with_all = ["position", "width"])]
     pub region: Option<String>,
     /// Multiply the exposure with the part of the PSF that lies in the region, a circle
-    #[arg(long, requires = "region")]
+    #[arg(long)]
     pub containment_correction: bool,
     /// Frame of the position or region: icrs or galactic [default: that of the dataset]
     #[arg(long, value_name = "FRAME")]

@@ -6,7 +6,7 @@ use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
+use super::{check_output, require_map, write_options};
 use crate::args::AsmoothArgs;
 use crate::{progress, report};
 
@@ -18,6 +18,7 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
     }
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = MapDataset::read(&args.dataset)?;
+    require_map(&dataset, &args.dataset)?;
     if let Some(models) = &args.models {
         dataset.models = Models::read(models)?;
     }

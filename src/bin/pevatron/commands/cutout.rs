@@ -1,17 +1,21 @@
 //! `pevatron cutout`: a part of a dataset, or the spectrum of a region of it.
 
 use pevatron::datasets::Dataset;
-use pevatron::{Place, Result};
+use pevatron::{Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
+use super::{check_output, require_map, write_options};
 use crate::args::{CutoutArgs, parse_frame, parse_position};
 use crate::report;
 
 pub fn run(args: &CutoutArgs) -> Result<()> {
     check_output(&args.output, args.overwrite)?;
+    if args.containment_correction && args.region.is_none() {
+        return Err(Error::options("containment_correction", "it is for the spectrum of a --region"));
+    }
     let dataset = Dataset::read(&args.dataset)?;
     let place = Place::file(&args.dataset);
+    require_map(dataset.common()?, &args.dataset)?;
     let of_dataset = dataset.common()?.wcs_geom().map_err(|e| e.at(&place))?.frame();
     let frame = parse_frame(args.frame.as_deref(), of_dataset)?;
     let cut = match (&args.region, &args.position) {

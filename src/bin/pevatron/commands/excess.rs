@@ -8,7 +8,7 @@ use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
 
-use super::{backend, check_output, max_sqrt_ts, write_options};
+use super::{backend, check_output, max_sqrt_ts, require_map, write_options};
 use crate::args::ExcessArgs;
 use crate::{progress, report};
 
@@ -24,6 +24,7 @@ pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
 
     let start = Instant::now();
     let mut dataset = Dataset::read(&args.dataset)?;
+    require_map(dataset.common()?, &args.dataset)?;
     if let Some(models) = &args.models {
         dataset.set_models(Models::read(models)?);
     }

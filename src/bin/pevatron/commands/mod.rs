@@ -24,11 +24,11 @@ pub mod tsmap;
 use std::path::Path;
 
 use pevatron::compute::Backend;
-use pevatron::datasets::{Dataset, Datasets};
+use pevatron::datasets::{Dataset, Datasets, MapDataset};
 use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::{Provenance, WriteOptions};
 use pevatron::maps::SkyPosition;
-use pevatron::{Error, Result};
+use pevatron::{Error, Place, Result};
 
 use crate::args::{CommonArgs, EngineArgs};
 
@@ -50,6 +50,18 @@ pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
         provenance = provenance.with_input(input);
     }
     WriteOptions { overwrite, provenance }
+}
+
+/// Refuses datasets of a region: an image is to be made of this one.
+pub fn require_map(dataset: &MapDataset, path: &Path) -> Result<()> {
+    match dataset.geom() {
+        Ok(geom) if geom.as_wcs().is_err() => Err(Error::input_at(
+            Place::file(path),
+            "these are counts of a region, a map with pixels on the sky is needed",
+        )
+        .with_help("spectra are for `pevatron fit` and `pevatron plot --kind spectrum`")),
+        _ => Ok(()),
+    }
 }
 
 /// The datasets of a file: one, or those of a list (YAML).

@@ -18,7 +18,7 @@ use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::{Value, json};
 
-use super::{backend, check_output, write_options};
+use super::{backend, check_output, require_map, write_options};
 use crate::args::{PeaksArgs, named};
 use crate::{progress, report};
 
@@ -148,6 +148,7 @@ fn search(args: &PeaksArgs, min_distance: PeakDistance, control: &Control) -> Re
     let mut datasets = Vec::with_capacity(args.dataset.len());
     for path in &args.dataset {
         let mut dataset = MapDataset::read(path)?;
+        require_map(&dataset, path)?;
         dataset.models = models.clone();
         if let Some((flux_path, maps)) = &flux
             && !maps.geom().as_wcs().is_ok_and(|g| dataset.wcs_geom().is_ok_and(|d| d.same_image(g)))

@@ -8,7 +8,7 @@ use pevatron::models::{Model, Models, SkyModel};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{backend, check_output, max_sqrt_ts, write_options};
+use super::{backend, check_output, max_sqrt_ts, require_map, write_options};
 use crate::args::TsmapArgs;
 use crate::{progress, report};
 
@@ -27,6 +27,7 @@ pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
     let mut datasets = Vec::with_capacity(args.datasets.len());
     for path in &args.datasets {
         let mut dataset = MapDataset::read(path)?;
+        require_map(&dataset, path)?;
         if let Some(models) = &models {
             dataset.models = models.clone();
         }
