@@ -193,6 +193,14 @@ fn spectra_are_cut_out() {
     place.works(&["npred", "spectrum.fits", "--models", "models.yaml", "-o", "npred.fits"]);
     place.works(&["stack", "spectrum.fits", "fake.fits", "-o", "sum.fits"]);
     place.works(&["cutout", "off.fits", "-o", "off-spectrum.fits", "--region", &region]);
+    let sum = |more: &[&str]| {
+        let arguments =
+            ["npred", "off-spectrum.fits", "--models", "models.yaml", "-o", "n.fits", "--overwrite", "--json"];
+        let arguments: Vec<&str> = arguments.into_iter().chain(more.iter().copied()).collect();
+        json(&place.works(&arguments))["npred_sum"].as_f64().unwrap()
+    };
+    // Off counts predict a background.
+    assert!(sum(&[]) > sum(&["--signal"]), "{} {}", sum(&[]), sum(&["--signal"]));
     let fails = |more: &[&str], words: &[&str]| {
         let arguments: Vec<&str> =
             ["cutout", "a.fits", "-o", "x.fits"].into_iter().chain(more.iter().copied()).collect();

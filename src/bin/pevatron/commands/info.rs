@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use crate::args::InfoArgs;
 use crate::report;
 
+/// Longer lists of numbers are cut short in texts.
+const MOST_NUMBERS: usize = 16;
+
 pub fn run(args: &InfoArgs) -> Result<()> {
     let mut documents = Vec::new();
     for file in &args.files {
@@ -293,7 +296,15 @@ fn print_text(document: &Value) {
             }
             Value::Array(list) => {
                 let words: Vec<String> = list.iter().map(short).collect();
-                report::line(&format!("  {key}: {}", if words.is_empty() { "none".into() } else { words.join(", ") }));
+                let text = match (words.as_slice(), list.iter().all(Value::is_number)) {
+                    ([], _) => "none".into(),
+                    // The JSON has all of them.
+                    ([first, second, .., last], true) if words.len() > MOST_NUMBERS => {
+                        format!("{first}, {second}, … {last} ({} values)", words.len())
+                    }
+                    (words, _) => words.join(", "),
+                };
+                report::line(&format!("  {key}: {text}"));
             }
             Value::Object(inner) => {
                 let words: Vec<String> = inner.iter().map(|(k, v)| format!("{k} {}", short(v))).collect();

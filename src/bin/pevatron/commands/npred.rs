@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pevatron::datasets::MapDataset;
+use pevatron::datasets::Dataset;
 use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
@@ -16,14 +16,15 @@ pub fn run(args: &NpredArgs, control: &Control) -> Result<()> {
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
-    let mut dataset = MapDataset::read(&args.dataset)?;
+    let mut dataset = Dataset::read(&args.dataset)?;
     if let Some(models) = &args.models {
-        dataset.models = Models::read(models)?;
+        dataset.set_models(Models::read(models)?);
     }
     let estimate = Instant::now();
     let npred = match (&args.component, args.signal) {
-        (Some(name), _) => dataset.npred_signal(Some(name), &backend, &control)?,
-        (None, true) => dataset.npred_signal(None, &backend, &control)?,
+        (Some(name), _) => dataset.common()?.npred_signal(Some(name), &backend, &control)?,
+        (None, true) => dataset.common()?.npred_signal(None, &backend, &control)?,
+        // With off counts the background is the likeliest one.
         (None, false) => dataset.npred(&backend, &control)?,
     };
     let estimate_seconds = estimate.elapsed().as_secs_f64();
