@@ -8,6 +8,7 @@ pub mod fallback;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod instruments;
+mod occupied;
 pub mod reference;
 pub mod tolerance;
 

@@ -29,7 +29,8 @@ impl ConvolveJob<'_> {
     }
 }
 
-/// `out[y, x] = sum_{u, v} kernel[u, v] image[y - u + ky/2, x - v + kx/2]`: the twin of `shaders/convolve.wgsl`.
+/// `out[y, x] = sum_{u, v} kernel[u, v] image[y - u + ky/2, x - v + kx/2]`: the twin of
+/// `shaders/convolve.wgsl` and, by transforms, of `shaders/convolve_{rows,columns,back}.wgsl`.
 pub fn convolve_plane(image: ArrayView2<'_, f64>, kernel: ArrayView2<'_, f64>) -> Array2<f64> {
     let (ny, nx) = image.dim();
     let (ky, kx) = kernel.dim();

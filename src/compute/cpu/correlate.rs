@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 
 use super::fourier::{TileFft, add_product, best_side};
+use crate::compute::occupied::Occupied;
 use crate::control::Control;
 use crate::error::Result;
 
@@ -233,46 +234,6 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
         }
     }
     Ok(())
-}
-
-/// Where a tile holds anything at all: counts over its corner rectangles, integers, so their differences are exact.
-struct Occupied {
-    side: usize,
-    counts: Vec<u32>,
-}
-
-impl Occupied {
-    fn new(side: usize) -> Self {
-        Self { side, counts: vec![0; (side + 1) * (side + 1)] }
-    }
-
-    /// Marks the non-zero elements; false where there is none.
-    fn mark(&mut self, tile: &[f64]) -> bool {
-        let mut any = false;
-        for (row, counts) in tile.chunks_exact(self.side).zip(self.counts.chunks_exact_mut(self.side + 1).skip(1)) {
-            for (value, count) in row.iter().zip(&mut counts[1..]) {
-                *count |= u32::from(*value != 0.0);
-                any |= *value != 0.0;
-            }
-        }
-        any
-    }
-
-    fn sum(&mut self) {
-        let width = self.side + 1;
-        for y in 1..width {
-            let mut row = 0;
-            for x in 1..width {
-                row += self.counts[y * width + x];
-                self.counts[y * width + x] = row + self.counts[(y - 1) * width + x];
-            }
-        }
-    }
-
-    fn any(&self, (y, rows): (usize, usize), (x, columns): (usize, usize)) -> bool {
-        let at = |y: usize, x: usize| self.counts[y.min(self.side) * (self.side + 1) + x.min(self.side)];
-        at(y + rows, x + columns) + at(y, x) > at(y, x + columns) + at(y + rows, x)
-    }
 }
 
 /// One value, summed directly.

@@ -24,6 +24,8 @@ pub(super) struct GpuDevice {
     pub(super) binding_bytes: u64,
     /// Loop steps of one invocation that a dispatch is planned for; 65535 end without a word on some adapters.
     pub(super) max_steps: usize,
+    /// Convolutions by transforms: `None` where they take less work.
+    pub(super) transforms: Option<bool>,
     /// Bytes of all buffers together, and the most they may be.
     pub(super) ledger: Arc<Ledger>,
     pub(super) budget: u64,
@@ -107,6 +109,7 @@ impl GpuDevice {
             name,
             binding_bytes,
             max_steps: 50_000,
+            transforms: None,
             ledger: Arc::default(),
             uploaded: AtomicU64::new(0),
             budget: u64::MAX,

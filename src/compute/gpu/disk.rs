@@ -5,6 +5,7 @@ use ndarray::{Array3, s};
 use super::device::GpuDevice;
 use super::params;
 use super::pipelines::{DISK_ROWS, DISK_SUM};
+use super::two_float;
 use crate::compute::bands::plan_bands;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -16,26 +17,15 @@ fn split(plane: PlaneView<'_>, rows: std::ops::Range<usize>, scale: f64) -> Vec<
     let (_, nx) = plane.dim();
     let mut values = Vec::with_capacity(rows.len() * nx);
     for y in rows {
-        values.extend((0..nx).map(|x| {
-            let value = plane.at(y, x) * scale;
-            let high = value as f32;
-            [high, (value - f64::from(high)) as f32]
-        }));
+        values.extend((0..nx).map(|x| two_float::split(plane.at(y, x) * scale)));
     }
     values
 }
 
-/// A power of two that brings the largest value of a plane to 1…2, so that no sum leaves single precision.
-fn scale_of(plane: PlaneView<'_>) -> f64 {
+/// The largest size of a plane's values.
+fn largest(plane: PlaneView<'_>) -> f64 {
     let (ny, nx) = plane.dim();
-    let mut largest = 0.0_f64;
-    for y in 0..ny {
-        for x in 0..nx {
-            largest = largest.max(plane.at(y, x).abs());
-        }
-    }
-    // Subnormal planes are as good as empty; beyond 1e300 the scale itself would be subnormal.
-    if largest > 1e-300 && largest < 1e300 { 2f64.powi(-(libm::ilogb(largest))) } else { 1.0 }
+    (0..ny).flat_map(|y| (0..nx).map(move |x| (y, x))).map(|(y, x)| plane.at(y, x).abs()).fold(0.0, f64::max)
 }
 
 /// Sums all planes of a job, plane by plane in bands of rows.
@@ -59,7 +49,7 @@ pub(super) fn disk_sum(device: &GpuDevice, job: &DiskSumJob<'_>, control: &Contr
     let bands = plan_bands(ny, 1, 8 * nx as u64, room.max(8))?;
     for p in 0..planes {
         let plane = job.cube.plane(p);
-        let scale = scale_of(plane);
+        let scale = two_float::scale_for(largest(plane));
         for band in &bands {
             control.check()?;
             control.report("correlate", (p * ny + band.start) as u64, (planes * ny) as u64);
@@ -99,7 +89,7 @@ pub(super) fn disk_sum(device: &GpuDevice, job: &DiskSumJob<'_>, control: &Contr
             let found: Vec<[f32; 2]> = device.read(&sums, 0, band.len() * nx)?;
             let mut target = out.slice_mut(s![p, band.clone(), ..]);
             for (target, value) in target.iter_mut().zip(found) {
-                *target = (f64::from(value[0]) + f64::from(value[1])) / scale;
+                *target = two_float::join(value) / scale;
             }
         }
     }

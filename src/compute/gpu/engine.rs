@@ -1,15 +1,15 @@
 //! The engine: what it is, and the jobs that are a single kernel.
 
-use ndarray::{Array3, Axis};
+use ndarray::Array3;
 
-use super::convolve::{convolve_pieces, narrow, padded_kernel};
+use super::convolve;
 use super::device::GpuDevice;
 use super::disk;
-use super::memory::Buffer;
 use super::params;
-use super::pipelines::{CONVOLVE, EDISP, LIKELIHOOD, SELF_TEST};
-use super::planes::{TILE, tiles_x};
+use super::pipelines::{EDISP, LIKELIHOOD, SELF_TEST};
+use super::planes::narrow;
 use super::ts_map::PreparedOnGpu;
+use super::two_float;
 use crate::compute::backend::{BackendInfo, BackendOptions};
 use crate::compute::bands::plan_bands;
 use crate::compute::engine::{Engine, PreparedTsMap};
@@ -58,6 +58,13 @@ impl GpuEngine {
     #[doc(hidden)]
     pub fn with_step_limit(mut self, steps: usize) -> Self {
         self.device.max_steps = steps;
+        self
+    }
+
+    /// Convolves by transforms always, or never: for tests that compare both ways.
+    #[doc(hidden)]
+    pub fn with_transforms(mut self, transforms: bool) -> Self {
+        self.device.transforms = Some(transforms);
         self
     }
 
@@ -128,26 +135,11 @@ impl Engine for GpuEngine {
         Ok(Box::new(PreparedOnGpu::new(self, data, control)?))
     }
 
-    /// Values and kernel are rounded to single precision, sums are two-float.
+    /// Kernels of some size by transforms of two-float numbers, close to double precision. Smaller ones directly: values
+    /// and kernel are rounded to single precision, sums are two-float.
     fn convolve(&self, job: &ConvolveJob<'_>, control: &Control) -> Result<Array3<f64>> {
         job.check()?;
-        let (planes, ny, nx) = job.cube.dim();
-        let mut out = Array3::zeros((planes, ny, nx));
-        // A correlation with the kernel turned around is a convolution.
-        let turned = job.kernel.slice(ndarray::s![.., ..;-1, ..;-1]);
-        let (_, ky, kx) = job.kernel.dim();
-        let pieces = convolve_pieces(ky, kx, self.device.max_steps)?;
-        let uniform = self.device.uniform(size_of::<params::Convolve>())?;
-        let kernel = self.device.upload("pevatron.kernel", &padded_kernel(turned, 1.0))?;
-        for p in 0..planes {
-            control.check()?;
-            control.report("convolve", p as u64, planes as u64);
-            // Output takes 8 bytes per pixel; the image rows that a band needs take 4, and are at most all rows.
-            for band in plan_bands(ny, TILE, 8 * nx as u64, self.device.binding_bytes)? {
-                self.convolve_band(job, p, &band, &pieces, (&uniform, &kernel), &mut out, control)?;
-            }
-        }
-        Ok(out)
+        convolve::convolve(&self.device, job, control)
     }
 
     /// Values and matrix are rounded to single precision, sums are two-float.
@@ -183,7 +175,7 @@ impl Engine for GpuEngine {
             let values: Vec<[f32; 2]> = self.device.read(&sums, 0, nr * pixels)?;
             let mut target = out.slice_mut(ndarray::s![.., band, ..]);
             for (target, value) in target.iter_mut().zip(values) {
-                *target = f64::from(value[0]) + f64::from(value[1]);
+                *target = two_float::join(value);
             }
         }
         Ok(out)
@@ -216,7 +208,7 @@ impl Engine for GpuEngine {
                     params::Likelihood { bins, first_group, ..Default::default() }
                 })?;
                 let values: Vec<[f32; 2]> = self.device.read(&sums, 0, groups)?;
-                total += values.iter().map(|v| f64::from(v[0]) + f64::from(v[1])).sum::<f64>();
+                total += values.into_iter().map(two_float::join).sum::<f64>();
             }
         }
         Ok(2.0 * total)
@@ -226,65 +218,5 @@ impl Engine for GpuEngine {
     fn disk_sum(&self, job: &DiskSumJob<'_>, control: &Control) -> Result<Array3<f64>> {
         job.check()?;
         disk::disk_sum(&self.device, job, control)
-    }
-}
-
-impl GpuEngine {
-    #[expect(clippy::too_many_arguments, reason = "the loop body of `convolve`")]
-    fn convolve_band(
-        &self,
-        job: &ConvolveJob<'_>,
-        plane: usize,
-        band: &std::ops::Range<usize>,
-        pieces: &[std::ops::Range<usize>],
-        (uniform, kernel): (&Buffer, &Buffer),
-        out: &mut Array3<f64>,
-        control: &Control,
-    ) -> Result<()> {
-        let (_, ny, nx) = job.cube.dim();
-        let (kernel_planes, ky, kx) = job.kernel.dim();
-        let rows = band.start.saturating_sub(ky / 2)..ny.min(band.end + ky / 2);
-        let tile_count = tiles_x(nx) * band.len().div_ceil(TILE);
-        let tiles: Vec<u32> = (0..tile_count as u32).collect();
-        let tiles = self.device.upload("pevatron.tiles", &tiles)?;
-        let sums = self.device.buffer("pevatron.convolved", 8 * (band.len() * nx) as u64)?;
-        let kernel_plane0 = if kernel_planes == 1 { 0 } else { plane as u32 };
-        // Rows of the image come in slabs that fit a binding; what is outside counts as 0 and is added by another.
-        let mut add = 0;
-        for slab in plan_bands(rows.len(), 1, 4 * nx as u64, self.device.binding_bytes)? {
-            let slab = rows.start + slab.start..rows.start + slab.end;
-            let image = self.device.upload("pevatron.image", &narrow(job.cube, plane..plane + 1, slab.clone()))?;
-            for piece in pieces {
-                let work = (256 * piece.len() * kx) as f64;
-                let bindings = [(1, &image), (2, kernel), (3, &tiles), (4, &sums)];
-                self.device.run(&CONVOLVE, uniform, &bindings, tile_count as u32, 1, work, control, |tile0| {
-                    params::Convolve {
-                        nx: nx as u32,
-                        band_y0: band.start as u32,
-                        band_ny: band.len() as u32,
-                        tiles_x: tiles_x(nx) as u32,
-                        slab_y0: slab.start as u32,
-                        slab_ny: slab.len() as u32,
-                        slab_plane0: 0,
-                        kernel_plane0,
-                        planes: 1,
-                        ky: ky as u32,
-                        kx: kx as u32,
-                        u0: piece.start as u32,
-                        u1: piece.end as u32,
-                        tile0,
-                        add,
-                        zero: 0,
-                    }
-                })?;
-                add = 1;
-            }
-        }
-        let values: Vec<[f32; 2]> = self.device.read(&sums, 0, band.len() * nx)?;
-        let mut target = out.index_axis_mut(Axis(0), plane);
-        for (target, value) in target.slice_mut(ndarray::s![band.clone(), ..]).iter_mut().zip(values) {
-            *target = f64::from(value[0]) + f64::from(value[1]);
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The GPU engine: WGSL through wgpu.
 //!
-//! Shaders are in `shaders/`, one job each; [`pipelines`] names them and their parts. Single precision throughout, with
-//! two-float sums where it matters; what single precision cannot reach is left to the `f64` twin on the host, pixel by
+//! Shaders are in `shaders/`, one job each; [`pipelines`] names them and their parts. Single precision, with two-float
+//! numbers where it matters; what single precision cannot reach is left to the `f64` twin on the host, pixel by
 //! pixel. Sums over the window that do not depend on the norm (`npred_null`, `stat_null`) are `f64` sums on the host.
 
 pub mod adapters;
@@ -19,7 +19,9 @@ mod memory;
 pub mod params;
 pub mod pipelines;
 mod planes;
+mod tiling;
 mod ts_map;
+mod two_float;
 mod watch;
 
 pub use adapters::{Adapter, adapters};

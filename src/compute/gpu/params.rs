@@ -28,6 +28,10 @@ params! {
         nx: u32, band_y0: u32, band_ny: u32, tiles_x: u32, slab_y0: u32, slab_ny: u32, slab_plane0: u32,
         kernel_plane0: u32, planes: u32, ky: u32, kx: u32, u0: u32, u1: u32, tile0: u32, add: u32, zero: u32,
     }
+    /// Uniforms of convolutions by transforms.
+    ConvolveTiles, "convolve_rows" {
+        side: u32, ky: u32, kx: u32, tile_y: u32, tile_x: u32, mode: u32, zero: u32, pad0: u32,
+    }
     /// Uniforms of `edisp.wgsl`.
     Edisp, "edisp" {
         pixels: u32, true_energies: u32, reco_energies: u32, first_group: u32, zero: u32, pad0: u32, pad1: u32, pad2: u32,

@@ -27,6 +27,7 @@ const LOG: &str = include_str!("../../../shaders/shared/log.wgsl");
 const LISTS: &str = include_str!("../../../shaders/shared/lists.wgsl");
 const SCAN: &str = include_str!("../../../shaders/shared/scan.wgsl");
 const FFT: &str = include_str!("../../../shaders/shared/fft.wgsl");
+const TWO_FFT: &str = include_str!("../../../shaders/shared/two_fft.wgsl");
 const TS_MAP: &str = include_str!("../../../shaders/shared/ts_map.wgsl");
 const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
 const TS_PIXELS: &str = include_str!("../../../shaders/shared/ts_pixels.wgsl");
@@ -46,6 +47,9 @@ macro_rules! shaders {
 shaders! {
     SELF_TEST = "self_test": TWO_FLOAT, LOG;
     CONVOLVE = "convolve": TWO_FLOAT;
+    CONVOLVE_ROWS = "convolve_rows": TWO_FLOAT, TWO_FFT;
+    CONVOLVE_COLUMNS = "convolve_columns": TWO_FLOAT, TWO_FFT;
+    CONVOLVE_BACK = "convolve_back": TWO_FLOAT, TWO_FFT;
     CEILING_FMA = "ceiling_fma":;
     CEILING_COPY = "ceiling_copy":;
     EDISP = "edisp": TWO_FLOAT;

@@ -1,6 +1,8 @@
 //! Data that stay on the device over many runs: exposure and exposure over background, and the lists of bins with
 //! counts, in slabs that fit a binding.
 
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
@@ -11,7 +13,7 @@ use crate::compute::bands::{Slab, plan_slabs};
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::TsMapData;
-use crate::kernels::cube::PlaneView;
+use crate::kernels::cube::{CubeView, PlaneView};
 use crate::kernels::ts_map::TRUNCATION_VALUE;
 
 /// Side of a tile: one workgroup, one pixel per invocation.
@@ -179,6 +181,19 @@ fn upload_rows(device: &GpuDevice, planes: &[PlaneView<'_>], place: &Slab, facto
         }
     }
     Ok(buffer)
+}
+
+/// Planes and rows of a cube in single precision.
+pub(super) fn narrow(cube: CubeView<'_>, planes: Range<usize>, rows: Range<usize>) -> Vec<f32> {
+    let (_, _, nx) = cube.dim();
+    let mut values = Vec::with_capacity(planes.len() * rows.len() * nx);
+    for p in planes {
+        let plane = cube.plane(p);
+        for y in rows.clone() {
+            values.extend((0..nx).map(|x| plane.at(y, x) as f32));
+        }
+    }
+    values
 }
 
 /// A bound must not be rounded below what it bounds.

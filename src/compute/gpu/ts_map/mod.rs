@@ -15,7 +15,6 @@ mod rows;
 mod run;
 mod sensitivity;
 mod split;
-mod tiling;
 mod window_sums;
 mod wing;
 

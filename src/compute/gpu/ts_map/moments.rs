@@ -13,17 +13,19 @@ use super::super::memory::Buffer;
 use super::super::params;
 use super::super::pipelines::{FFT_COLUMNS, FFT_ROWS};
 use super::super::planes::{Planes, TILE, round_up, tiles_x};
+use super::super::tiling::Tiling;
 use super::kernel::dilate;
 use super::pieces::Segment;
 use super::run::ListKernel;
 use super::split::Split;
-use super::tiling::Tiling;
 use crate::error::Result;
 use crate::kernels::{TsMapData, TsMapRun};
 
 /// Moments, and pairs of them: `PAIRS` of `shaders/shared/fft.wgsl`.
 pub(super) const TERMS: usize = 8;
 pub(super) const PAIRS: usize = TERMS / 2;
+/// Sides of tiles.
+const SIDES: [usize; 4] = [64, 128, 256, 512];
 /// Points of a workgroup, `POINTS` there.
 pub(super) const POINTS: usize = 1024;
 /// Planes that one dispatch transforms: bounds its time.
@@ -80,13 +82,13 @@ impl Moments {
     ) -> Result<Option<Self>> {
         let shape = data.shape();
         let kernel_shape = (kernel.dim().1, kernel.dim().2);
-        let Some(tiling) = Tiling::new(shape, kernel_shape) else { return Ok(None) };
+        let Some(tiling) = Tiling::new(shape, kernel_shape, &SIDES, TILE, |(y, x)| y * x) else { return Ok(None) };
         let pixels = (shape.0 * shape.1) as f64;
         // Bins in a tile of pixels and around it, each looked at by all of them.
         let lists = |(ky, kx): (usize, usize)| {
             density * ((ky + TILE - 1) * (kx + TILE - 1) * used.len()) as f64 * LIST_COST * pixels
         };
-        let transforms = (tiling.points() * used.len() * PAIRS) as f64 * POINT_COST;
+        let transforms = (tiling.count() * tiling.area() * used.len() * PAIRS) as f64 * POINT_COST;
         if transforms > lists(kernel_shape) {
             return Ok(None);
         }
@@ -104,7 +106,7 @@ impl Moments {
             let ratios = dilate(&on_device.tile_ratio[*plane], shape, half);
             wing_c.iter_mut().zip(ratios).for_each(|(c, ratio)| *c = c.max(round_up(ratio * peak)));
         }
-        let area = tiling.side * tiling.side;
+        let area = tiling.area();
         let plane_bytes = (8 * PAIRS * area) as u64;
         let free = device.budget.saturating_sub(device.ledger.used()) / MEMORY_SHARE;
         let at_once = usize::try_from(device.binding_bytes / plane_bytes).unwrap_or(usize::MAX).min(planes.len());

@@ -4,10 +4,10 @@ use super::super::batch::Kernel;
 use super::super::params;
 use super::super::pipelines::{FFT_COLUMNS, FFT_NOISE, FFT_PRODUCT, FFT_ROWS_BACK};
 use super::super::planes::{TILE, tiles_x};
+use super::super::tiling::Tiling;
 use super::band::BandBuffers;
 use super::moments::{Moments, PAIRS, POINTS};
 use super::run::RunOnGpu;
-use super::tiling::Tiling;
 use crate::control::Control;
 use crate::error::Result;
 
