@@ -10,6 +10,7 @@ parameter and after one position have changed, where both sides keep what has no
 thread and then all cores. Rounds alternate which of the two comes first.
 
 The maps are compared in blocks of 100 x 100 pixels: the largest difference in units of the block's largest predicted counts.
+Then --alone sources, of all kinds, each without the others: the largest difference in units of the source's own largest.
 
 Needs Python 3.9 or newer and the network once: Gammapy 2.1 is installed into target/gammapy-venv. A Python that has it
 already is taken from --python or PEVATRON_PYTHON.
@@ -37,6 +38,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--repeat", type=int, default=3, help="runs of Pevatron per round (default 3); their median counts")
+    parser.add_argument("--alone", type=int, default=20, help="sources that are compared one by one, too (default 20)")
     parser.add_argument("--backend", default="cpu", help="of pevatron (default cpu)")
     parser.add_argument("--threads", default="", help="of the run of pevatron with many (default: all cores)")
     parser.add_argument("--keep", metavar="FOLDER", help="leave dataset.fits, models.yaml and the maps there")
@@ -175,7 +177,16 @@ def measure(a, folder):
     _, ny, nx = reference.shape
     blocks = [np.s_[:, y : y + 100, x : x + 100] for y in range(0, ny, 100) for x in range(0, nx, 100)]
     worst = max(float(np.abs(found - reference)[block].max() / reference[block].max()) for block in blocks)
-    return {"gammapy": theirs, "pevatron": ours, "deviation": worst, "deviation_sum": float(abs(found.sum() / reference.sum() - 1))}
+    alone = []
+    for model in [*models[: max(a["alone"] - 1, 0)], *models[-min(a["alone"], 1) :]] if a["alone"] else []:
+        dataset.models = Models([model.copy(name=model.name)])
+        dataset.models.write(yaml, overwrite=True)
+        run([a["timer"], data, yaml, "1", a["backend"], "", out])
+        reference = dataset.npred().data
+        largest = (reference - dataset.background.data).max()
+        alone.append(float(np.abs(Map.read(out).data - reference).max() / largest))
+        print(f"{model.name} ({model.spatial_model.tag[1]}): {alone[-1]:.1g}", file=sys.stderr)
+    return {"gammapy": theirs, "pevatron": ours, "deviation": worst, "alone": alone, "deviation_sum": float(abs(found.sum() / reference.sum() - 1))}
 
 
 def main():
@@ -208,6 +219,8 @@ def main():
             cells.append(f"{statistics.median(ratios):.4g} ({spread(ratios)})")
         print(f"| {names[step]} | " + " | ".join(cells) + " |")
     print(f"\nLargest difference {r['deviation']:.1g} of a block's largest; of the sum {r['deviation_sum']:.1g}.")
+    if r["alone"]:
+        print(f"{len(r['alone'])} sources one by one: at most {max(r['alone']):.1g} of the source's largest.")
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"Machine: {cpu()}, {os.cpu_count()} cores{load}. Commit: {commit()}. {a.rounds} rounds, alternating.")
     if a.json:
