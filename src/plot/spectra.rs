@@ -1,6 +1,7 @@
 //! Charts of flux points: spectra, light curves, likelihood profiles; and histograms of significances.
 
 use super::curve::{Chart, ChartPoint, Series};
+use super::label::rounded;
 use super::profiles::ProfileColumn;
 use crate::error::{Error, Result};
 use crate::flux::{FluxPoints, SedType};
@@ -200,8 +201,8 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
     let (unit, factor) = energy_unit(energies.first().map_or(1.0, |e| e.1.map_or(e.0, |b| b.0)));
     for (bin, (e, ends)) in energies.iter().enumerate() {
         let label = match ends {
-            Some((a, b)) => format!("{} – {} {unit}", short(a * factor), short(b * factor)),
-            None => format!("{} {unit}", short(e * factor)),
+            Some((a, b)) => format!("{} – {} {unit}", rounded(a * factor), rounded(b * factor)),
+            None => format!("{} {unit}", rounded(e * factor)),
         };
         let list: Vec<ChartPoint> = bins
             .iter()
@@ -213,13 +214,6 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
         chart = chart.series(Series::points(label, &list));
     }
     Ok(chart)
-}
-
-/// Three digits, without zeros at the end.
-pub(super) fn short(value: f64) -> String {
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
 /// Likelihood profiles as columns of colour (rise above the best fit, up to 9) with the points on top, over energy or,
