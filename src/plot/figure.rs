@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use super::image::{FLAT_ASPECT, fit};
+use super::font::fit;
+use super::image::FLAT_ASPECT;
 use super::picture::Picture;
 use super::svg::{Anchor, Canvas, Rect, Text};
 use crate::error::{Error, Result};

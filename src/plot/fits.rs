@@ -1,6 +1,6 @@
 //! Charts of fits: profiles of the statistic and contours of two parameters.
 
-use super::curve::{Chart, ChartPoint, Series};
+use super::chart::{Chart, ChartPoint, Series};
 use super::label;
 use crate::error::{Error, Result};
 

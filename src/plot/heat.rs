@@ -2,9 +2,8 @@
 
 use ndarray::Array2;
 
+use super::chart::Place;
 use super::colour::ColourMap;
-use super::curve::Place;
-use super::image::draw_png;
 use super::label;
 use super::raster;
 use super::scale::{Scale, Spread, Stretch};
@@ -125,7 +124,7 @@ impl HeatMap {
             (Some(row), Some(column)) if self.values[[row, column]].is_finite() => self.values[[row, column]],
             _ => f64::NAN,
         });
-        draw_png(canvas, &raster::map_png(&raster, self.colours, &self.scale())?, place.plot);
+        canvas.png(&raster::map_png(&raster, self.colours, &self.scale())?, place.plot);
         Ok(())
     }
 }

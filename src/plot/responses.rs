@@ -1,6 +1,6 @@
 //! Charts of instrument responses at a position: PSF, energy dispersion, exposure.
 
-use super::curve::{Chart, Series};
+use super::chart::{Chart, Series};
 use super::heat::HeatMap;
 use super::label::rounded;
 use super::scale::Stretch;

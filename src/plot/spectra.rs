@@ -1,6 +1,6 @@
 //! Charts of flux points: spectra, light curves, likelihood profiles; and histograms of significances.
 
-use super::curve::{Chart, ChartPoint, Series};
+use super::chart::{Chart, ChartPoint, Series};
 use super::label::rounded;
 use super::profiles::ProfileColumn;
 use crate::error::{Error, Result};
@@ -162,6 +162,15 @@ pub(super) fn model_lines(
     sed: SedType,
     tev: (f64, f64),
 ) -> Result<Vec<Series>> {
+    let (line, band) = model_points(dnde, sed, tev)?;
+    let line = Series::line(name, &line);
+    Ok(if bare { vec![line] } else { vec![Series::band("", &band), line.like_previous()] })
+}
+
+/// Energy and flux, and energy with the ends of the flux's error, in the units of a chart of that SED type.
+type ModelPoints = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
+
+fn model_points(dnde: &dyn Fn(f64) -> (f64, f64), sed: SedType, tev: (f64, f64)) -> Result<ModelPoints> {
     let erg_per_tev = 1.602_176_634;
     let weight = |e: f64| match sed {
         SedType::Dnde => Ok(1.0),
@@ -177,8 +186,7 @@ pub(super) fn model_lines(
         line.push((e * factor, value * w));
         band.push((e * factor, (value - error) * w, (value + error) * w));
     }
-    let line = Series::line(name, &line);
-    Ok(if bare { vec![line] } else { vec![Series::band("", &band), line.like_previous()] })
+    Ok((line, band))
 }
 
 /// A light curve: fluxes against modified Julian date, one colour per energy bin.
@@ -449,7 +457,9 @@ mod tests {
         let model = model.with_parameters(&parameters).unwrap();
         let series = model_series(model.as_ref(), "m", SedType::Dnde, (1.0, 10.0)).unwrap();
         assert_eq!(series.len(), 2);
-        let band = series[0].as_band().unwrap();
+        let errors = SpectralErrors::independent(model.as_ref()).unwrap();
+        let (line, band) = model_points(&|e| errors.evaluate(e), SedType::Dnde, (1.0, 10.0)).unwrap();
+        assert_eq!(series, [Series::band("", &band), Series::line("m", &line).like_previous()]);
         let wanted = band_of(model.as_ref());
         assert_eq!(band.len(), wanted.len());
         for (found, wanted) in band.iter().zip(wanted) {

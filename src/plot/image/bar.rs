@@ -1,10 +1,11 @@
 //! The colour bar of a map.
 
 use super::super::colour::hex;
+use super::super::font::{shorten, widest};
 use super::super::raster;
 use super::super::scale::{Scale, Stretch};
 use super::super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
-use super::{BAR, BAR_GAP, CAPITAL, LABEL_GAP, LON_AXIS, MapImage, TICK, draw_png, shorten, widest};
+use super::{BAR, BAR_GAP, CAPITAL, LABEL_GAP, LON_AXIS, MapImage, TICK};
 use crate::error::Result;
 
 impl MapImage {
@@ -29,7 +30,7 @@ impl MapImage {
         } else {
             Rect { x: frame.x + start, w: end - start, ..frame }
         };
-        draw_png(canvas, &raster::bar_png(self.colours, scale, upright)?, body);
+        canvas.png(&raster::bar_png(self.colours, scale, upright)?, body);
         let place = |along: f64, across: f64| {
             if upright {
                 (frame.x + across * frame.w, frame.bottom() - along)

@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 
+use super::super::chart::{Chart, Series};
 use super::super::counts::reference_map;
-use super::super::curve::{Chart, Series};
 use super::super::figure::Figure;
 use super::super::image::MapImage;
 use super::super::label::range_text;

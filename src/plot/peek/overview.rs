@@ -2,9 +2,9 @@
 
 use ndarray::Zip;
 
+use super::super::chart::Chart;
 use super::super::colour::ColourMap;
 use super::super::counts::{CountsSpectrum, Parts, counts_chart, reference_map};
-use super::super::curve::Chart;
 use super::super::figure::Figure;
 use super::super::image::MapImage;
 use super::super::label::{angle_text, range_text};

@@ -1,7 +1,7 @@
 //! A stack beside the runs that went into it.
 
+use super::super::chart::{Chart, Series};
 use super::super::counts::{CountsSpectrum, reference_map};
-use super::super::curve::{Chart, Series};
 use super::super::figure::Figure;
 use super::super::label::range_text;
 use super::super::responses::containment_radii;
