@@ -9,10 +9,10 @@ use std::sync::Arc;
 use ndarray::{Array2, s};
 
 use super::colour::ColourMap;
+use super::colouring::{Colouring, colouring_setters};
 use super::figure::{Figure, Margins, Panel};
 use super::font::widest;
 use super::graticule::View;
-use super::label;
 use super::mapping::{SkyMapping, Window, sky_window};
 use super::marker::Marker;
 use super::picture::Picture;
@@ -82,11 +82,7 @@ pub struct MapImage {
     values: Arc<Array2<f64>>,
     mapping: Arc<dyn SkyMapping>,
     title: String,
-    name: String,
-    unit: String,
-    colours: ColourMap,
-    stretch: Stretch,
-    range: Option<(f64, f64)>,
+    colouring: Colouring,
     nan: NanStyle,
     thinning: Thinning,
     graticule: bool,
@@ -127,11 +123,7 @@ impl MapImage {
             values: Arc::new(values.slice(s![rows, columns]).to_owned()),
             mapping,
             title: String::new(),
-            name: String::new(),
-            unit: String::new(),
-            colours: ColourMap::default(),
-            stretch: Stretch::default(),
-            range: None,
+            colouring: Colouring::default(),
             nan: NanStyle::default(),
             thinning: Thinning::default(),
             graticule: true,
@@ -149,30 +141,7 @@ impl MapImage {
         self
     }
 
-    /// Name and unit at the colour bar: `quantity("flux", "cm-2 s-1")`. Powers of ten are taken out of the numbers.
-    pub fn quantity(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
-        self.name = name.into();
-        self.unit = unit.into();
-        self
-    }
-
-    /// Colour map, [`ColourMap::Viridis`] by default.
-    pub fn colours(mut self, colours: ColourMap) -> Self {
-        self.colours = colours;
-        self
-    }
-
-    /// How values are spread over the colours, [`Stretch::Linear`] by default.
-    pub fn stretch(mut self, stretch: Stretch) -> Self {
-        self.stretch = stretch;
-        self
-    }
-
-    /// Ends of the colour bar; automatic without.
-    pub fn range(mut self, lo: f64, hi: f64) -> Self {
-        self.range = Some((lo, hi));
-        self
-    }
+    colouring_setters!();
 
     /// What a √TS map needs: blue for deficits, pale within ±2σ, orange at 5σ, dark red at the maximum; the same
     /// colour for the same significance in all maps up to 5σ; peaks survive thinning.
@@ -249,8 +218,8 @@ impl MapImage {
         let (_, nx) = self.values.dim();
         let strips = strips.clamp(1, nx);
         let width = nx.div_ceil(strips);
-        if self.range.is_none() {
-            self.range = self.value_range();
+        if self.colouring.range.is_none() {
+            self.colouring.range = self.value_range();
         }
         let figure = Figure::new().width_exact(self.width_px).title(std::mem::take(&mut self.title)).columns(1);
         (0..strips).fold(figure.shared_range(true), |figure, i| {
@@ -273,18 +242,20 @@ impl MapImage {
     }
 
     fn spread(&self) -> Option<Spread> {
-        Spread::of(self.values.iter(), Spread::tails(self.stretch))
+        Spread::of(self.values.iter(), Spread::tails(self.colouring.stretch))
     }
 
     /// The automatic or given range; `None` where no value is finite.
     pub(super) fn value_range(&self) -> Option<(f64, f64)> {
-        self.range.or_else(|| self.spread().map(|s| s.range(self.stretch, self.colours.is_diverging())))
+        self.colouring
+            .range
+            .or_else(|| self.spread().map(|s| s.range(self.colouring.stretch, self.colouring.colours.is_diverging())))
     }
 
     fn scale(&self) -> Scale {
-        let nothing = if self.stretch == Stretch::Significance { (-5.0, 5.0) } else { (0.0, 1.0) };
+        let nothing = if self.colouring.stretch == Stretch::Significance { (-5.0, 5.0) } else { (0.0, 1.0) };
         let (lo, hi) = self.value_range().unwrap_or(nothing);
-        Scale::new(self.stretch, lo, hi)
+        Scale::new(self.colouring.stretch, lo, hi)
     }
 
     fn bar_below(&self) -> bool {
@@ -294,10 +265,6 @@ impl MapImage {
     fn view(&self, width_px: f64, height_px: f64, font_px: f64) -> View<'_> {
         let (ny, nx) = self.values.dim();
         View { mapping: self.mapping.as_ref(), nx, ny, width_px, height_px, font_px }
-    }
-
-    fn bar_label(&self, scale: &Scale) -> String {
-        label::quantity_label(&self.name, &self.unit, scale.label_power())
     }
 }
 
@@ -328,7 +295,7 @@ impl Panel for MapImage {
             let lon_labels = widest(graticule.bottom.iter().map(|t| t.text.as_str()), font_px);
             0.5 * bar_labels.max(lon_labels) + 0.2 * font_px
         } else {
-            let name = if self.bar_label(&scale).is_empty() { 0.0 } else { 0.5 + 1.15 };
+            let name = if self.colouring.label(&scale).is_empty() { 0.0 } else { 0.5 + 1.15 };
             bar_labels + (BAR_GAP + BAR + TICK + LABEL_GAP + name + 0.4) * font_px
         };
         let lon_axis = match (whole_sky, self.lon_name) {
@@ -358,11 +325,11 @@ impl Panel for MapImage {
     }
 
     fn set_value_range(&mut self, lo: f64, hi: f64) {
-        self.range = Some((lo, hi));
+        self.colouring.range = Some((lo, hi));
     }
 
     fn label(&self) -> &str {
-        &self.name
+        &self.colouring.name
     }
 }
 

@@ -24,6 +24,7 @@
 
 mod chart;
 mod colour;
+mod colouring;
 mod contour;
 mod counts;
 mod figure;

@@ -50,10 +50,10 @@ impl MapImage {
         if shown.iter().any(|v| v.is_nan()) {
             self.draw_ground(canvas, plot, font_px);
         }
-        let bytes = raster::map_png(shown, self.colours, scale)?;
+        let bytes = raster::map_png(shown, self.colouring.colours, scale)?;
         canvas.png(&bytes, plot);
 
-        let (dark, line) = (matches!(self.colours, ColourMap::Diverging | ColourMap::Greys), font_px / 18.0);
+        let (dark, line) = (matches!(self.colouring.colours, ColourMap::Diverging | ColourMap::Greys), font_px / 18.0);
         if self.graticule {
             let (colour, opacity) = if dark { ("#000000", 0.28) } else { ("#ffffff", 0.4) };
             let data: String = graticule.lines.iter().map(|l| path_of(l, false)).collect();
@@ -84,7 +84,7 @@ impl MapImage {
                 self.mapping.sky(x, y).is_some()
             })
         };
-        let table = raster::colour_table(self.colours, scale);
+        let table = raster::colour_table(self.colouring.colours, scale);
         let dark_below = |r: &Rect| {
             let lights: Vec<f64> = (0..15)
                 .filter_map(|i| {
