@@ -12,8 +12,8 @@ const LEVEL: f64 = 1.4 / 18.0;
 const RIM: f64 = 1.0 / 18.0;
 
 /// Radius of the signs of points and length of the arrows of limits, in font sizes.
-const SIGN: f64 = 0.27;
-const ARROW: f64 = 2.0;
+pub(super) const SIGN: f64 = 0.27;
+pub(super) const ARROW: f64 = 2.0;
 
 impl Series {
     /// Draws into the area of `place`, in a colour.

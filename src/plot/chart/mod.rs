@@ -1,6 +1,7 @@
 //! Charts of lines, points and bands: spectra, likelihood profiles, distributions.
 
 mod axis;
+mod covered;
 mod draw;
 mod legend;
 mod panel;
@@ -11,6 +12,7 @@ pub(super) use place::Place;
 pub use series::{ChartPoint, Series};
 
 use self::axis::ChartAxis;
+use self::legend::LegendPlace;
 use self::series::Content;
 use super::figure::Figure;
 use super::heat::HeatMap;
@@ -50,6 +52,7 @@ pub struct Chart {
     series: Vec<Series>,
     profiles: Option<Profiles>,
     heat: Option<HeatMap>,
+    legend: LegendPlace,
     aspect: f64,
     width_px: f64,
 }
@@ -78,6 +81,7 @@ impl Chart {
             series: Vec::new(),
             profiles: None,
             heat: None,
+            legend: LegendPlace::default(),
             aspect: 0.6,
             width_px: Figure::WIDTH_PX,
         }
@@ -277,5 +281,47 @@ mod tests {
             assert!(!text.contains("NaN") && !text.contains("inf"));
         }
         assert!(svg(Chart::new()).contains("<rect"));
+    }
+
+    /// Height of the picture and the middle of each name of the legend, px.
+    fn names(chart: Chart, names: &[&str]) -> (f64, Vec<(f64, f64)>) {
+        let picture = chart.width_px(600).draw().unwrap();
+        let text = String::from_utf8(picture.to_svg_with_text()).unwrap();
+        let number = |element: &str, key: &str| -> f64 {
+            let rest = element.split(&format!(" {key}=\"")).nth(1).unwrap();
+            rest.split('"').next().unwrap().parse().unwrap()
+        };
+        let place = |name: &&str| {
+            let end = text.find(&format!(">{name}<")).unwrap_or_else(|| panic!("{name} is not drawn"));
+            let element = &text[text[..end].rfind("<text").unwrap()..end];
+            (number(element, "x"), number(element, "y"))
+        };
+        (f64::from(picture.height_px()), names.iter().map(place).collect())
+    }
+
+    #[test]
+    fn legends_lie_in_the_empty_corner_or_below_the_axis() {
+        let square = || Chart::new().x("x", "").x_range(0.0, 1.0).y_range(0.0, 1.0);
+        // A line through three of the corners: the free one is where the names go.
+        for (free, line) in [
+            ((true, true), [(0.05, 1.0), (0.05, 0.05), (1.0, 0.05)]),
+            ((false, true), [(0.95, 1.0), (0.95, 0.05), (0.0, 0.05)]),
+            ((false, false), [(0.0, 0.95), (0.95, 0.95), (0.95, 0.0)]),
+            ((true, false), [(1.0, 0.95), (0.05, 0.95), (0.05, 0.0)]),
+        ] {
+            let (height, places) = names(square().series(Series::line("a line", &line)), &["a line"]);
+            assert_eq!((places[0].0 > 300.0, places[0].1 < 0.5 * height), free, "{places:?}");
+        }
+        // Points everywhere: nothing may lie on top of them.
+        let full: Vec<ChartPoint> =
+            (0..900).map(|i| ChartPoint::new(f64::from(i % 30) / 29.0, f64::from(i / 30) / 29.0)).collect();
+        let all = ["counts", "npred", "background", "source of a long name", "another source", "one more"];
+        let chart = all.iter().fold(square(), |chart, name| chart.series(Series::points(*name, &full)));
+        let (height, places) = names(chart.clone(), &all);
+        let bare = names(chart.without_legend(), &[]).0;
+        assert!(height > bare + 20.0, "{height} {bare}");
+        assert!(places.iter().all(|(x, y)| *y > bare - 10.0 && *y < height && *x > 0.0 && *x < 600.0), "{places:?}");
+        let rows: std::collections::BTreeSet<i64> = places.iter().map(|p| p.1.round() as i64).collect();
+        assert!(rows.len() > 1 && rows.len() < all.len(), "{rows:?}");
     }
 }

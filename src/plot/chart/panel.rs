@@ -11,6 +11,15 @@ use super::{CAPITAL, Chart, LABEL_GAP, TICK};
 use crate::error::Result;
 
 impl Chart {
+    /// Height of ticks, labels and name below the plot, px.
+    fn axis_below_px(&self, font_px: f64) -> f64 {
+        if self.x.bare {
+            return TICK * font_px;
+        }
+        let name = if self.x.label(&self.scales().0).is_empty() { 0.0 } else { 0.65 + CAPITAL };
+        (TICK + LABEL_GAP + CAPITAL + name) * font_px
+    }
+
     /// Ticks with their labels, and a line through the plot at each label.
     fn draw_grid(&self, canvas: &mut Canvas, plot: Rect, font_px: f64, scales: &(Scale, Scale)) {
         let (tick, gap) = (TICK * font_px, LABEL_GAP * font_px);
@@ -61,11 +70,14 @@ impl Panel for Chart {
         &self.y.name
     }
 
+    fn settle(&mut self, width_px: f64, height_px: f64, font_px: f64) {
+        self.legend = self.legend_place(width_px, height_px, font_px);
+    }
+
     fn margins(&self, width_px: f64, height_px: f64, font_px: f64) -> Margins {
         let (x_ticks, y_ticks) = self.ticks(width_px, height_px, font_px);
-        let (x, y) = self.scales();
+        let y = self.scales().1;
         let y_name = if self.y.label(&y).is_empty() { 0.0 } else { 0.65 + 1.25 };
-        let x_name = if self.x.label(&x).is_empty() { 0.0 } else { 0.65 + CAPITAL };
         let labels = widest(y_ticks.iter().map(|t| t.label.as_str()), font_px);
         Margins {
             left: labels + (TICK + LABEL_GAP + y_name + 0.2) * font_px,
@@ -76,7 +88,9 @@ impl Panel for Chart {
                 (None, Some(heat)) => side_bar::room(&heat.scale(), &heat.label(), height_px, font_px),
                 (None, None) => 0.5 * widest(x_ticks.iter().map(|t| t.label.as_str()), font_px) + 0.3 * font_px,
             },
-            bottom: if self.x.bare { TICK * font_px } else { (TICK + LABEL_GAP + CAPITAL + x_name + 0.6) * font_px },
+            bottom: self.axis_below_px(font_px)
+                + self.legend_below_px(font_px)
+                + if self.x.bare { 0.0 } else { 0.6 * font_px },
         }
     }
 
@@ -109,7 +123,7 @@ impl Panel for Chart {
             side_bar::draw(canvas, plot, heat.colour_map(), &heat.scale(), &heat.label(), font_px)?;
         }
         canvas.rect(plot, &format!(r#"fill="none" stroke="{}" stroke-width="{}""#, ink::DARK, num(font_px / 15.0)));
-        self.draw_legend(canvas, plot, font_px, &colours, &place);
+        self.draw_legend(canvas, plot, font_px, self.axis_below_px(font_px), &colours);
 
         let (tick, gap) = (TICK * font_px, LABEL_GAP * font_px);
         let x_name = self.x.label(&place.scales.0);
