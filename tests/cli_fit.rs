@@ -9,24 +9,9 @@ use std::fs;
 use pevatron::models::Models;
 use serde_json::Value;
 use support::program::{Place, data};
+use support::yaml::PointSource;
 
-const MODELS: &str = "
-components:
--   name: src
-    type: SkyModel
-    spectral:
-        type: PowerLawSpectralModel
-        parameters:
-        -   {name: index, value: 2.0}
-        -   {name: amplitude, value: 2.0e-12, unit: cm-2 s-1 TeV-1}
-        -   {name: reference, value: 1.0, unit: TeV}
-    spatial:
-        type: PointSpatialModel
-        frame: icrs
-        parameters:
-        -   {name: lon_0, value: LON, unit: deg, frozen: true}
-        -   {name: lat_0, value: LAT, unit: deg, frozen: true}
--   type: FoVBackgroundModel
+const BACKGROUND: &str = "-   type: FoVBackgroundModel
     datasets_names: [NAME]
     spectral:
         type: PowerLawNormSpectralModel
@@ -40,10 +25,9 @@ components:
 fn yaml() -> String {
     let dataset = pevatron::datasets::MapDataset::read(data("sim-tan-1.fits.gz")).unwrap();
     let center = dataset.wcs_geom().unwrap().center().unwrap();
-    MODELS
-        .replace("LON", &format!("{}", center.lon_deg))
-        .replace("LAT", &format!("{}", center.lat_deg))
-        .replace("NAME", &dataset.name)
+    let position = (center.lon_deg, center.lat_deg);
+    let source = PointSource { name: "src", index: "2.0", amplitude: "2.0e-12", position, position_is_frozen: true };
+    source.yaml() + &BACKGROUND.replace("NAME", &dataset.name)
 }
 
 fn place(yaml: &str) -> Place {
