@@ -82,6 +82,36 @@ fn lines_for_people_name_values_and_errors() {
 }
 
 #[test]
+fn a_fit_without_a_minimum_ends_with_1_and_says_why() {
+    let yaml = yaml().replace("value: 2.0e-12", "value: 2.0e-9");
+    let one_step = [&FIT[..], &["--max-iterations", "1"]].concat();
+    for more in [&[][..], &["--quiet"], &["--json"]] {
+        let place = place(&yaml);
+        let output = place.run(&[&one_step[..], more].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{stderr}");
+        assert!(errors[0].contains("did not succeed") && errors[0].contains("no minimum within 1 steps"), "{stderr}");
+        assert!(stderr.contains("help: out.yaml") && stderr.contains("--max-iterations"), "{stderr}");
+        // Where it ended is there to be looked at, and to go on from.
+        let models = Models::read(place.path("out.yaml")).unwrap();
+        assert_ne!(models.parameter("src.spectral.amplitude").unwrap().value, 2e-9);
+        assert!(place.path("out_covariance.dat").exists());
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        match more {
+            ["--json"] => {
+                let json: Value = serde_json::from_str(&stdout).unwrap();
+                assert_eq!(json["success"], false);
+                assert!(json["message"].as_str().unwrap().contains("no minimum"));
+            }
+            ["--quiet"] => assert_eq!(stdout, ""),
+            _ => assert!(stdout.contains("no minimum") && stdout.contains("src.spectral.index")),
+        }
+    }
+}
+
+#[test]
 fn wrong_input_ends_with_2() {
     let good = yaml();
     let fails = |yaml: &str, words: &[&str]| place(yaml).fails(&FIT, 2, words);
