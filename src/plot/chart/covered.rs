@@ -159,7 +159,7 @@ mod tests {
 
     fn covered(series: Series) -> Covered {
         let unit = Scale::new(Stretch::Linear, 0.0, 1.0);
-        Covered::new(&[series], &Place { plot: PLOT, scales: (unit.clone(), unit) }, 4.0)
+        Covered::new(&[series], &Place { plot: PLOT, scales: (unit, unit) }, 4.0)
     }
 
     #[test]
