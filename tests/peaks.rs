@@ -157,7 +157,7 @@ fn a_search_can_be_cancelled_and_checks_its_options() {
 
 /// A Python that has Gammapy and the script beside this file, or `None` and a line that says so.
 fn gammapy(arguments: &[&std::ffi::OsStr]) -> Option<Value> {
-    let Some(python) = support::python_with("gammapy") else { return None };
+    let python = support::python_with("gammapy")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_peaks.py");
     let output = Command::new(&python).arg(script).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
