@@ -57,12 +57,7 @@ fn maps_are_gammapys() {
     use std::path::PathBuf;
     use std::process::Command;
 
-    let python = std::env::var_os("PEVATRON_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-    let has = Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success());
-    if !has {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
     let shared = std::env::var_os("PEVATRON_SHARED").map_or(beside, PathBuf::from).join("data");
     let ours = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"));

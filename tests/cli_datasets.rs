@@ -13,22 +13,7 @@ use pevatron::table::{Column, Table, Values};
 use serde_json::Value;
 use support::fits_file::FitsFile;
 use support::program::{Place, data};
-
-const MODELS: &str = "components:
--   name: s
-    type: SkyModel
-    spectral:
-        type: PowerLawSpectralModel
-        parameters:
-        -   {name: index, value: 2.0}
-        -   {name: amplitude, value: 1.0e-12, unit: cm-2 s-1 TeV-1}
-    spatial:
-        type: PointSpatialModel
-        frame: icrs
-        parameters:
-        -   {name: lon_0, value: LON, unit: deg}
-        -   {name: lat_0, value: LAT, unit: deg}
-";
+use support::yaml::PointSource;
 
 fn dataset(number: usize) -> MapDataset {
     MapDataset::read(data(&format!("sim-tan-{number}.fits.gz"))).unwrap()
@@ -39,8 +24,9 @@ fn place() -> Place {
     let place = Place::new();
     let (a, b) = (dataset(1), dataset(2));
     let center = a.wcs_geom().unwrap().center().unwrap();
-    let models = MODELS.replace("LON", &center.lon_deg.to_string()).replace("LAT", &center.lat_deg.to_string());
-    fs::write(place.path("models.yaml"), models).unwrap();
+    let position = (center.lon_deg, center.lat_deg);
+    let source = PointSource { name: "s", index: "2.0", amplitude: "1.0e-12", position, position_is_frozen: false };
+    fs::write(place.path("models.yaml"), source.yaml()).unwrap();
     let background = a.background.clone().unwrap();
     let same = |v: f64| {
         let cube = background.to_cube_f64().mapv(|_| v);

@@ -9,24 +9,9 @@ use std::fs;
 use pevatron::models::Models;
 use serde_json::Value;
 use support::program::{Place, data};
+use support::yaml::PointSource;
 
-const MODELS: &str = "
-components:
--   name: src
-    type: SkyModel
-    spectral:
-        type: PowerLawSpectralModel
-        parameters:
-        -   {name: index, value: 2.0}
-        -   {name: amplitude, value: 2.0e-12, unit: cm-2 s-1 TeV-1}
-        -   {name: reference, value: 1.0, unit: TeV}
-    spatial:
-        type: PointSpatialModel
-        frame: icrs
-        parameters:
-        -   {name: lon_0, value: LON, unit: deg, frozen: true}
-        -   {name: lat_0, value: LAT, unit: deg, frozen: true}
--   type: FoVBackgroundModel
+const BACKGROUND: &str = "-   type: FoVBackgroundModel
     datasets_names: [NAME]
     spectral:
         type: PowerLawNormSpectralModel
@@ -40,10 +25,9 @@ components:
 fn yaml() -> String {
     let dataset = pevatron::datasets::MapDataset::read(data("sim-tan-1.fits.gz")).unwrap();
     let center = dataset.wcs_geom().unwrap().center().unwrap();
-    MODELS
-        .replace("LON", &format!("{}", center.lon_deg))
-        .replace("LAT", &format!("{}", center.lat_deg))
-        .replace("NAME", &dataset.name)
+    let position = (center.lon_deg, center.lat_deg);
+    let source = PointSource { name: "src", index: "2.0", amplitude: "2.0e-12", position, position_is_frozen: true };
+    source.yaml() + &BACKGROUND.replace("NAME", &dataset.name)
 }
 
 fn place(yaml: &str) -> Place {
@@ -95,6 +79,36 @@ fn lines_for_people_name_values_and_errors() {
     let stdout = place.works(&FIT);
     assert!(stdout.contains("out.yaml: stat") && stdout.contains("src.spectral.index") && stdout.contains('±'));
     assert!(!stdout.contains("src.spatial.lon_0"), "frozen parameters are not told");
+}
+
+#[test]
+fn a_fit_without_a_minimum_ends_with_1_and_says_why() {
+    let yaml = yaml().replace("value: 2.0e-12", "value: 2.0e-9");
+    let one_step = [&FIT[..], &["--max-iterations", "1"]].concat();
+    for more in [&[][..], &["--quiet"], &["--json"]] {
+        let place = place(&yaml);
+        let output = place.run(&[&one_step[..], more].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{stderr}");
+        assert!(errors[0].contains("did not succeed") && errors[0].contains("no minimum within 1 steps"), "{stderr}");
+        assert!(stderr.contains("help: out.yaml") && stderr.contains("--max-iterations"), "{stderr}");
+        // Where it ended is there to be looked at, and to go on from.
+        let models = Models::read(place.path("out.yaml")).unwrap();
+        assert_ne!(models.parameter("src.spectral.amplitude").unwrap().value, 2e-9);
+        assert!(place.path("out_covariance.dat").exists());
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        match more {
+            ["--json"] => {
+                let json: Value = serde_json::from_str(&stdout).unwrap();
+                assert_eq!(json["success"], false);
+                assert!(json["message"].as_str().unwrap().contains("no minimum"));
+            }
+            ["--quiet"] => assert_eq!(stdout, ""),
+            _ => assert!(stdout.contains("no minimum") && stdout.contains("src.spectral.index")),
+        }
+    }
 }
 
 #[test]

@@ -19,24 +19,15 @@ use pevatron::models::spectral::PowerLawNormSpectralModel;
 use pevatron::models::{FoVBackgroundModel, Model, Models};
 use pevatron::units::{Angle, Energy};
 use serde_json::{Value, json};
+use support::yaml::PointSource;
 
-const MODELS: &str = "
-components:
--   name: crab
-    type: SkyModel
-    spectral:
-        type: PowerLawSpectralModel
-        parameters:
-        -   {name: index, value: 2.6}
-        -   {name: amplitude, value: 3.5e-11, unit: cm-2 s-1 TeV-1}
-        -   {name: reference, value: 1.0, unit: TeV}
-    spatial:
-        type: PointSpatialModel
-        frame: icrs
-        parameters:
-        -   {name: lon_0, value: 83.63, unit: deg}
-        -   {name: lat_0, value: 22.01, unit: deg}
-";
+const CRAB: PointSource<'static> = PointSource {
+    name: "crab",
+    index: "2.6",
+    amplitude: "3.5e-11",
+    position: (83.63, 22.01),
+    position_is_frozen: false,
+};
 
 /// Observations of the Crab nebula, or simulated ones.
 fn observations() -> [MapDataset; 2] {
@@ -93,11 +84,7 @@ fn info(info: &InfoDict) -> Value {
 
 #[test]
 fn all_is_as_gammapy_makes_it() {
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let options = WriteOptions::default();
@@ -117,7 +104,7 @@ fn all_is_as_gammapy_makes_it() {
     let onoff = [on_off(&a, "onoff a", 8.0), on_off(&b, "onoff b", 3.0)];
     write_off("onoff-a.fits", &onoff[0]);
     write_off("onoff-b.fits", &onoff[1]);
-    std::fs::write(path("models.yaml"), MODELS).unwrap();
+    std::fs::write(path("models.yaml"), CRAB.yaml()).unwrap();
 
     let stack =
         |list: &[&MapDataset]| Datasets::new(list.iter().map(|d| (*d).clone())).unwrap().stack_reduce("sum").unwrap();
@@ -181,7 +168,7 @@ fn all_is_as_gammapy_makes_it() {
         "stat_sum": all.stat_sum(&backend, &control).unwrap(),
     });
 
-    let mut models = Models::from_yaml(MODELS, &|_| unreachable!()).unwrap();
+    let mut models = Models::from_yaml(&CRAB.yaml(), &|_| unreachable!()).unwrap();
     let mut on = onoff[0].clone();
     on.on.models = models.clone();
     numbers["onoff_stat_sum_models"] = json!(on.stat_sum(&backend, &control).unwrap());

@@ -193,12 +193,7 @@ fn on_off_datasets_are_rewritten_for_gammapy() {
     let error = MapDataset::read(&arguments[0]).unwrap_err();
     assert!(error.to_string().contains("MapDatasetOnOff") && error.help().unwrap().contains("pevatron excess"));
 
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    let has = Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success());
-    if !has {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_onoff.py");
     let output = Command::new(python).arg(script).args(&arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

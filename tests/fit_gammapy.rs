@@ -57,11 +57,7 @@ fn yaml(spectrum: (&str, &str), amplitude: &str, (frame, lon, lat): (&str, f64, 
 
 #[test]
 fn fits_are_gammapys() {
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let Some(golden) = support::golden("npred") else { return };
     let data = golden.parent().unwrap().parent().unwrap().join("data");
     let folder = tempfile::tempdir().unwrap();
@@ -111,11 +107,7 @@ fn fits_are_gammapys() {
 /// A template of counts on a part of the field, beside a source and the background.
 #[test]
 fn templates_of_counts_are_fitted_as_gammapys() {
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let Some(golden) = support::golden("npred") else { return };
     let data = golden.parent().unwrap().parent().unwrap().join("data/hess-crab-cutout.fits.gz");
     let mut dataset = MapDataset::read(&data).unwrap();

@@ -110,11 +110,7 @@ fn tables_are_read_and_written_back_equal() {
         }
         assert!(points.write(folder.path().join(format!("points_{n}.fits")), sed, None, &Default::default()).is_err());
     }
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_flux_points.py");
     let output = Command::new(python).arg(script).args(&pairs).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -594,11 +594,7 @@ fn gammapy_reads_and_compares_the_same() {
         }
     }
     fs::write(place.path("cases.json"), Value::from(cases).to_string()).unwrap();
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_flux_points_dataset.py");
     let output = Command::new(python).arg(script).arg(place.folder.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -11,8 +11,8 @@ use pevatron::Control;
 use pevatron::compute::{Backend, BackendOptions};
 use pevatron::kernels::TsMapOutput;
 use pevatron::low_level::{Engine, GpuEngine};
+use pevatron::simulate::synthetic::{Case, Survey, add_source};
 use support::compare::{DEVICE, compare};
-use support::synthetic::{Case, Survey, add_source};
 
 fn open() -> Option<GpuEngine> {
     match GpuEngine::new(&BackendOptions::default(), true) {

@@ -10,9 +10,9 @@ use pevatron::compute::BackendOptions;
 use pevatron::compute::reference::ReferenceEngine;
 use pevatron::kernels::TsMapOutput;
 use pevatron::low_level::{Engine, FallbackEngine, GpuEngine};
+use pevatron::simulate::synthetic::{Case, Survey};
 use pevatron::{Control, ErrorKind};
 use support::compare::{DEVICE, compare};
-use support::synthetic::{Case, Survey};
 
 fn open(memory_bytes: Option<u64>) -> Option<GpuEngine> {
     match GpuEngine::new(&BackendOptions { memory_bytes, ..BackendOptions::default() }, true) {

@@ -697,11 +697,7 @@ fn nothing_is_written_that_is_not_whole() {
 
 /// What Gammapy reads from spectra of either format; `None` without it.
 fn gammapy(arguments: &[&str], paths: &[PathBuf]) -> Option<Value> {
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return None;
-    }
+    let python = support::python_with("gammapy")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_ogip.py");
     let output = Command::new(python).arg(script).args(arguments).args(paths).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -157,12 +157,7 @@ fn a_search_can_be_cancelled_and_checks_its_options() {
 
 /// A Python that has Gammapy and the script beside this file, or `None` and a line that says so.
 fn gammapy(arguments: &[&std::ffi::OsStr]) -> Option<Value> {
-    let python = std::env::var_os("PEVATRON_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-    let has = Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success());
-    if !has {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return None;
-    }
+    let python = support::python_with("gammapy")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_peaks.py");
     let output = Command::new(&python).arg(script).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

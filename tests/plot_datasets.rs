@@ -18,6 +18,7 @@ use pevatron::plot::{
 use pevatron::prelude::*;
 use pevatron::simulate::survey_field;
 use support::program::{Place, data};
+use support::yaml::PointSource;
 
 const FRAME: Frame = Frame::Icrs;
 const CENTER: SkyPosition = SkyPosition { lon_deg: 83.6, lat_deg: 22.0, frame: FRAME };
@@ -300,29 +301,14 @@ fn a_stack_predicts_what_its_runs_do() {
     assert!(plot::stack_figure((&stack).into(), &[(&other).into()], &backend, &control).is_err());
 }
 
-const MODELS: &str = "components:
--   name: s
-    type: SkyModel
-    spectral:
-        type: PowerLawSpectralModel
-        parameters:
-        -   {name: index, value: 2.0}
-        -   {name: amplitude, value: 2.0e-12, unit: cm-2 s-1 TeV-1}
-    spatial:
-        type: PointSpatialModel
-        frame: icrs
-        parameters:
-        -   {name: lon_0, value: LON, unit: deg, frozen: true}
-        -   {name: lat_0, value: LAT, unit: deg, frozen: true}
-";
-
 /// A folder with `in.fits`, the same with off counts, and a model at its centre; and its centre.
 fn place() -> (Place, String) {
     let place = Place::with(|_| {});
     let dataset = MapDataset::read(data("sim-tan-1.fits.gz")).unwrap();
     let center = dataset.counts.as_ref().unwrap().wcs_geom().unwrap().center().unwrap().to_frame(FRAME);
-    let models = MODELS.replace("LON", &center.lon_deg.to_string()).replace("LAT", &center.lat_deg.to_string());
-    fs::write(place.path("m.yaml"), models).unwrap();
+    let position = (center.lon_deg, center.lat_deg);
+    let source = PointSource { name: "s", index: "2.0", amplitude: "2.0e-12", position, position_is_frozen: true };
+    fs::write(place.path("m.yaml"), source.yaml()).unwrap();
     let background = dataset.background.clone().unwrap();
     let same = |v: f64| {
         let cube = background.to_cube_f64().mapv(|_| v);

@@ -315,11 +315,7 @@ fn regions_that_cannot_be_used_are_named() {
 
 #[test]
 fn spectra_are_as_gammapy_makes_them() {
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = support::python_with("gammapy") else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let options = WriteOptions::default();

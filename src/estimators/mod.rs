@@ -5,6 +5,7 @@ mod combine;
 mod energy;
 pub mod excess_map;
 pub mod peaks;
+mod setters;
 pub mod ts_map;
 
 pub use asmooth::{AsmoothMapEstimator, AsmoothMethod};

@@ -128,3 +128,31 @@ impl NdTemplate {
         if !value.is_finite() || value <= self.zero { 0.0 } else { value }
     }
 }
+
+/// What both models of an n-d template say of it: their map, its file, and the parameters it makes.
+macro_rules! nd_template_methods {
+    () => {
+        /// With the name of the file that the map came from, for writing.
+        pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
+            self.template.filename = Some(filename.into());
+            self
+        }
+
+        /// The map.
+        pub fn map(&self) -> &Arc<Map> {
+            self.template.map()
+        }
+
+        /// The name of the map's file.
+        pub fn filename(&self) -> Option<&str> {
+            self.template.filename.as_deref()
+        }
+
+        /// The parameters that the map's axes make: in their middle, bounded by their ends.
+        pub fn default_parameters(&self) -> Vec<Parameter> {
+            NdTemplate::defaults_of(self.map())
+        }
+    };
+}
+
+pub(crate) use nd_template_methods;

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::curve::{Chart, ChartPoint, Series};
+use super::chart::{Chart, ChartPoint, Series};
 use super::figure::Figure;
 use super::spectra::axis_unit;
 use crate::compute::Backend;

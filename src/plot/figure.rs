@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use super::image::{FLAT_ASPECT, fit};
+use super::font::fit;
+use super::image::FLAT_ASPECT;
 use super::picture::Picture;
 use super::svg::{Anchor, Canvas, Rect, Text};
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ pub(super) trait Panel: Debug + Send + Sync {
     fn title(&self) -> &str;
     /// Name of what is shown.
     fn label(&self) -> &str;
+    /// Decides for a plot of about this size what stands around it; asked before [`Panel::margins`].
+    fn settle(&mut self, _width_px: f64, _height_px: f64, _font_px: f64) {}
     /// Room around a plot of about this size.
     fn margins(&self, width_px: f64, height_px: f64, font_px: f64) -> Margins;
     /// Draws into `plot` and the room around it.
@@ -161,9 +164,9 @@ impl Figure {
         let cell = (self.width_px - 2.0 * border - gap * (columns as f64 - 1.0)) / columns as f64;
         let height_of = |p: &dyn Panel, width: f64| p.aspect().unwrap_or(FREE_ASPECT) * width;
 
-        let height_at = |width: f64| self.panels.iter().map(|p| height_of(p.as_ref(), width)).fold(0.0, f64::max);
+        let steepest = self.panels.iter().map(|p| height_of(p.as_ref(), 1.0)).fold(0.0, f64::max);
         let tallest = TALLEST * self.width_px;
-        let fitting = |width: f64| if height_at(width) > tallest { width * tallest / height_at(width) } else { width };
+        let fitting = |width: f64| if steepest * width > tallest { tallest / steepest } else { width };
 
         // Labels depend on the size of the plots, and that on the room for the labels: the second round settles it.
         let mut width = fitting(0.75 * cell);
@@ -171,7 +174,8 @@ impl Figure {
         let mut bottoms = vec![0.0; self.panels.len()];
         for _ in 0..2 {
             sides.fill((0.0, 0.0));
-            for (i, panel) in self.panels.iter().enumerate() {
+            for (i, panel) in self.panels.iter_mut().enumerate() {
+                panel.settle(width, height_of(panel.as_ref(), width), font_px);
                 let m = panel.margins(width, height_of(panel.as_ref(), width), font_px);
                 let side = &mut sides[i % columns];
                 *side = (side.0.max(m.left.ceil()), side.1.max(m.right.ceil()));

@@ -1,8 +1,7 @@
 //! Charts of fits: profiles of the statistic and contours of two parameters.
 
-use super::curve::{Chart, ChartPoint, Series};
+use super::chart::{Chart, ChartPoint, Series};
 use super::label;
-use super::spectra::short;
 use crate::error::{Error, Result};
 
 /// Most that a profile rises in the chart: 16 is four standard deviations.
@@ -56,7 +55,7 @@ fn power_of(size: f64) -> i32 {
 }
 
 fn short_scientific(value: f64) -> String {
-    if power_of(value.abs()) == 0 { short(value) } else { label::scientific(value) }
+    if power_of(value.abs()) == 0 { label::rounded(value) } else { label::scientific(value) }
 }
 
 /// How −2 ln L rises above its minimum along a parameter (of `stat` at `values`, the minimum being `stat_min`), with the

@@ -89,6 +89,36 @@ pub(super) fn drawable(text: &str) -> String {
     text.chars().map(replace).collect()
 }
 
+/// Width of the widest of the texts.
+pub(super) fn widest<'a>(texts: impl Iterator<Item = &'a str>, size_px: f64) -> f64 {
+    texts.map(|t| text_width_px(t, size_px)).fold(0.0, f64::max)
+}
+
+/// The font size, smaller where the text would be longer than `room_px`.
+pub(super) fn fit(text: &str, size_px: f64, room_px: f64) -> f64 {
+    let width = text_width_px(text, size_px);
+    if width > room_px { size_px * room_px / width } else { size_px }
+}
+
+/// Text and font size: first smaller letters, then fewer, the unit at the end last.
+pub(super) fn shorten(text: &str, size_px: f64, room_px: f64) -> (String, f64) {
+    const LEAST: f64 = 0.75;
+    let size = fit(text, size_px, room_px);
+    if size >= LEAST * size_px {
+        return (text.to_string(), size);
+    }
+    let (name, unit) = text.rfind(" [").map_or((text, ""), |i| text.split_at(i));
+    let mut kept: Vec<char> = name.chars().collect();
+    while kept.pop().is_some() {
+        let shorter = format!("{}…{unit}", kept.iter().collect::<String>().trim_end());
+        let size = fit(&shorter, size_px, room_px);
+        if size >= LEAST * size_px || kept.is_empty() {
+            return (shorter, size);
+        }
+    }
+    (text.to_string(), size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,9 @@
 
 use ndarray::Array2;
 
+use super::chart::Place;
 use super::colour::ColourMap;
-use super::curve::Place;
-use super::image::draw_png;
-use super::label;
+use super::colouring::{Colouring, colouring_setters};
 use super::raster;
 use super::scale::{Scale, Spread, Stretch};
 use super::svg::Canvas;
@@ -32,11 +31,7 @@ pub struct HeatMap {
     x_edges: Vec<f64>,
     y_edges: Vec<f64>,
     values: Array2<f64>,
-    name: String,
-    unit: String,
-    colours: ColourMap,
-    stretch: Stretch,
-    range: Option<(f64, f64)>,
+    colouring: Colouring,
 }
 
 impl HeatMap {
@@ -59,37 +54,11 @@ impl HeatMap {
             x_edges: x_edges.to_vec(),
             y_edges: y_edges.to_vec(),
             values: values.clone(),
-            name: String::new(),
-            unit: String::new(),
-            colours: ColourMap::default(),
-            stretch: Stretch::default(),
-            range: None,
+            colouring: Colouring::default(),
         })
     }
 
-    /// Name and unit at the colour bar.
-    pub fn quantity(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
-        (self.name, self.unit) = (name.into(), unit.into());
-        self
-    }
-
-    /// Colour map, [`ColourMap::Viridis`] by default.
-    pub fn colours(mut self, colours: ColourMap) -> Self {
-        self.colours = colours;
-        self
-    }
-
-    /// How values are spread over the colours, [`Stretch::Linear`] by default.
-    pub fn stretch(mut self, stretch: Stretch) -> Self {
-        self.stretch = stretch;
-        self
-    }
-
-    /// Ends of the colour bar; the lowest and highest value without.
-    pub fn range(mut self, lo: f64, hi: f64) -> Self {
-        self.range = Some((lo, hi));
-        self
-    }
+    colouring_setters!();
 
     /// Ends of both axes.
     pub(super) fn ends(&self) -> ((f64, f64), (f64, f64)) {
@@ -99,16 +68,16 @@ impl HeatMap {
 
     pub(super) fn scale(&self) -> Scale {
         let all = || Spread::of(self.values.iter(), (0.0, 0.0)).map(|s| (s.min, s.max));
-        let (lo, hi) = self.range.or_else(all).unwrap_or((0.0, 1.0));
-        Scale::new(self.stretch, lo, hi)
+        let (lo, hi) = self.colouring.range.or_else(all).unwrap_or((0.0, 1.0));
+        Scale::new(self.colouring.stretch, lo, hi)
     }
 
     pub(super) fn colour_map(&self) -> ColourMap {
-        self.colours
+        self.colouring.colours
     }
 
     pub(super) fn label(&self) -> String {
-        label::quantity_label(&self.name, &self.unit, self.scale().label_power())
+        self.colouring.label(&self.scale())
     }
 
     /// Draws the cells, as one raster: thousands of rectangles would show seams and fill the file.
@@ -125,7 +94,7 @@ impl HeatMap {
             (Some(row), Some(column)) if self.values[[row, column]].is_finite() => self.values[[row, column]],
             _ => f64::NAN,
         });
-        draw_png(canvas, &raster::map_png(&raster, self.colours, &self.scale())?, place.plot);
+        canvas.png(&raster::map_png(&raster, self.colouring.colours, &self.scale())?, place.plot);
         Ok(())
     }
 }

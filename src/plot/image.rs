@@ -1,25 +1,25 @@
 //! Pictures of maps: colours, graticule, colour bar, contours, markers.
 
+mod axes;
 mod bar;
+mod sky;
 
 use std::sync::Arc;
 
-use base64::Engine;
 use ndarray::{Array2, s};
 
 use super::colour::ColourMap;
-use super::contour::contours;
+use super::colouring::{Colouring, colouring_setters};
 use super::figure::{Figure, Margins, Panel};
-use super::font;
-use super::graticule::{Graticule, SkyMapping, View, Window, sky_window};
-use super::label;
-use super::marker::{Ground, Marker, draw_markers};
+use super::font::widest;
+use super::graticule::View;
+use super::mapping::{SkyMapping, Window, sky_window};
+use super::marker::Marker;
 use super::picture::Picture;
-use super::raster;
 use super::scale::{Scale, Spread, Stretch};
-use super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
+use super::svg::{Canvas, Rect};
 use crate::error::{Error, Result};
-use crate::maps::{Frame, WcsGeom};
+use crate::maps::WcsGeom;
 
 /// How pixels without a value look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,9 +48,6 @@ pub enum Thinning {
 /// Height over width below which the colour bar lies under the map.
 pub(super) const FLAT_ASPECT: f64 = 0.3;
 
-/// Map pixels per pixel of the drawing, per side, that are kept; finer maps are averaged.
-const MAX_PIXELS_PER_PX: f64 = 2.0;
-
 /// Length of ticks, distance of labels from them, gap to the colour bar and its thickness, in font sizes.
 const TICK: f64 = 0.32;
 const LABEL_GAP: f64 = 0.3;
@@ -58,6 +55,8 @@ const BAR_GAP: f64 = 0.9;
 const BAR: f64 = 1.15;
 /// Height of capitals and digits of the font.
 const CAPITAL: f64 = 0.73;
+/// Height of tick labels and axis name under a map, in font sizes.
+const LON_AXIS: f64 = 3.6;
 
 /// A picture of one image on the sky.
 ///
@@ -83,11 +82,7 @@ pub struct MapImage {
     values: Arc<Array2<f64>>,
     mapping: Arc<dyn SkyMapping>,
     title: String,
-    name: String,
-    unit: String,
-    colours: ColourMap,
-    stretch: Stretch,
-    range: Option<(f64, f64)>,
+    colouring: Colouring,
     nan: NanStyle,
     thinning: Thinning,
     graticule: bool,
@@ -128,11 +123,7 @@ impl MapImage {
             values: Arc::new(values.slice(s![rows, columns]).to_owned()),
             mapping,
             title: String::new(),
-            name: String::new(),
-            unit: String::new(),
-            colours: ColourMap::default(),
-            stretch: Stretch::default(),
-            range: None,
+            colouring: Colouring::default(),
             nan: NanStyle::default(),
             thinning: Thinning::default(),
             graticule: true,
@@ -150,30 +141,7 @@ impl MapImage {
         self
     }
 
-    /// Name and unit at the colour bar: `quantity("flux", "cm-2 s-1")`. Powers of ten are taken out of the numbers.
-    pub fn quantity(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
-        self.name = name.into();
-        self.unit = unit.into();
-        self
-    }
-
-    /// Colour map, [`ColourMap::Viridis`] by default.
-    pub fn colours(mut self, colours: ColourMap) -> Self {
-        self.colours = colours;
-        self
-    }
-
-    /// How values are spread over the colours, [`Stretch::Linear`] by default.
-    pub fn stretch(mut self, stretch: Stretch) -> Self {
-        self.stretch = stretch;
-        self
-    }
-
-    /// Ends of the colour bar; automatic without.
-    pub fn range(mut self, lo: f64, hi: f64) -> Self {
-        self.range = Some((lo, hi));
-        self
-    }
+    colouring_setters!();
 
     /// What a √TS map needs: blue for deficits, pale within ±2σ, orange at 5σ, dark red at the maximum; the same
     /// colour for the same significance in all maps up to 5σ; peaks survive thinning.
@@ -250,8 +218,8 @@ impl MapImage {
         let (_, nx) = self.values.dim();
         let strips = strips.clamp(1, nx);
         let width = nx.div_ceil(strips);
-        if self.range.is_none() {
-            self.range = self.value_range();
+        if self.colouring.range.is_none() {
+            self.colouring.range = self.value_range();
         }
         let figure = Figure::new().width_exact(self.width_px).title(std::mem::take(&mut self.title)).columns(1);
         (0..strips).fold(figure.shared_range(true), |figure, i| {
@@ -274,18 +242,20 @@ impl MapImage {
     }
 
     fn spread(&self) -> Option<Spread> {
-        Spread::of(self.values.iter(), Spread::tails(self.stretch))
+        Spread::of(self.values.iter(), Spread::tails(self.colouring.stretch))
     }
 
     /// The automatic or given range; `None` where no value is finite.
     pub(super) fn value_range(&self) -> Option<(f64, f64)> {
-        self.range.or_else(|| self.spread().map(|s| s.range(self.stretch, self.colours.is_diverging())))
+        self.colouring
+            .range
+            .or_else(|| self.spread().map(|s| s.range(self.colouring.stretch, self.colouring.colours.is_diverging())))
     }
 
     fn scale(&self) -> Scale {
-        let nothing = if self.stretch == Stretch::Significance { (-5.0, 5.0) } else { (0.0, 1.0) };
+        let nothing = if self.colouring.stretch == Stretch::Significance { (-5.0, 5.0) } else { (0.0, 1.0) };
         let (lo, hi) = self.value_range().unwrap_or(nothing);
-        Scale::new(self.stretch, lo, hi)
+        Scale::new(self.colouring.stretch, lo, hi)
     }
 
     fn bar_below(&self) -> bool {
@@ -296,242 +266,6 @@ impl MapImage {
         let (ny, nx) = self.values.dim();
         View { mapping: self.mapping.as_ref(), nx, ny, width_px, height_px, font_px }
     }
-
-    fn bar_label(&self, scale: &Scale) -> String {
-        label::quantity_label(&self.name, &self.unit, scale.label_power())
-    }
-
-    fn draw_sky(
-        &self,
-        canvas: &mut Canvas,
-        plot: Rect,
-        font_px: f64,
-        scale: &Scale,
-        graticule: &Graticule,
-    ) -> Result<()> {
-        let (ny, nx) = self.values.dim();
-        let at = |(x, y): (f64, f64)| {
-            (plot.x + (x + 0.5) / nx as f64 * plot.w, plot.bottom() - (y + 0.5) / ny as f64 * plot.h)
-        };
-        let path_of = |points: &[(f64, f64)], closed: bool| {
-            let points: Vec<(f64, f64)> = points.iter().map(|p| at(*p)).collect();
-            path_data(&points, closed)
-        };
-        let clip = canvas.id("clip");
-        let border = match &graticule.outline {
-            Some(points) => path_of(points, true),
-            None => path_data(
-                &[(plot.x, plot.y), (plot.right(), plot.y), (plot.right(), plot.bottom()), (plot.x, plot.bottom())],
-                true,
-            ),
-        };
-        canvas.raw(&format!(r#"<clipPath id="{clip}"><path d="{border}"/></clipPath>"#));
-        canvas.open(&format!(r#"clip-path="url(#{clip})""#));
-
-        let reduced = self.thinned(plot);
-        let shown = reduced.as_ref().unwrap_or(&self.values);
-        if shown.iter().any(|v| v.is_nan()) {
-            self.draw_ground(canvas, plot, font_px);
-        }
-        let bytes = raster::map_png(shown, self.colours, scale)?;
-        draw_png(canvas, &bytes, plot);
-
-        let (dark, line) = (matches!(self.colours, ColourMap::Diverging | ColourMap::Greys), font_px / 18.0);
-        if self.graticule {
-            let (colour, opacity) = if dark { ("#000000", 0.28) } else { ("#ffffff", 0.4) };
-            let data: String = graticule.lines.iter().map(|l| path_of(l, false)).collect();
-            let width = num(0.9 * line);
-            canvas.path(
-                &data,
-                &format!(r#"fill="none" stroke="{colour}" stroke-opacity="{opacity}" stroke-width="{width}""#),
-            );
-        }
-        // Through the pixels that are drawn: finer lines could not be seen.
-        let (shown_y, shown_x) = shown.dim();
-        let whole = |(x, y): &(f64, f64)| {
-            at(((x + 0.5) * nx as f64 / shown_x as f64 - 0.5, (y + 0.5) * ny as f64 / shown_y as f64 - 0.5))
-        };
-        for (i, level) in self.contours.iter().enumerate() {
-            let lines = contours(shown, *level);
-            let data: String =
-                lines.iter().map(|l| path_data(&l.iter().map(whole).collect::<Vec<_>>(), false)).collect();
-            let colour = if dark { "#101018" } else { "#ffffff" };
-            let width = num((0.9 + 0.35 * i as f64) * line);
-            canvas.path(&data, &format!(r#"fill="none" stroke="{colour}" stroke-opacity="0.85" stroke-width="{width}" stroke-linejoin="round""#));
-        }
-        let pixel_at =
-            |x: f64, y: f64| ((x - plot.x) / plot.w * nx as f64 - 0.5, (plot.bottom() - y) / plot.h * ny as f64 - 0.5);
-        let on_sky = |r: &Rect| {
-            [(r.x, r.y), (r.right(), r.y), (r.x, r.bottom()), (r.right(), r.bottom())].iter().all(|(x, y)| {
-                let (x, y) = pixel_at(*x, *y);
-                self.mapping.sky(x, y).is_some()
-            })
-        };
-        let table = raster::colour_table(self.colours, scale);
-        let dark_below = |r: &Rect| {
-            let lights: Vec<f64> = (0..15)
-                .filter_map(|i| {
-                    let (fx, fy) = (f64::from(i % 5) / 4.0, f64::from(i / 5) / 2.0);
-                    let (x, y) = pixel_at(r.x + fx * r.w, r.y + fy * r.h);
-                    let index = |v: f64, n: usize| (v.round().max(0.0) as usize).min(n - 1);
-                    let value = self.values[[index(y, ny), index(x, nx)]];
-                    (!value.is_nan()).then(|| lightness(raster::colour_of(&table, scale, value)))
-                })
-                .collect();
-            !lights.is_empty() && lights.iter().sum::<f64>() / (lights.len() as f64) < 0.6
-        };
-        let mut labelled: Vec<Rect> = Vec::new();
-        for tick in &graticule.inside {
-            let (x, y) = at((tick.x, tick.y));
-            let size = 0.82 * font_px;
-            let place = Rect { x, y, w: font::text_width_px(&tick.text, size) + 0.3 * size, h: 1.2 * size };
-            if labelled.iter().any(|other| other.overlaps(&place)) {
-                continue;
-            }
-            let text = Text::new(&tick.text, x + 0.25 * size, y + 1.1 * size, size, Anchor::Start);
-            canvas.text(text.haloed(dark_below(&place)));
-            labelled.push(place);
-        }
-        let ground = Ground { mapping: self.mapping.as_ref(), plot, at: &at, on_sky: &on_sky, dark: &dark_below };
-        draw_markers(canvas, &self.markers, &ground, font_px);
-        canvas.close();
-        canvas.path(&border, &format!(r#"fill="none" stroke="{}" stroke-width="{}""#, ink::DARK, num(1.2 * line)));
-        Ok(())
-    }
-
-    /// The map in fewer pixels where it has more than the drawing can show.
-    fn thinned(&self, plot: Rect) -> Option<Array2<f64>> {
-        let (ny, nx) = self.values.dim();
-        let most = |px: f64, density: f64| (px * density) as usize;
-        match self.thinning {
-            Thinning::Peak if nx > most(plot.w, 1.0) || ny > most(plot.h, 1.0) => {
-                Some(raster::reduce_to_peaks(&self.values, most(plot.w, 1.0), most(plot.h, 1.0)))
-            }
-            Thinning::Mean if nx > most(plot.w, MAX_PIXELS_PER_PX) || ny > most(plot.h, MAX_PIXELS_PER_PX) => {
-                let density = MAX_PIXELS_PER_PX;
-                Some(raster::reduce(&self.values, most(plot.w, density), most(plot.h, density)))
-            }
-            _ => None,
-        }
-    }
-
-    /// What shines through pixels without a value.
-    fn draw_ground(&self, canvas: &mut Canvas, plot: Rect, font_px: f64) {
-        match self.nan {
-            NanStyle::Blank => {}
-            NanStyle::Plain => canvas.rect(plot, r##"fill="#dcdcdc""##),
-            NanStyle::Hatched => {
-                let id = canvas.id("hatch");
-                let step = num((font_px * 0.5).round().max(4.0));
-                canvas.raw(&format!(
-                    r##"<pattern id="{id}" width="{step}" height="{step}" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="{step}" height="{step}" fill="#e6e6e6"/><rect width="1.2" height="{step}" fill="#c4c4c4"/></pattern>"##
-                ));
-                canvas.rect(plot, &format!(r#"fill="url(#{id})""#));
-            }
-        }
-    }
-
-    fn draw_axes(&self, canvas: &mut Canvas, plot: Rect, font_px: f64, graticule: &Graticule) {
-        let (ny, nx) = self.values.dim();
-        let (tick, gap) = (TICK * font_px, LABEL_GAP * font_px);
-        let stroke = format!(r#"stroke="{}" stroke-width="{}""#, ink::DARK, num(font_px / 18.0));
-        let mut free_from = f64::NEG_INFINITY;
-        for t in &graticule.bottom {
-            let x = plot.x + (t.x + 0.5) / nx as f64 * plot.w;
-            canvas.line((x, plot.bottom()), (x, plot.bottom() + tick), &stroke);
-            let half = 0.5 * font::text_width_px(&t.text, font_px);
-            if x - half >= free_from {
-                let y = plot.bottom() + tick + gap + CAPITAL * font_px;
-                canvas.text(Text::new(&t.text, x, y, font_px, Anchor::Middle));
-                free_from = x + half + 0.5 * font_px;
-            }
-        }
-        let mut free_below = f64::INFINITY;
-        for t in &graticule.left {
-            let whole_sky = graticule.outline.is_some();
-            let y = plot.bottom() - (t.y + 0.5) / ny as f64 * plot.h;
-            let x = if whole_sky { plot.x + (t.x + 0.5) / nx as f64 * plot.w } else { plot.x };
-            if !whole_sky {
-                canvas.line((x - tick, y), (x, y), &stroke);
-            }
-            if y + 0.6 * font_px <= free_below {
-                // Beside an oval the label moves outwards with the border's slope.
-                let slope = if whole_sky { 2.0 * (t.y + 0.5) / ny as f64 - 1.0 } else { 0.0 };
-                let inner = if whole_sky { gap } else { tick + gap };
-                let baseline = y + (0.5 * CAPITAL - 0.45 * slope) * font_px;
-                canvas.text(Text::new(&t.text, x - inner, baseline, font_px, Anchor::End));
-                free_below = y - 0.6 * font_px;
-            }
-        }
-        let (lon_name, lat_name) = match self.mapping.frame() {
-            Frame::Galactic => ("Galactic longitude", "Galactic latitude"),
-            Frame::Icrs => ("Right ascension", "Declination"),
-        };
-        if graticule.outline.is_some() {
-            let name = match self.mapping.frame() {
-                Frame::Galactic => "Galactic coordinates",
-                Frame::Icrs => "Equatorial coordinates (ICRS)",
-            };
-            let y = plot.bottom() + gap + 1.2 * font_px;
-            canvas.text(Text::new(name, plot.x + 0.5 * plot.w, y, font_px, Anchor::Middle).grey());
-            return;
-        }
-        let y = plot.bottom() + tick + gap + (CAPITAL + 0.55 + CAPITAL) * font_px + 0.1 * font_px;
-        if self.lon_name {
-            let size = fit(lon_name, font_px, plot.w);
-            canvas.text(Text::new(lon_name, plot.x + 0.5 * plot.w, y, size, Anchor::Middle).grey());
-        }
-        let x = plot.x - tick - gap - widest(graticule.left.iter().map(|t| t.text.as_str()), font_px) - 0.65 * font_px;
-        let size = fit(lat_name, font_px, plot.h);
-        if size > 0.6 * font_px {
-            canvas.text(Text::new(lat_name, x, plot.y + 0.5 * plot.h, size, Anchor::Middle).grey().upright());
-        }
-    }
-}
-
-/// Height of tick labels and axis name under a map, in font sizes.
-const LON_AXIS: f64 = 3.6;
-
-pub(super) fn widest<'a>(texts: impl Iterator<Item = &'a str>, size_px: f64) -> f64 {
-    texts.map(|t| font::text_width_px(t, size_px)).fold(0.0, f64::max)
-}
-
-/// The font size, smaller where the text would be longer than `room_px`.
-pub(super) fn fit(text: &str, size_px: f64, room_px: f64) -> f64 {
-    let width = font::text_width_px(text, size_px);
-    if width > room_px { size_px * room_px / width } else { size_px }
-}
-
-/// Text and font size: first smaller letters, then fewer, the unit at the end last.
-pub(super) fn shorten(text: &str, size_px: f64, room_px: f64) -> (String, f64) {
-    const LEAST: f64 = 0.75;
-    let size = fit(text, size_px, room_px);
-    if size >= LEAST * size_px {
-        return (text.to_string(), size);
-    }
-    let (name, unit) = text.rfind(" [").map_or((text, ""), |i| text.split_at(i));
-    let mut kept: Vec<char> = name.chars().collect();
-    while kept.pop().is_some() {
-        let shorter = format!("{}…{unit}", kept.iter().collect::<String>().trim_end());
-        let size = fit(&shorter, size_px, room_px);
-        if size >= LEAST * size_px || kept.is_empty() {
-            return (shorter, size);
-        }
-    }
-    (text.to_string(), size)
-}
-
-/// Relative lightness of a colour, 0 to 1.
-fn lightness([r, g, b]: [u8; 3]) -> f64 {
-    (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) / 255.0
-}
-
-pub(super) fn draw_png(canvas: &mut Canvas, bytes: &[u8], r: Rect) {
-    let data = base64::engine::general_purpose::STANDARD.encode(bytes);
-    let (x, y, w, h) = (num(r.x), num(r.y), num(r.w), num(r.h));
-    canvas.raw(&format!(
-        r#"<image x="{x}" y="{y}" width="{w}" height="{h}" preserveAspectRatio="none" style="image-rendering:pixelated" xlink:href="data:image/png;base64,{data}"/>"#
-    ));
 }
 
 impl Panel for MapImage {
@@ -561,7 +295,7 @@ impl Panel for MapImage {
             let lon_labels = widest(graticule.bottom.iter().map(|t| t.text.as_str()), font_px);
             0.5 * bar_labels.max(lon_labels) + 0.2 * font_px
         } else {
-            let name = if self.bar_label(&scale).is_empty() { 0.0 } else { 0.5 + 1.15 };
+            let name = if self.colouring.label(&scale).is_empty() { 0.0 } else { 0.5 + 1.15 };
             bar_labels + (BAR_GAP + BAR + TICK + LABEL_GAP + name + 0.4) * font_px
         };
         let lon_axis = match (whole_sky, self.lon_name) {
@@ -591,11 +325,11 @@ impl Panel for MapImage {
     }
 
     fn set_value_range(&mut self, lo: f64, hi: f64) {
-        self.range = Some((lo, hi));
+        self.colouring.range = Some((lo, hi));
     }
 
     fn label(&self) -> &str {
-        &self.name
+        &self.colouring.name
     }
 }
 

@@ -87,6 +87,13 @@ pub(super) fn short(value: f64) -> String {
     scientific(value)
 }
 
+/// Three digits, without zeros at the end.
+pub(super) fn rounded(value: f64) -> String {
+    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 /// `10⁻³`, `2×10⁻³`, `1.5×10⁻³`.
 pub(super) fn scientific(value: f64) -> String {
     let text = format!("{value:.3e}");
@@ -111,6 +118,31 @@ pub(super) fn quantity_label(name: &str, unit: &str, power: i32) -> String {
         (false, false) => format!("{factor} {unit}"),
     };
     if name.is_empty() { format!("[{bracket}]") } else { format!("{name} [{bracket}]") }
+}
+
+/// An energy in the unit that reads best.
+pub(super) fn energy_text(tev: f64) -> String {
+    let (unit, factor) = match tev {
+        t if t < 1e-6 => ("keV", 1e9),
+        t if t < 1e-3 => ("MeV", 1e6),
+        t if t < 0.9995 => ("GeV", 1e3),
+        _ => ("TeV", 1.0),
+    };
+    format!("{} {unit}", rounded(tev * factor))
+}
+
+/// A range of energies, the unit once where it is the same.
+pub(super) fn range_text(lo: f64, hi: f64) -> String {
+    let (lo, hi) = (energy_text(lo), energy_text(hi));
+    match (lo.split_once(' '), hi.split_once(' ')) {
+        (Some((value, a)), Some((_, b))) if a == b => format!("{value} – {hi}"),
+        _ => format!("{lo} – {hi}"),
+    }
+}
+
+/// An angle in degrees, up to three digits.
+pub(super) fn angle_text(deg: f64) -> String {
+    format!("{}°", rounded(deg))
 }
 
 #[cfg(test)]

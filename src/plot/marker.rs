@@ -1,7 +1,7 @@
 //! Sources marked on a map.
 
 use super::font;
-use super::graticule::SkyMapping;
+use super::mapping::SkyMapping;
 use super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
 use crate::maps::SkyPosition;
 

@@ -22,10 +22,11 @@
 //! # }
 //! ```
 
+mod chart;
 mod colour;
+mod colouring;
 mod contour;
 mod counts;
-mod curve;
 mod figure;
 mod fits;
 mod font;
@@ -33,6 +34,7 @@ mod graticule;
 mod heat;
 mod image;
 mod label;
+mod mapping;
 mod marker;
 mod peek;
 mod picture;
@@ -45,9 +47,9 @@ mod side_bar;
 mod spectra;
 mod svg;
 
+pub use chart::{Chart, ChartPoint, Series};
 pub use colour::ColourMap;
 pub use counts::{CountsSpectrum, FitPanel, counts_chart, excess_chart, fit_figure, region_pixels, residuals_chart};
-pub use curve::{Chart, ChartPoint, Series};
 pub use figure::Figure;
 pub use fits::{FittedParameter, contour_chart, fit_profile_chart};
 pub use heat::HeatMap;

@@ -1,6 +1,6 @@
 //! Charts of flux points with the models that were fitted to them, and what is left between the two.
 
-use super::curve::{Chart, ChartPoint, Series};
+use super::chart::{Chart, ChartPoint, Series};
 use super::spectra::{energies, energy_unit, model_lines, sed_chart};
 use crate::datasets::{FluxPointsDataset, ResidualMethod};
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Likelihood profiles as columns of colour in a chart, with a bar.
 
+use super::chart::Place;
 use super::colour::{ColourMap, hex};
-use super::curve::Place;
 use super::raster;
 use super::scale::{Scale, Stretch};
 use super::svg::{Canvas, Rect};

@@ -1,9 +1,10 @@
 //! Charts of instrument responses at a position: PSF, energy dispersion, exposure.
 
-use super::curve::{Chart, Series};
+use super::chart::{Chart, Series};
 use super::heat::HeatMap;
+use super::label::rounded;
 use super::scale::Stretch;
-use super::spectra::{axis_unit, energy_unit, short};
+use super::spectra::{axis_unit, energy_unit};
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, SkyPosition};
@@ -116,7 +117,7 @@ pub fn psf_profile_chart(psf: &PsfMap, position: Option<SkyPosition>) -> Result<
         // As far down as the densities at these radii: beyond are tails that hardly count.
         (lo, hi) = (lo.min(density(radius)), hi.max(density(0.0)));
         let (unit, factor) = energy_unit(energy);
-        chart = chart.series(Series::line(format!("{} {unit}", short(energy * factor)), &points));
+        chart = chart.series(Series::line(format!("{} {unit}", rounded(energy * factor)), &points));
     }
     if lo > 0.0 && hi > lo {
         chart = chart.y_range(0.1 * lo, 2.0 * hi);

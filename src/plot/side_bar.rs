@@ -1,8 +1,8 @@
 //! The colour bar on the right of a chart.
 
+use super::chart::{CAPITAL, LABEL_GAP, TICK};
 use super::colour::ColourMap;
-use super::curve::{CAPITAL, LABEL_GAP, TICK};
-use super::image::{draw_png, shorten, widest};
+use super::font::{shorten, widest};
 use super::raster;
 use super::scale::{Scale, Stretch};
 use super::svg::{Anchor, Canvas, Rect, Text, ink, num};
@@ -34,7 +34,7 @@ pub(super) fn draw(
     font_px: f64,
 ) -> Result<()> {
     let frame = Rect { x: plot.right() + BAR_GAP * font_px, y: plot.y, w: BAR * font_px, h: plot.h };
-    draw_png(canvas, &raster::bar_png(colours, scale, true)?, frame);
+    canvas.png(&raster::bar_png(colours, scale, true)?, frame);
     let stroke = format!(r#"stroke="{}" stroke-width="{}""#, ink::DARK, num(font_px / 18.0));
     canvas.rect(frame, &format!(r#"fill="none" {stroke}"#));
     let ticks = scale.ticks(frame.h, tick_gap(scale, font_px));

@@ -1,6 +1,7 @@
 //! Charts of flux points: spectra, light curves, likelihood profiles; and histograms of significances.
 
-use super::curve::{Chart, ChartPoint, Series};
+use super::chart::{Chart, ChartPoint, Series};
+use super::label::rounded;
 use super::profiles::ProfileColumn;
 use crate::error::{Error, Result};
 use crate::flux::{FluxPoints, SedType};
@@ -161,6 +162,15 @@ pub(super) fn model_lines(
     sed: SedType,
     tev: (f64, f64),
 ) -> Result<Vec<Series>> {
+    let (line, band) = model_points(dnde, sed, tev)?;
+    let line = Series::line(name, &line);
+    Ok(if bare { vec![line] } else { vec![Series::band("", &band), line.like_previous()] })
+}
+
+/// Energy and flux, and energy with the ends of the flux's error, in the units of a chart of that SED type.
+type ModelPoints = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
+
+fn model_points(dnde: &dyn Fn(f64) -> (f64, f64), sed: SedType, tev: (f64, f64)) -> Result<ModelPoints> {
     let erg_per_tev = 1.602_176_634;
     let weight = |e: f64| match sed {
         SedType::Dnde => Ok(1.0),
@@ -176,8 +186,7 @@ pub(super) fn model_lines(
         line.push((e * factor, value * w));
         band.push((e * factor, (value - error) * w, (value + error) * w));
     }
-    let line = Series::line(name, &line);
-    Ok(if bare { vec![line] } else { vec![Series::band("", &band), line.like_previous()] })
+    Ok((line, band))
 }
 
 /// A light curve: fluxes against modified Julian date, one colour per energy bin.
@@ -200,8 +209,8 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
     let (unit, factor) = energy_unit(energies.first().map_or(1.0, |e| e.1.map_or(e.0, |b| b.0)));
     for (bin, (e, ends)) in energies.iter().enumerate() {
         let label = match ends {
-            Some((a, b)) => format!("{} – {} {unit}", short(a * factor), short(b * factor)),
-            None => format!("{} {unit}", short(e * factor)),
+            Some((a, b)) => format!("{} – {} {unit}", rounded(a * factor), rounded(b * factor)),
+            None => format!("{} {unit}", rounded(e * factor)),
         };
         let list: Vec<ChartPoint> = bins
             .iter()
@@ -213,13 +222,6 @@ pub fn light_curve_chart(points: &FluxPoints, sed: SedType) -> Result<Chart> {
         chart = chart.series(Series::points(label, &list));
     }
     Ok(chart)
-}
-
-/// Three digits, without zeros at the end.
-pub(super) fn short(value: f64) -> String {
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
 /// Likelihood profiles as columns of colour (rise above the best fit, up to 9) with the points on top, over energy or,
@@ -455,7 +457,9 @@ mod tests {
         let model = model.with_parameters(&parameters).unwrap();
         let series = model_series(model.as_ref(), "m", SedType::Dnde, (1.0, 10.0)).unwrap();
         assert_eq!(series.len(), 2);
-        let band = series[0].as_band().unwrap();
+        let errors = SpectralErrors::independent(model.as_ref()).unwrap();
+        let (line, band) = model_points(&|e| errors.evaluate(e), SedType::Dnde, (1.0, 10.0)).unwrap();
+        assert_eq!(series, [Series::band("", &band), Series::line("m", &line).like_previous()]);
         let wanted = band_of(model.as_ref());
         assert_eq!(band.len(), wanted.len());
         for (found, wanted) in band.iter().zip(wanted) {

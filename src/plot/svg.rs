@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
+
 use super::font;
 
 /// Colours of the drawing outside the map itself.
@@ -162,6 +164,15 @@ impl Canvas {
         if !data.is_empty() {
             self.raw(&format!(r#"<path d="{data}" {attributes}/>"#));
         }
+    }
+
+    /// A picture of pixels, stretched to a rectangle without smoothing.
+    pub fn png(&mut self, bytes: &[u8], r: Rect) {
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let (x, y, w, h) = (num(r.x), num(r.y), num(r.w), num(r.h));
+        self.raw(&format!(
+            r#"<image x="{x}" y="{y}" width="{w}" height="{h}" preserveAspectRatio="none" style="image-rendering:pixelated" xlink:href="data:image/png;base64,{data}"/>"#
+        ));
     }
 
     pub fn open(&mut self, attributes: &str) {

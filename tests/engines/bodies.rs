@@ -10,11 +10,11 @@ use pevatron::kernels::cube::CubeView;
 use pevatron::kernels::{
     CashSumJob, ConvolveJob, EdispJob, TsMapData, TsMapInput, TsMapOutput, TsMapRun, TsMapSettings, TsMapStatus,
 };
+use pevatron::simulate::synthetic::{Case, Dataset, Survey, add_source};
 use pevatron::{Control, Error};
 
 use crate::Subject;
 use crate::support::compare::compare;
-use crate::support::synthetic::{Case, Dataset, Survey, add_source};
 
 macro_rules! tests {
     ($($body:ident),* $(,)?) => {

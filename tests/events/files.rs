@@ -172,11 +172,7 @@ fn real_datasets_give_what_is_predicted() {
 /// Gammapy opens the file with its checksums right, and makes the same counts of the events.
 #[test]
 fn gammapy_counts_the_same() {
-    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
-    if !Command::new(&python).args(["-c", "import gammapy"]).output().is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
-        return;
-    }
+    let Some(python) = crate::support::python_with("gammapy") else { return };
     let folder = tempfile::tempdir().unwrap();
     let (events, dataset) = (small(), survey());
     let (list, counts) = (folder.path().join("events.fits"), folder.path().join("counts.fits"));
@@ -197,31 +193,18 @@ fn gammapy_counts_the_same() {
 mod cli {
     use super::*;
     use crate::support::program::Place;
+    use crate::support::yaml::PointSource;
     use serde_json::Value;
-
-    const MODELS: &str = "components:
--   name: crab
-    type: SkyModel
-    spectral:
-        type: PowerLawSpectralModel
-        parameters:
-        -   {name: index, value: 2.3}
-        -   {name: amplitude, value: 4.0e-11, unit: cm-2 s-1 TeV-1}
-    spatial:
-        type: PointSpatialModel
-        frame: icrs
-        parameters:
-        -   {name: lon_0, value: LON, unit: deg}
-        -   {name: lat_0, value: LAT, unit: deg}
-";
 
     /// A folder with a dataset, the same with a part missing or wrong, and models.
     fn place() -> Place {
         let place = Place::new();
         let mut dataset = survey();
         dataset.background = Some(dataset.background.as_ref().unwrap().scaled(0.01, Default::default()));
-        let (lon, lat) = at_pixel(&dataset, 12.0, 14.0);
-        let models = MODELS.replace("LON", &lon.to_string()).replace("LAT", &lat.to_string());
+        let position = at_pixel(&dataset, 12.0, 14.0);
+        let crab =
+            PointSource { name: "crab", index: "2.3", amplitude: "4.0e-11", position, position_is_frozen: false };
+        let models = crab.yaml();
         fs::write(place.path("models.yaml"), &models).unwrap();
         fs::write(place.path("negative.yaml"), models.replace("4.0e-11", "-4.0e-11")).unwrap();
         fs::write(place.path("bright.yaml"), models.replace("4.0e-11", "1.0")).unwrap();

@@ -1,10 +1,9 @@
 //! Compares the output of an engine with that of the reference, pixel by pixel.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use pevatron::compute::tolerance;
 use pevatron::kernels::{TsMapOutput, TsMapStatus};
-
-use super::synthetic::{Case, around};
+use pevatron::simulate::synthetic::Case;
 
 /// Largest deviation allowed per quantity.
 #[derive(Debug, Clone, Copy)]
@@ -130,4 +129,12 @@ pub fn compare(case: &Case, got: &TsMapOutput, want: &TsMapOutput, tolerance: To
 
 fn case_status(map: &Array2<f64>, at: (usize, usize)) -> f64 {
     map[at]
+}
+
+/// A map in words of its neighbourhood: for messages.
+fn around(map: ArrayView2<'_, f64>, (y, x): (usize, usize)) -> Vec<Vec<f64>> {
+    let (ny, nx) = map.dim();
+    (y.saturating_sub(1)..ny.min(y + 2))
+        .map(|row| (x.saturating_sub(1)..nx.min(x + 2)).map(|column| map[[row, column]]).collect())
+        .collect()
 }

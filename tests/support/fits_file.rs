@@ -1,7 +1,5 @@
 //! A FITS file in pieces, to make broken ones: cards and data of each HDU can be changed, taken away or swapped.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
-
 use std::io::{Read, Write};
 use std::path::Path;
 

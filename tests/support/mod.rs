@@ -1,4 +1,4 @@
-//! Shared by the integration tests: where golden data lies, how it is read, and synthetic maps.
+//! Shared by the integration tests: where golden data and a Python lie, fields and models, the program in a folder.
 #![allow(dead_code, reason = "each test target uses its part")]
 
 pub mod compare;
@@ -8,9 +8,11 @@ pub mod fits_file;
 pub mod npz;
 #[cfg(all(feature = "cli", feature = "fits-system", feature = "plot"))]
 pub mod program;
-pub mod synthetic;
+pub mod yaml;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The folder of golden data, or `None` (and a line saying so) where it is not there.
 pub fn golden(case: &str) -> Option<PathBuf> {
@@ -21,5 +23,16 @@ pub fn golden(case: &str) -> Option<PathBuf> {
         return Some(folder);
     }
     eprintln!("SKIPPED: no golden data at {}; set PEVATRON_SHARED", folder.display());
+    None
+}
+
+/// A Python that has a module, by PEVATRON_PYTHON or on the path, or `None` (and a line saying so).
+pub fn python_with(module: &str) -> Option<OsString> {
+    let python = std::env::var_os("PEVATRON_PYTHON").unwrap_or_else(|| "python3".into());
+    let import = format!("import {module}");
+    if Command::new(&python).args(["-c", &import]).output().is_ok_and(|o| o.status.success()) {
+        return Some(python);
+    }
+    println!("SKIPPED: no Python with {module} (set PEVATRON_PYTHON)");
     None
 }

@@ -1,7 +1,5 @@
 //! Reads numpy's `.npz`: just enough of ZIP (stored or deflated members) and `.npy` (little-endian, C order).
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
-
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! The program in a folder of its own: what must work, and what must fail soberly.
-#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             Command::Combine(args) => commands::combine::run(args, &control),
             Command::Asmooth(args) => commands::asmooth::run(args, &control),
             Command::Npred(args) => commands::npred::run(args, &control),
-            Command::Fit(args) => commands::fit::run(args, &control),
+            Command::Fit(args) => return ended(commands::fit::run(args, &control)),
             Command::Info(args) => commands::info::run(args),
             Command::Plot(args) => commands::plot::run(args, &control),
             Command::FluxPoints(args) => commands::flux_points::run(args),
@@ -63,17 +63,20 @@ fn main() -> ExitCode {
             Command::Simulate(args) => commands::simulate::run(args, &control),
             Command::Devices(args) => commands::devices::run(args, &control),
             Command::Demo(args) => commands::demo::run(args, &control),
-            Command::Bench(args) => match commands::bench::run(args, &control) {
-                // Everything went well, but a result is wrong or slower, which was said.
-                Ok(false) => return ExitCode::FAILURE,
-                other => other.map(drop),
-            },
+            Command::Bench(args) => return ended(commands::bench::run(args, &control)),
             Command::Completions { shell } => commands::shell::completions(*shell),
             Command::Man => commands::shell::man(),
         }
     };
+    ended(result.map(|()| true))
+}
+
+/// The exit code. `false`: all was done, but what came out is not what was wanted, which has been said: a fit without a
+/// minimum, a benchmark with a wrong or slower result.
+fn ended(result: pevatron::Result<bool>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => report::fail(&error),
     }
 }

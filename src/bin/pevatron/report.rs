@@ -7,15 +7,20 @@ use pevatron::{Error, ErrorKind};
 /// Prints an error in one line, its help in another, and gives the exit code: 2 for wrong input or options, 130 for
 /// cancelled, else 1.
 pub fn fail(error: &Error) -> ExitCode {
-    eprintln!("error: {error}");
-    if let Some(help) = error.help() {
-        eprintln!("help: {help}");
-    }
+    problem(&error.to_string(), error.help());
     ExitCode::from(match error.kind() {
         ErrorKind::Options | ErrorKind::Input | ErrorKind::Unsupported => 2,
         ErrorKind::Cancelled => 130,
         _ => 1,
     })
+}
+
+/// Prints what is wrong in one line, and what helps in another.
+pub fn problem(problem: &str, help: Option<&str>) {
+    eprintln!("error: {problem}");
+    if let Some(help) = help {
+        eprintln!("help: {help}");
+    }
 }
 
 /// Memory that is free now.

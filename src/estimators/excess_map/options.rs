@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::estimators::EnergyEdges;
+use crate::estimators::setters::setters;
 use crate::models::SkyModel;
 use crate::models::spectral::PowerLawSpectralModel;
 use crate::units::Angle;
@@ -162,19 +163,6 @@ impl Default for ExcessMapEstimator {
     fn default() -> Self {
         Self::new()
     }
-}
-
-macro_rules! setters {
-    ($($name:ident: $type:ty, $doc:literal;)*) => {
-        $(
-            #[doc = $doc]
-            #[must_use]
-            pub fn $name(mut self, value: $type) -> Self {
-                self.$name = value;
-                self
-            }
-        )*
-    };
 }
 
 impl ExcessMapEstimator {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::estimators::EnergyEdges;
+use crate::estimators::setters::setters;
 use crate::models::SkyModel;
 use crate::models::spatial::PointSpatialModel;
 use crate::models::spectral::PowerLawSpectralModel;
@@ -131,19 +132,6 @@ impl Default for TsMapEstimator {
     fn default() -> Self {
         Self::new()
     }
-}
-
-macro_rules! setters {
-    ($($name:ident: $type:ty, $doc:literal;)*) => {
-        $(
-            #[doc = $doc]
-            #[must_use]
-            pub fn $name(mut self, value: $type) -> Self {
-                self.$name = value.into();
-                self
-            }
-        )*
-    };
 }
 
 impl TsMapEstimator {

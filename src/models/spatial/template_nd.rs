@@ -7,7 +7,7 @@ use super::template::unit_factor;
 use crate::error::{Error, Result};
 use crate::maps::{Frame, Map, SkyPosition, WcsGeom};
 use crate::models::Parameter;
-use crate::models::nd_template::NdTemplate;
+use crate::models::nd_template::{NdTemplate, nd_template_methods};
 
 /// A map of surface brightness whose axes, but for the energy, are the parameters of the shape, by their names
 /// (Gammapy's `TemplateNDSpatialModel`). Linear in the axes' scales and in the logarithm of the values; 0 beyond half a
@@ -43,26 +43,7 @@ impl TemplateNDSpatialModel {
         Ok(Self { template, geom, factor })
     }
 
-    /// With the name of the file that the map came from, for writing.
-    pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
-        self.template.filename = Some(filename.into());
-        self
-    }
-
-    /// The map.
-    pub fn map(&self) -> &Arc<Map> {
-        self.template.map()
-    }
-
-    /// The name of the map's file.
-    pub fn filename(&self) -> Option<&str> {
-        self.template.filename.as_deref()
-    }
-
-    /// The parameters that the map's axes make: in their middle, bounded by their ends.
-    pub fn default_parameters(&self) -> Vec<Parameter> {
-        NdTemplate::defaults_of(self.map())
-    }
+    nd_template_methods!();
 }
 
 impl SpatialModel for TemplateNDSpatialModel {

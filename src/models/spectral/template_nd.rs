@@ -6,7 +6,7 @@ use super::{SpectralModel, trapezoid_integrals};
 use crate::error::{Error, Result};
 use crate::maps::{Geom, Map};
 use crate::models::Parameter;
-use crate::models::nd_template::NdTemplate;
+use crate::models::nd_template::{NdTemplate, nd_template_methods};
 use crate::units::Unit;
 
 /// A map of a region with an axis of energy whose other axes are the parameters of the spectrum, by their names: dark
@@ -46,26 +46,7 @@ impl TemplateNDSpectralModel {
         Ok(Self { template, factor })
     }
 
-    /// With the name of the file that the map came from, for writing.
-    pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
-        self.template.filename = Some(filename.into());
-        self
-    }
-
-    /// The map.
-    pub fn map(&self) -> &Arc<Map> {
-        self.template.map()
-    }
-
-    /// The name of the map's file.
-    pub fn filename(&self) -> Option<&str> {
-        self.template.filename.as_deref()
-    }
-
-    /// The parameters that the map's axes make: in their middle, bounded by their ends.
-    pub fn default_parameters(&self) -> Vec<Parameter> {
-        NdTemplate::defaults_of(self.map())
-    }
+    nd_template_methods!();
 }
 
 impl SpectralModel for TemplateNDSpectralModel {

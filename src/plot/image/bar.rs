@@ -1,10 +1,11 @@
 //! The colour bar of a map.
 
 use super::super::colour::hex;
+use super::super::font::{shorten, widest};
 use super::super::raster;
 use super::super::scale::{Scale, Stretch};
 use super::super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
-use super::{BAR, BAR_GAP, CAPITAL, LABEL_GAP, LON_AXIS, MapImage, TICK, draw_png, shorten, widest};
+use super::{BAR, BAR_GAP, CAPITAL, LABEL_GAP, LON_AXIS, MapImage, TICK};
 use crate::error::Result;
 
 impl MapImage {
@@ -29,7 +30,7 @@ impl MapImage {
         } else {
             Rect { x: frame.x + start, w: end - start, ..frame }
         };
-        draw_png(canvas, &raster::bar_png(self.colours, scale, upright)?, body);
+        canvas.png(&raster::bar_png(self.colouring.colours, scale, upright)?, body);
         let place = |along: f64, across: f64| {
             if upright {
                 (frame.x + across * frame.w, frame.bottom() - along)
@@ -37,7 +38,7 @@ impl MapImage {
                 (frame.x + along, frame.bottom() - across * frame.h)
             }
         };
-        let table = raster::colour_table(self.colours, scale);
+        let table = raster::colour_table(self.colouring.colours, scale);
         let mut tip_fill = |at: f64, point: f64, value: f64| {
             let fill = hex(raster::colour_of(&table, scale, value));
             let data = path_data(&[place(at, 0.0), place(point, 0.5), place(at, 1.0)], true);
@@ -73,7 +74,7 @@ impl MapImage {
                 canvas.text(Text::new(&t.label, x, y + tick + gap + CAPITAL * font_px, font_px, Anchor::Middle));
             }
         }
-        let name = self.bar_label(scale);
+        let name = self.colouring.label(scale);
         if upright {
             let labels = widest(ticks.iter().map(|t| t.label.as_str()), font_px);
             let x = frame.right() + tick + gap + labels + (0.5 + 0.85) * font_px;
@@ -89,13 +90,13 @@ impl MapImage {
 
     /// Least distance of labels at the colour bar, px.
     pub(super) fn bar_tick_gap(&self, length_px: f64, font_px: f64) -> f64 {
-        let least = match (self.bar_below(), self.stretch) {
+        let least = match (self.bar_below(), self.colouring.stretch) {
             (false, Stretch::Linear) => 2.2 * font_px,
             (false, _) => 1.6 * font_px,
             (true, Stretch::Linear) => 5.0 * font_px,
             (true, _) => 3.6 * font_px,
         };
         // Long bars do not need more labels, only more room.
-        if self.stretch == Stretch::Linear { least.max(length_px / 11.0) } else { least }
+        if self.colouring.stretch == Stretch::Linear { least.max(length_px / 11.0) } else { least }
     }
 }

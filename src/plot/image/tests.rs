@@ -1,7 +1,8 @@
 //! What is in the drawings of maps.
 
-use super::super::graticule::toy::{Flat, WholeSky};
+use super::super::mapping::toy::{Flat, WholeSky};
 use super::*;
+use crate::maps::Frame;
 
 fn flat(values: Array2<f64>) -> MapImage {
     let (ny, nx) = values.dim();

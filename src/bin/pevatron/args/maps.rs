@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use pevatron::compute::{BackendChoice, BackendOptions};
 use pevatron::estimators::{ExcessSelection, NormScan, Selection};
-use pevatron::flux::SedType;
 use pevatron::maps::Frame;
 use pevatron::units::Angle;
 use pevatron::{Error, Result};
@@ -32,11 +31,9 @@ pub const COMBINE_EXAMPLE: &str = "Example: pevatron combine 2023.fits 2024.fits
 pub const ASMOOTH_EXAMPLE: &str = "Example: pevatron asmooth dataset.fits.gz -o smooth.fits --scales 0.05deg,0.1deg,0.2deg \
      --threshold 3 --energy-edges 1TeV,10TeV";
 
+/// Where the flux maps of an estimator go.
 #[derive(Debug, Args)]
-pub struct TsmapArgs {
-    /// Datasets of one sky geometry, as MapDataset.write makes them; several are fitted jointly
-    #[arg(required = true, value_name = "DATASET")]
-    pub datasets: Vec<PathBuf>,
+pub struct FluxMapArgs {
     /// Flux maps to write (FITS, .gz compresses)
     #[arg(long, short, value_name = "FLUX.fits")]
     pub output: PathBuf,
@@ -46,6 +43,32 @@ pub struct TsmapArgs {
     /// Picture of sqrt_ts
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
+    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
+    pub sed_type: String,
+}
+
+/// How far errors, limits and sensitivities of an estimator reach.
+#[derive(Debug, Args)]
+pub struct SigmaArgs {
+    /// Number of sigmas of the errors
+    #[arg(long, default_value_t = 1.0, value_name = "N", allow_hyphen_values = true)]
+    pub n_sigma: f64,
+    /// Number of sigmas of upper limits
+    #[arg(long, default_value_t = 2.0, value_name = "N", allow_hyphen_values = true)]
+    pub n_sigma_ul: f64,
+    /// Number of sigmas of the sensitivity
+    #[arg(long, default_value_t = 5.0, value_name = "N", allow_hyphen_values = true)]
+    pub n_sigma_sensitivity: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct TsmapArgs {
+    /// Datasets of one sky geometry, as MapDataset.write makes them; several are fitted jointly
+    #[arg(required = true, value_name = "DATASET")]
+    pub datasets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub maps: FluxMapArgs,
     /// Models of the null hypothesis (YAML)
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
@@ -64,15 +87,8 @@ pub struct TsmapArgs {
     /// Sum the counts of a group before the fit, or fit its bins together
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
     pub sum_over_energy_groups: bool,
-    /// Number of sigmas of the errors
-    #[arg(long, default_value_t = 1.0, value_name = "N")]
-    pub n_sigma: f64,
-    /// Number of sigmas of upper limits
-    #[arg(long, default_value_t = 2.0, value_name = "N")]
-    pub n_sigma_ul: f64,
-    /// Number of sigmas of the sensitivity
-    #[arg(long, default_value_t = 5.0, value_name = "N")]
-    pub n_sigma_sensitivity: f64,
+    #[command(flatten)]
+    pub sigmas: SigmaArgs,
     /// errn-errp, ul, stat_scan, sensitivity (by comma), or all
     #[arg(long, default_value = "", value_name = "LIST")]
     pub selection: String,
@@ -88,9 +104,6 @@ pub struct TsmapArgs {
     /// Norms of the likelihood profile [default: per pixel around the best fit]
     #[arg(long, value_name = "MIN,MAX,N", allow_hyphen_values = true)]
     pub norm_scan: Option<String>,
-    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
-    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
-    pub sed_type: String,
     /// Exact sums only: no expansion of weak terms
     #[arg(long)]
     pub exact: bool,
@@ -112,9 +125,9 @@ impl TsmapArgs {
             estimator.energy_edges = parse_edges(edges)?;
         }
         estimator.sum_over_energy_groups = self.sum_over_energy_groups;
-        estimator.n_sigma = self.n_sigma;
-        estimator.n_sigma_ul = self.n_sigma_ul;
-        estimator.n_sigma_sensitivity = self.n_sigma_sensitivity;
+        estimator.n_sigma = self.sigmas.n_sigma;
+        estimator.n_sigma_ul = self.sigmas.n_sigma_ul;
+        estimator.n_sigma_sensitivity = self.sigmas.n_sigma_sensitivity;
         estimator.selection_optional = self.selection.parse::<Selection>()?;
         estimator.threshold = self.threshold;
         estimator.rtol = self.rtol;
@@ -125,10 +138,6 @@ impl TsmapArgs {
         estimator.exact = self.exact;
         Ok(estimator)
     }
-
-    pub fn sed_type(&self) -> Result<SedType> {
-        self.sed_type.parse()
-    }
 }
 
 #[derive(Debug, Args)]
@@ -136,15 +145,8 @@ pub struct ExcessArgs {
     /// Dataset with a background (MapDataset) or with off counts (MapDatasetOnOff), as Gammapy writes them
     #[arg(value_name = "DATASET")]
     pub dataset: PathBuf,
-    /// Flux maps to write (FITS, .gz compresses)
-    #[arg(long, short, value_name = "FLUX.fits")]
-    pub output: PathBuf,
-    /// Replace an existing output
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Picture of sqrt_ts
-    #[arg(long, value_name = "FILE.png")]
-    pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub maps: FluxMapArgs,
     /// Models of the null hypothesis (YAML): the excess is what is beyond them
     #[arg(long, value_name = "MODELS.yaml")]
     pub models: Option<PathBuf>,
@@ -163,15 +165,8 @@ pub struct ExcessArgs {
     /// One group over the whole energy axis, where no edges are given [both values do that, as in Gammapy 2.1]
     #[arg(long, default_value_t = false, action = ArgAction::Set, value_name = "true|false")]
     pub sum_over_energy_groups: bool,
-    /// Number of sigmas of the errors
-    #[arg(long, default_value_t = 1.0, value_name = "N", allow_hyphen_values = true)]
-    pub n_sigma: f64,
-    /// Number of sigmas of upper limits
-    #[arg(long, default_value_t = 2.0, value_name = "N", allow_hyphen_values = true)]
-    pub n_sigma_ul: f64,
-    /// Number of sigmas of the sensitivity
-    #[arg(long, default_value_t = 5.0, value_name = "N", allow_hyphen_values = true)]
-    pub n_sigma_sensitivity: f64,
+    #[command(flatten)]
+    pub sigmas: SigmaArgs,
     /// errn-errp, ul, sensitivity (by comma), and of off counts alpha, acceptance (or acceptance_on, acceptance_off); or all
     #[arg(long, default_value = "", value_name = "LIST")]
     pub selection: String,
@@ -184,9 +179,6 @@ pub struct ExcessArgs {
     /// Apply the two thresholds to the sensitivity
     #[arg(long, default_value_t = false, action = ArgAction::Set, value_name = "true|false")]
     pub apply_threshold_sensitivity: bool,
-    /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
-    #[arg(long, default_value = "likelihood", value_name = "TYPE")]
-    pub sed_type: String,
     #[command(flatten)]
     pub engine: EngineArgs,
     #[command(flatten)]
@@ -203,18 +195,14 @@ impl ExcessArgs {
         }
         estimator.correlate_off = self.correlate_off;
         estimator.sum_over_energy_groups = self.sum_over_energy_groups;
-        estimator.n_sigma = self.n_sigma;
-        estimator.n_sigma_ul = self.n_sigma_ul;
-        estimator.n_sigma_sensitivity = self.n_sigma_sensitivity;
+        estimator.n_sigma = self.sigmas.n_sigma;
+        estimator.n_sigma_ul = self.sigmas.n_sigma_ul;
+        estimator.n_sigma_sensitivity = self.sigmas.n_sigma_sensitivity;
         estimator.selection_optional = self.selection.parse::<ExcessSelection>()?;
         estimator.gamma_min_sensitivity = self.gamma_min_sensitivity;
         estimator.bkg_syst_fraction_sensitivity = self.bkg_syst_fraction_sensitivity;
         estimator.apply_threshold_sensitivity = self.apply_threshold_sensitivity;
         Ok(estimator)
-    }
-
-    pub fn sed_type(&self) -> Result<SedType> {
-        self.sed_type.parse()
     }
 }
 

@@ -10,7 +10,7 @@ pub const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --model
 pub const FIT_EXAMPLE: &str = "Example: pevatron fit run1.fits run2.fits --models models.yaml -o fitted.yaml --confidence \
      crab.spectral.index\n\nAll free parameters are fitted to all datasets together: Cash where the background is known, W \
      with off counts, plus the priors. The covariance is written beside the models, as fitted_covariance.dat. A fit that \
-     does not reach a minimum says so in a warning and in the JSON; its file is written all the same.";
+     does not reach a minimum says why and ends with exit code 1; its files are written all the same.";
 
 #[derive(Debug, Args)]
 pub struct NpredArgs {

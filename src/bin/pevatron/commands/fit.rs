@@ -19,7 +19,8 @@ use crate::{progress, report};
 /// Points of a contour.
 const CONTOUR_POINTS: usize = 36;
 
-pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
+/// Whether a minimum was reached whose errors can be trusted; files are written and numbers told in either case.
+pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     let fit = Fit { max_iterations: args.max_iterations, tolerance: args.tolerance };
     if !(args.tolerance.is_finite() && args.tolerance > 0.0) {
         return Err(Error::options("tolerance", format!("{} is not a positive number", args.tolerance)));
@@ -99,17 +100,27 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<()> {
             },
             "seconds": start.elapsed().as_secs_f64(),
         }));
-        return Ok(());
+    } else if !args.common.quiet {
+        print(&result, &args.output, fit_seconds, &intervals)?;
     }
     if !result.success {
-        eprintln!("warning: the fit did not succeed: {}", result.message);
+        report::problem(
+            &format!("the fit did not succeed: {}", result.message),
+            Some(&format!(
+                "{} holds where it ended; begin nearer to the minimum, freeze what the data cannot tell, or raise \
+                 --max-iterations",
+                args.output.display()
+            )),
+        );
     }
-    if args.common.quiet {
-        return Ok(());
-    }
+    Ok(result.success)
+}
+
+/// What was found, for people.
+fn print(result: &FitResult, output: &Path, seconds: f64, intervals: &[(String, ErrorInterval)]) -> Result<()> {
     report::line(&format!(
-        "{}: stat {:.4}, {}, {} steps, {fit_seconds:.3} s",
-        args.output.display(),
+        "{}: stat {:.4}, {}, {} steps, {seconds:.3} s",
+        output.display(),
         result.stat,
         result.message,
         result.iterations

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod devices;
 pub mod excess;
 pub mod fit;
+pub mod flux_maps;
 pub mod flux_points;
 pub mod info;
 pub mod npred;

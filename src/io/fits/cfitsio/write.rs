@@ -1,324 +1,22 @@
-//! The C library, behind a safe face: files in memory, images, table columns, keywords.
-//!
-//! All calls into it are here. Files are opened from bytes that [`super::check`] has walked, and the two must agree
-//! on where the data of an HDU start before anything is read.
+//! A file that is being written in memory.
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
 
-use fitsio::FitsFile;
-use fitsio::hdu::FitsHdu;
-use fitsio::images::ReadImage;
 use fitsio_sys as sys;
 
+use super::super::check::BLOCK;
+use super::block::{grow, release, reserve};
+use super::{Pixel, checked};
 use crate::error::{Error, Place, Result};
-
-use super::check::{BLOCK, Hdu, HduKind};
-
-unsafe extern "C" {
-    fn calloc(n: usize, size: usize) -> *mut c_void;
-    fn realloc(p: *mut c_void, size: usize) -> *mut c_void;
-    fn free(p: *mut c_void);
-}
-
-/// Bytes before each block of [`grow`], which hold its size and its capacity and keep the alignment.
-const PREFIX: usize = 16;
 
 /// Step in which the library lets a file in memory grow. It cuts the file after each HDU, so what is not yet written is
 /// made and thrown away as often; the memory itself is set aside once, see [`reserve`].
 const GROWTH_BYTES: usize = 1 << 20;
 
-/// A block of `size` bytes of 0 for [`grow`] that can become `capacity` bytes long where it lies; null without memory.
-/// Pages that are never written cost nothing.
-fn reserve(size: usize, capacity: usize) -> *mut c_void {
-    let capacity = capacity.max(size);
-    let Some(total) = capacity.checked_add(PREFIX) else { return ptr::null_mut() };
-    // SAFETY: a fresh block of `total` bytes of 0, long enough for the prefix.
-    unsafe {
-        let start = calloc(total, 1).cast::<u8>();
-        if start.is_null() {
-            return ptr::null_mut();
-        }
-        start.cast::<usize>().write(size);
-        start.cast::<usize>().add(1).write(capacity);
-        start.add(PREFIX).cast()
-    }
-}
-
-/// `realloc` for files in memory whose new part is 0: the library takes what it finds beyond what it wrote for part of
-/// the file, and old memory must not get into files. What is cut off is set to 0 at once and kept for later.
-///
-/// # Safety
-/// `block` came from [`reserve`] or this function.
-unsafe extern "C" fn grow(block: *mut c_void, size: usize) -> *mut c_void {
-    let Some(total) = size.checked_add(PREFIX) else { return ptr::null_mut() };
-    // SAFETY: a block starts PREFIX bytes after what the allocator gave, where its size and capacity stand; all that is
-    // zeroed lies within the capacity, old or new.
-    unsafe {
-        let mut start = block.cast::<u8>().sub(PREFIX);
-        let (old, capacity) = (start.cast::<usize>().read(), start.cast::<usize>().add(1).read());
-        if size < old {
-            start.add(PREFIX + size).write_bytes(0, old - size);
-        } else if size > capacity {
-            start = realloc(start.cast(), total).cast::<u8>();
-            if start.is_null() {
-                return ptr::null_mut();
-            }
-            start.add(PREFIX + capacity).write_bytes(0, size - capacity);
-            start.cast::<usize>().add(1).write(size);
-        }
-        start.cast::<usize>().write(size);
-        start.add(PREFIX).cast()
-    }
-}
-
-/// Frees a block of [`grow`]; null is left alone.
-///
-/// # Safety
-/// `block` came from [`reserve`] or [`grow`] and is not used any more.
-unsafe fn release(block: *mut c_void) {
-    if !block.is_null() {
-        // SAFETY: this is where the allocation starts.
-        unsafe { free(block.cast::<u8>().sub(PREFIX).cast()) };
-    }
-}
-
-/// The library's text for a status, with the messages that it piled up.
-fn message(status: c_int) -> String {
-    let mut short: [c_char; 32] = [0; 32];
-    // SAFETY: the library writes at most 31 characters and a NUL for any status.
-    unsafe { sys::ffgerr(status, short.as_mut_ptr()) };
-    let mut text = format!("FITS library: {} (status {status})", to_text(&short));
-    loop {
-        let mut line: [c_char; 96] = [0; 96];
-        // SAFETY: messages have at most 80 characters and a NUL.
-        if unsafe { sys::ffgmsg(line.as_mut_ptr()) } == 0 {
-            return text;
-        }
-        if text.len() < 400 {
-            text.push_str("; ");
-            text.push_str(to_text(&line).trim());
-        }
-    }
-}
-
-fn to_text(chars: &[c_char]) -> String {
-    let bytes: Vec<u8> = chars.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn checked(status: c_int, place: &Place) -> Result<()> {
-    if status == 0 { Ok(()) } else { Err(Error::input_at(place.clone(), message(status))) }
-}
-
-fn safe_error(error: &fitsio::errors::Error, place: &Place) -> Error {
-    // SAFETY: only clears the library's list of messages.
-    unsafe { sys::ffcmsg() };
-    Error::input_at(place.clone(), format!("FITS library: {error}"))
-}
-
-/// A number that images and columns are read and written as.
-pub(super) trait Pixel: Copy + Default {
-    /// The library's code of the type.
-    const CODE: c_int;
-
-    /// A whole image through the safe interface.
-    fn read_image(hdu: &FitsHdu, file: &mut FitsFile) -> fitsio::errors::Result<Vec<Self>>;
-}
-
-macro_rules! pixels {
-    ($($t:ty, $code:expr;)*) => {
-        $(impl Pixel for $t {
-            const CODE: c_int = $code as c_int;
-
-            fn read_image(hdu: &FitsHdu, file: &mut FitsFile) -> fitsio::errors::Result<Vec<Self>> {
-                <Vec<Self> as ReadImage>::read_image(file, hdu)
-            }
-        })*
-    };
-}
-pixels! {
-    u8, sys::TBYTE;
-    i16, sys::TSHORT;
-    i32, sys::TINT;
-    i64, sys::TLONGLONG;
-    f32, sys::TFLOAT;
-    f64, sys::TDOUBLE;
-}
-
-/// A file in memory, open for reading.
-pub(super) struct MemoryFile {
-    // Closed first, since fields are dropped in order: the library keeps the addresses of the next two fields, and the
-    // bytes behind the first of them.
-    file: FitsFile,
-    _pinned: Box<(*mut c_void, usize)>,
-    bytes: Vec<u8>,
-}
-
-impl MemoryFile {
-    /// Opens bytes that were checked.
-    pub(super) fn open(mut bytes: Vec<u8>) -> Result<Self> {
-        let mut pinned = Box::new((bytes.as_mut_ptr().cast::<c_void>(), bytes.len()));
-        let mut fptr: *mut sys::fitsfile = ptr::null_mut();
-        let mut status = 0;
-        // SAFETY: address and size stay where they are until the file is closed (boxed, and the vector is not touched);
-        // without a realloc function and in mode 0 the library neither writes nor moves them. The name is not opened.
-        unsafe {
-            sys::ffomem(&mut fptr, c"memory".as_ptr(), 0, &mut pinned.0, &mut pinned.1, 0, None, &mut status);
-        }
-        checked(status, &Place::default())?;
-        // SAFETY: `fptr` is open, and only this owner closes it.
-        let file = unsafe { FitsFile::from_raw(fptr, fitsio::FileOpenMode::READONLY) }
-            .map_err(|e| safe_error(&e, &Place::default()))?;
-        Ok(Self { file, _pinned: pinned, bytes })
-    }
-
-    fn raw(&mut self) -> *mut sys::fitsfile {
-        // SAFETY: the pointer is used within calls that end before `self` does, and never to close the file.
-        unsafe { self.file.as_raw() }
-    }
-
-    /// Moves to an HDU; the library must find it where the check found it.
-    fn select(&mut self, hdu: &Hdu, place: &Place) -> Result<()> {
-        let mut status = 0;
-        let (mut kind, mut head, mut data, mut end) = (0, 0, 0, 0);
-        // SAFETY: `fptr` is open; all pointers are to locals of the right type.
-        unsafe {
-            sys::ffmahd(self.raw(), hdu.index as c_int + 1, &mut kind, &mut status);
-            sys::ffghadll(self.raw(), &mut head, &mut data, &mut end, &mut status);
-        }
-        checked(status, place)?;
-        if data != hdu.data_start as sys::LONGLONG {
-            return Err(Error::input_at(
-                place.clone(),
-                format!("the header is damaged: the data start at byte {} or {data}", hdu.data_start),
-            ));
-        }
-        Ok(())
-    }
-
-    /// All values of an image, scaled by BSCALE and BZERO; undefined integers (BLANK) become `blank`.
-    pub(super) fn image<T: Pixel>(&mut self, hdu: &Hdu, blank: Option<T>, place: &Place) -> Result<Vec<T>> {
-        self.select(hdu, place)?;
-        let n = hdu.values();
-        let Some(mut blank) = blank.filter(|_| n > 0) else {
-            if n == 0 {
-                return Ok(Vec::new());
-            }
-            let handle = self.file.hdu(hdu.index).map_err(|e| safe_error(&e, place))?;
-            let values = T::read_image(&handle, &mut self.file).map_err(|e| safe_error(&e, place))?;
-            if values.len() != n {
-                return Err(Error::input_at(place.clone(), format!("{} values where {n} are announced", values.len())));
-            }
-            return Ok(values);
-        };
-        // The safe interface cannot replace undefined values.
-        let mut out = vec![T::default(); n];
-        let mut status = 0;
-        let mut any_undefined = 0;
-        // SAFETY: `out` has room for `n` values of the type that CODE names; `blank` is one such value.
-        unsafe {
-            sys::ffgpv(
-                self.raw(),
-                T::CODE,
-                1,
-                n as sys::LONGLONG,
-                ptr::from_mut(&mut blank).cast::<c_void>(),
-                out.as_mut_ptr().cast(),
-                &mut any_undefined,
-                &mut status,
-            );
-        }
-        checked(status, place)?;
-        Ok(out)
-    }
-
-    /// All values of a numeric column, row by row, scaled; undefined ones are left as they are.
-    pub(super) fn column<T: Pixel>(&mut self, hdu: &Hdu, column: usize, place: &Place) -> Result<Vec<T>> {
-        self.select(hdu, place)?;
-        let info = &hdu.columns[column];
-        let n = hdu.rows() * info.repeat;
-        let mut out = vec![T::default(); n];
-        if hdu.kind != HduKind::Table || !"BIJKED".contains(info.code) {
-            return Err(Error::input_at(place.clone(), format!("a column of numbers is needed, not '{}'", info.code)));
-        }
-        if n == 0 {
-            return Ok(out);
-        }
-        let (mut status, mut any_undefined) = (0, 0);
-        // SAFETY: `out` has room for `n` values of the type that CODE names; the check made sure that rows × repeat
-        // elements are in the file.
-        unsafe {
-            sys::ffgcv(
-                self.raw(),
-                T::CODE,
-                column as c_int + 1,
-                1,
-                1,
-                n as sys::LONGLONG,
-                ptr::null_mut(),
-                out.as_mut_ptr().cast(),
-                &mut any_undefined,
-                &mut status,
-            );
-        }
-        checked(status, place)?;
-        Ok(out)
-    }
-
-    /// The data of an HDU as they stand in the file.
-    pub(super) fn data(&self, hdu: &Hdu) -> &[u8] {
-        self.bytes.get(hdu.data_start..hdu.data_end()).unwrap_or_default()
-    }
-
-    /// The bytes of a string column, row by row (`repeat` bytes each), as they stand in the file.
-    pub(super) fn raw_column(&self, hdu: &Hdu, column: usize) -> Vec<Vec<u8>> {
-        let info = &hdu.columns[column];
-        let row_bytes = hdu.dims[0];
-        if info.bytes == 0 {
-            return Vec::new();
-        }
-        (0..hdu.rows())
-            .map(|row| {
-                let start = hdu.data_start + row * row_bytes + info.offset;
-                self.bytes.get(start..start + info.bytes).unwrap_or_default().to_vec()
-            })
-            .collect()
-    }
-}
-
-/// A file that is being written in memory.
-pub(super) struct MemoryWriter {
-    fptr: *mut sys::fitsfile,
-    pinned: Box<(*mut c_void, usize)>,
-    status: c_int,
-    hdus: usize,
-}
-
-/// A finished file.
-pub(super) struct Finished {
-    start: *mut c_void,
-    len: usize,
-}
-
-impl std::ops::Deref for Finished {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        // SAFETY: `len` bytes were written behind `start`, which is allocated until drop.
-        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.len) }
-    }
-}
-
-impl Drop for Finished {
-    fn drop(&mut self) {
-        // SAFETY: allocated by `grow`, freed once.
-        unsafe { release(self.start) };
-    }
-}
-
 /// A column to write.
 #[derive(Clone, Copy)]
-pub(super) enum ColumnData<'a> {
+pub(in crate::io::fits) enum ColumnData<'a> {
     /// `K`
     Int(&'a [i64]),
     /// `K`, with so many values per row.
@@ -343,20 +41,17 @@ pub(super) enum ColumnData<'a> {
     Texts(&'a [String]),
 }
 
-/// Text for the C library: printable ASCII, everything else becomes `?`.
-fn c_text(text: &str) -> CString {
-    let clean: Vec<u8> = text.bytes().map(|b| if (0x20..0x7f).contains(&b) { b } else { b'?' }).collect();
-    CString::new(clean).unwrap_or_default()
-}
-
-/// Length of the longest list.
-fn longest<T>(rows: &[Vec<T>]) -> usize {
-    rows.iter().map(Vec::len).max().unwrap_or(0)
+/// A file that is being written in memory.
+pub(in crate::io::fits) struct MemoryWriter {
+    fptr: *mut sys::fitsfile,
+    pinned: Box<(*mut c_void, usize)>,
+    status: c_int,
+    hdus: usize,
 }
 
 impl MemoryWriter {
     /// An empty file that expects about `bytes`.
-    pub(super) fn new(bytes: usize) -> Result<Self> {
+    pub(in crate::io::fits) fn new(bytes: usize) -> Result<Self> {
         // The library takes the first allocation for a file that exists and looks for HDUs in it: one empty block.
         let size = BLOCK;
         let start = reserve(size, bytes.saturating_add(GROWTH_BYTES));
@@ -392,7 +87,7 @@ impl MemoryWriter {
     }
 
     /// Begins an image HDU; `sizes` are NAXISn, x first.
-    pub(super) fn image(&mut self, bitpix: c_int, sizes: &[usize]) {
+    pub(in crate::io::fits) fn image(&mut self, bitpix: c_int, sizes: &[usize]) {
         self.seal();
         let mut sizes: Vec<sys::LONGLONG> = sizes.iter().map(|n| *n as sys::LONGLONG).collect();
         // SAFETY: `sizes` has as many entries as are announced.
@@ -402,7 +97,7 @@ impl MemoryWriter {
     }
 
     /// The values of the image that was begun.
-    pub(super) fn values<T: Pixel>(&mut self, values: &[T]) {
+    pub(in crate::io::fits) fn values<T: Pixel>(&mut self, values: &[T]) {
         // SAFETY: the library reads `len` values of the type that CODE names and does not write them.
         unsafe {
             sys::ffppr(
@@ -417,7 +112,7 @@ impl MemoryWriter {
     }
 
     /// A table HDU with its columns: name, unit, values.
-    pub(super) fn table(&mut self, rows: usize, columns: &[(&str, &str, ColumnData<'_>)]) {
+    pub(in crate::io::fits) fn table(&mut self, rows: usize, columns: &[(&str, &str, ColumnData<'_>)]) {
         self.seal();
         let names: Vec<CString> = columns.iter().map(|c| c_text(c.0)).collect();
         let units: Vec<CString> = columns.iter().map(|c| c_text(c.1)).collect();
@@ -530,24 +225,24 @@ impl MemoryWriter {
     }
 
     /// A string keyword of any length.
-    pub(super) fn text(&mut self, key: &str, value: &str, comment: &str) {
+    pub(in crate::io::fits) fn text(&mut self, key: &str, value: &str, comment: &str) {
         let (key, value, comment) = (c_text(key), c_text(value), c_text(comment));
         // SAFETY: three NUL-terminated strings that the library only reads.
         unsafe { sys::ffpkls(self.fptr, key.as_ptr(), value.as_ptr(), comment.as_ptr(), &mut self.status) };
     }
 
     /// An integer keyword.
-    pub(super) fn int(&mut self, key: &str, value: i64, comment: &str) {
+    pub(in crate::io::fits) fn int(&mut self, key: &str, value: i64, comment: &str) {
         self.card(&format!("{key:8}= {value:>20} / {comment}"));
     }
 
     /// A logical keyword.
-    pub(super) fn flag(&mut self, key: &str, value: bool, comment: &str) {
+    pub(in crate::io::fits) fn flag(&mut self, key: &str, value: bool, comment: &str) {
         self.card(&format!("{key:8}= {:>20} / {comment}", if value { "T" } else { "F" }));
     }
 
     /// A real keyword with as many digits as bring back the same number.
-    pub(super) fn real(&mut self, key: &str, value: f64, comment: &str) {
+    pub(in crate::io::fits) fn real(&mut self, key: &str, value: f64, comment: &str) {
         // `{:?}` is the shortest text that reads as the same f64, e.g. 0.05, 1e-12.
         let text = format!("{value:?}").replace('e', "E");
         let text = match text.split_once('E') {
@@ -558,7 +253,7 @@ impl MemoryWriter {
     }
 
     /// One line of history; longer ones take several cards.
-    pub(super) fn history(&mut self, line: &str) {
+    pub(in crate::io::fits) fn history(&mut self, line: &str) {
         let line = c_text(line);
         // SAFETY: a NUL-terminated string that the library only reads.
         unsafe { sys::ffphis(self.fptr, line.as_ptr(), &mut self.status) };
@@ -572,7 +267,7 @@ impl MemoryWriter {
     }
 
     /// The finished file.
-    pub(super) fn finish(mut self) -> Result<Finished> {
+    pub(in crate::io::fits) fn finish(mut self) -> Result<Finished> {
         self.seal();
         let (mut head, mut data, mut end) = (0, 0, 0);
         // SAFETY: `fptr` is open; all pointers are to locals of the right type.
@@ -604,6 +299,38 @@ impl Drop for MemoryWriter {
         // SAFETY: `grow`'s memory or null after `finish`.
         unsafe { release(self.pinned.0) };
     }
+}
+
+/// A finished file.
+pub(in crate::io::fits) struct Finished {
+    start: *mut c_void,
+    len: usize,
+}
+
+impl std::ops::Deref for Finished {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `len` bytes were written behind `start`, which is allocated until drop.
+        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.len) }
+    }
+}
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `grow`, freed once.
+        unsafe { release(self.start) };
+    }
+}
+
+/// Text for the C library: printable ASCII, everything else becomes `?`.
+fn c_text(text: &str) -> CString {
+    let clean: Vec<u8> = text.bytes().map(|b| if (0x20..0x7f).contains(&b) { b } else { b'?' }).collect();
+    CString::new(clean).unwrap_or_default()
+}
+
+/// Length of the longest list.
+fn longest<T>(rows: &[Vec<T>]) -> usize {
+    rows.iter().map(Vec::len).max().unwrap_or(0)
 }
 
 #[cfg(test)]

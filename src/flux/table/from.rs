@@ -1,206 +1,25 @@
-//! Flux points as tables, in the layouts of Gammapy and GADF.
+//! Flux points of tables.
 
 use std::sync::Arc;
 
 use ndarray::Array3;
 
-use super::maps::{FluxMaps, ScanZero};
-use super::points::FluxPoints;
-use super::quantity::{FluxQuantity, SedType};
-use super::select::mjd_bounds;
+use super::reference::template_reference;
+use super::{FromTable, TableFormat};
 use crate::error::{Error, Result};
-use crate::maps::{AxisInterp, Geom, Map, MapAxis, RegionGeom, SkyPosition};
+use crate::flux::maps::{FluxMaps, ScanZero};
+use crate::flux::points::FluxPoints;
+use crate::flux::quantity::{FluxQuantity, SedType};
+use crate::maps::{AxisInterp, Geom, Map, MapAxis, RegionGeom};
 use crate::math::{confidence_of_sigma, sigma_of_confidence};
-use crate::models::SkyModel;
-use crate::models::spectral::{PowerLawSpectralModel, SpectralModel, TemplateSpectralModel};
-use crate::table::{Column, MetaValue, Table, Values};
-use crate::time::{Gti, TimeReference};
+use crate::table::{Column, MetaValue, Table};
+use crate::time::TimeReference;
 use crate::units::Unit;
-
-/// Layout of a table of flux points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableFormat {
-    /// `gadf-sed`: one row per energy.
-    GadfSed,
-    /// `lightcurve`: one row per time bin, energies in each row.
-    LightCurve,
-    /// `profile`: one row per bin of `projected-distance`, energies in each row.
-    Profile,
-    /// `binned-time-series`: one row per time bin with its start and size; one energy bin.
-    BinnedTimeSeries,
-}
-
-impl TableFormat {
-    /// Gammapy's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GadfSed => "gadf-sed",
-            Self::LightCurve => "lightcurve",
-            Self::Profile => "profile",
-            Self::BinnedTimeSeries => "binned-time-series",
-        }
-    }
-}
-
-impl std::str::FromStr for TableFormat {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        [Self::GadfSed, Self::LightCurve, Self::Profile, Self::BinnedTimeSeries]
-            .into_iter()
-            .find(|f| f.name() == text)
-            .ok_or_else(|| {
-                let problem = format!("'{text}' is not one of gadf-sed, lightcurve, profile, binned-time-series");
-                Error::options("format", problem)
-            })
-    }
-}
-
-/// How a table is to be understood; what is `None` is found from its columns and keywords.
-#[derive(Debug, Clone, Default)]
-pub struct FromTable {
-    /// SED type of the columns.
-    pub sed_type: Option<SedType>,
-    /// Layout.
-    pub format: Option<TableFormat>,
-    /// The model that norms are relative to.
-    pub reference_model: Option<SkyModel>,
-    /// Good time intervals.
-    pub gti: Option<Gti>,
-    /// Where the points were taken.
-    pub position: Option<SkyPosition>,
-}
-
-/// Quantities that each dataset has its own of.
-const COUNTS: [&str; 3] = ["npred", "npred_excess", "counts"];
-
-/// Column names of the reference fluxes of SED type likelihood.
-const REFERENCES: [(&str, SedType); 3] =
-    [("ref_dnde", SedType::Dnde), ("ref_flux", SedType::Flux), ("ref_eflux", SedType::Eflux)];
 
 /// The modified Julian date that Gammapy counts the times of light curves from: 2001-01-01.
 const LIGHT_CURVE_MJD: i64 = 51910;
 
 impl FluxPoints {
-    /// The layout that goes with the axes.
-    fn natural_format(&self) -> TableFormat {
-        let has = |name: &str| self.geom().axis(name).is_ok();
-        match (has("time"), has("projected-distance")) {
-            (true, _) => TableFormat::LightCurve,
-            (_, true) => TableFormat::Profile,
-            _ => TableFormat::GadfSed,
-        }
-    }
-
-    /// The points as a table; `format` `None`: the one that goes with their axes. Columns are those of Gammapy: energies,
-    /// reference fluxes (likelihood), norms or fluxes with errors and limits, and what else is there.
-    ///
-    /// # Errors
-    /// Where the axes do not fit the format, or the reference model does not allow the SED type.
-    pub fn to_table(&self, sed: SedType, format: Option<TableFormat>) -> Result<Table> {
-        let format = format.unwrap_or_else(|| self.natural_format());
-        let outer = match format {
-            TableFormat::GadfSed => None,
-            TableFormat::LightCurve | TableFormat::BinnedTimeSeries => Some("time"),
-            TableFormat::Profile => Some("projected-distance"),
-        };
-        let unfit = |problem: String| Error::options("format", format!("{}: {problem}", format.name()));
-        let extra: Vec<&str> = self.geom().axes().iter().map(MapAxis::name).filter(|n| *n != "energy").collect();
-        if !extra.iter().copied().eq(outer) {
-            let needed = outer.map_or("energy alone".to_string(), |o| format!("energy and {o}"));
-            return Err(unfit(format!("these points have the axes energy, {extra:?}, it needs {needed}")));
-        }
-        let energy = self.energy_axis()?;
-        let rows = Rows { outer, bins: outer.map_or(Ok(1), |o| self.geom().axis(o).map(MapAxis::nbin))?, energy };
-        let mut table = Table::new();
-        match format {
-            TableFormat::GadfSed => {}
-            TableFormat::LightCurve => {
-                let (min, max): (Vec<f64>, Vec<f64>) = mjd_bounds(self.geom().axis("time")?)?.into_iter().unzip();
-                table.push(Column::floats("time_min", Unit::default(), min))?;
-                table.push(Column::floats("time_max", Unit::default(), max))?;
-            }
-            TableFormat::BinnedTimeSeries => {
-                if energy.nbin() != 1 {
-                    return Err(unfit(format!("one energy bin is needed, there are {}", energy.nbin())));
-                }
-                let bounds = mjd_bounds(self.geom().axis("time")?)?;
-                let start = bounds.iter().map(|b| b.0).collect();
-                let size = bounds.iter().map(|b| (b.1 - b.0) * 86400.0).collect();
-                table.push(Column::floats("time_bin_start", "d".parse()?, start))?;
-                table.push(Column::floats("time_bin_size", "s".parse()?, size))?;
-            }
-            TableFormat::Profile => {
-                let axis = self.geom().axis("projected-distance")?;
-                let (min, max): (Vec<f64>, Vec<f64>) = axis.bounds().into_iter().unzip();
-                table.push(Column::floats("x_min", axis.unit().clone(), min))?;
-                table.push(Column::floats("x_max", axis.unit().clone(), max))?;
-                table.push(Column::floats("x_ref", axis.unit().clone(), axis.center()))?;
-            }
-        }
-        self.push_energies(&mut table, &rows, sed)?;
-        self.push_quantities(&mut table, &rows, sed)?;
-        table.set_meta("SED_TYPE", sed.name());
-        // As many digits as Gammapy writes.
-        table.set_meta("UL_CONF", (confidence_of_sigma(self.n_sigma_ul()) * 1e7).round() / 1e7);
-        if outer == Some("time") {
-            let reference = self.geom().axis("time")?.time_reference().cloned().unwrap_or_default();
-            table.set_meta("MJDREFI", 0_i64);
-            table.set_meta("MJDREFF", 0.0);
-            table.set_meta("TIMESYS", reference.timesys.as_str());
-            table.set_meta("TIMEUNIT", "d");
-        }
-        Ok(table)
-    }
-
-    fn push_energies(&self, table: &mut Table, rows: &Rows<'_>, sed: SedType) -> Result<()> {
-        let energy = rows.energy;
-        let (min, max): (Vec<f64>, Vec<f64>) = energy.bounds().into_iter().unzip();
-        let mut columns = vec![("e_ref", energy.unit().clone(), energy.center())];
-        if self.is_convertible_to_flux_sed_type() && energy.has_bins() {
-            columns.push(("e_min", energy.unit().clone(), min));
-            columns.push(("e_max", energy.unit().clone(), max));
-        }
-        if sed == SedType::Likelihood {
-            for (name, of) in REFERENCES {
-                // A reference that is a norm has no fluxes, and energies without bins no integrals.
-                if let Ok(values) = self.reference(of) {
-                    columns.push((name, of.unit().parse()?, values));
-                }
-            }
-        }
-        for (name, unit, values) in columns {
-            let column = Column::floats(name, unit, values.repeat(rows.bins));
-            table.push(rows.shaped(column, None)?)?;
-        }
-        Ok(())
-    }
-
-    fn push_quantities(&self, table: &mut Table, rows: &Rows<'_>, sed: SedType) -> Result<()> {
-        let in_scan = |name: &str| ["stat_scan", "norm_scan", "dnde_scan_values"].contains(&name);
-        for (name, map) in self.to_maps(sed)? {
-            if in_scan(&name) || (name == "is_ul" && !self.has_ul()) {
-                continue;
-            }
-            table.push(rows.column(&name, &map)?)?;
-        }
-        // Gammapy takes the number of datasets from counts, or from this column.
-        if (table.has("npred") || table.has("npred_excess")) && !table.has("counts") {
-            table.push(Column::texts("datasets", vec!["all".to_string(); table.rows()]))?;
-        }
-        if self.has_stat_profiles() {
-            table.push(rows.column("norm_scan", &self.norm_scan()?)?)?;
-            // The table's profiles count from nothing, as stat does.
-            let scan = match self.meta.scan_zero {
-                ScanZero::Absolute => self.stat_scan()?.clone(),
-                ScanZero::StatNull => {
-                    self.with_norms(self.stat_scan()?, self.stat_null()?, |scan, null| scan + null)?
-                }
-            };
-            table.push(rows.column("stat_scan", &scan)?)?;
-        }
-        Ok(())
-    }
-
     /// From a table of one SED type, as Gammapy and others write them, and what its reader should be told. Columns of
     /// other names are left out; `loglike`, `loglike_null` and `dloglike_scan` (GADF, fermipy) become stat, stat_null
     /// and stat_scan.
@@ -281,56 +100,6 @@ impl FluxPoints {
             flux.meta.n_sigma_ul = if same { near } else { sigma };
         }
         Ok((Self::new(flux)?, warnings))
-    }
-}
-
-/// How values go into rows.
-struct Rows<'a> {
-    outer: Option<&'static str>,
-    bins: usize,
-    energy: &'a MapAxis,
-}
-
-impl Rows<'_> {
-    /// A column with the shape of one row: energies where rows are times, then what else each point has.
-    fn shaped(&self, column: Column, more: Option<usize>) -> Result<Column> {
-        let energies = self.outer.is_some().then(|| self.energy.nbin());
-        let shape: Vec<usize> = energies.into_iter().chain(more).collect();
-        if shape.is_empty() { Ok(column) } else { column.with_shape(shape) }
-    }
-
-    /// A map as a column.
-    fn column(&self, name: &str, map: &Map) -> Result<Column> {
-        let axes = map.geom().axes();
-        let known = |a: &MapAxis| a.name() == "energy" || Some(a.name()) == self.outer;
-        let more: usize = axes.iter().filter(|a| !known(a)).map(MapAxis::nbin).product();
-        let has_more = axes.iter().any(|a| !known(a));
-        let cube = map.cube();
-        let mut values = Vec::with_capacity(self.bins * self.energy.nbin() * more);
-        for row in 0..self.bins {
-            for energy in 0..self.energy.nbin() {
-                for item in 0..more {
-                    let (mut plane, mut stride) = (0, 1);
-                    for axis in axes {
-                        let index = match axis.name() {
-                            "energy" => energy,
-                            name if Some(name) == self.outer => row,
-                            _ => item,
-                        };
-                        plane += stride * index;
-                        stride *= axis.nbin();
-                    }
-                    values.push(cube.at(plane, 0, 0));
-                }
-            }
-        }
-        let values = match name {
-            "is_ul" | "success" => Values::Bool(values.iter().map(|v| !v.is_nan() && *v != 0.0).collect()),
-            _ => Values::Float(values),
-        };
-        // Counts are arrays over datasets, also of one, for Gammapy to find that axis.
-        let is_array = has_more || COUNTS.contains(&name);
-        self.shaped(Column::new(name, map.unit().clone(), values), is_array.then_some(more))
     }
 }
 
@@ -546,61 +315,4 @@ fn insert_profiles(
         flux.insert(FluxQuantity::NormScan, cube(geom, Unit::default(), nodes)?)?;
     }
     Ok(())
-}
-
-/// The reference spectrum that the columns of a table describe.
-fn template_reference(table: &Table, energy: &MapAxis, warnings: &mut Vec<String>) -> Result<SkyModel> {
-    let n = energy.nbin();
-    let column = |name: &str, sed: SedType| -> Result<Vec<f64>> {
-        let mut values = table.floats(name, sed.unit())?;
-        values.truncate(n);
-        Ok(values)
-    };
-    let dnde = column("ref_dnde", SedType::Dnde)?;
-    let centers = energy.center_tev()?;
-    if let Some(row) = dnde.iter().position(|v| !(v.is_finite() && *v > 0.0)) {
-        return Err(Error::input("ref_dnde", format!("row {row}: {} is no positive flux", dnde[row])));
-    }
-    let flux = if table.has("ref_flux") && energy.has_bins() { Some(column("ref_flux", SedType::Flux)?) } else { None };
-    let spectral: Arc<dyn SpectralModel> = if n == 1 {
-        // One point has no slope: the one that gives the integral flux.
-        let (min, max) = energy.bounds().first().map_or((1.0, 1.0), |b| *b);
-        let factor = energy.unit().factor_to_text("TeV")?;
-        let slope =
-            |index: f64| PowerLawSpectralModel::new(index, dnde[0], centers[0]).integral(min * factor, max * factor);
-        let wanted = flux.as_ref().map_or(f64::NAN, |f| f[0]);
-        Arc::new(PowerLawSpectralModel::new(index_of(slope, wanted), dnde[0], centers[0]))
-    } else {
-        Arc::new(TemplateSpectralModel::new(centers, dnde)?)
-    };
-    let model = SkyModel::new("reference", spectral, None);
-    if let Some(flux) = flux {
-        let found = super::reference::reference_values(&model, energy, SedType::Flux)?;
-        let worst = found.iter().zip(&flux).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max);
-        if worst > 1e-3 {
-            warnings.push(format!(
-                "the reference fluxes of the table differ by up to {:.1} % from those of a template of ref_dnde: give the \
-                 reference model for exact integral fluxes",
-                worst * 100.0
-            ));
-        }
-    }
-    Ok(model)
-}
-
-/// The index between -10 and 12 of a power law through (E, dnde) whose integral is `wanted`; 2 where there is none. The
-/// integral has its minimum near the index that makes both halves of the bin equal: steeper ones are looked for first.
-fn index_of(integral: impl Fn(f64) -> f64, wanted: f64) -> f64 {
-    let difference = |index: f64| integral(index) - wanted;
-    let lowest = (0..=220).map(|i| -10.0 + 0.1 * f64::from(i)).min_by(|a, b| integral(*a).total_cmp(&integral(*b)));
-    let Some(lowest) = lowest else { return 2.0 };
-    let (mut low, mut high) = (lowest, 12.0);
-    if !(difference(low) <= 0.0 && difference(high) >= 0.0) {
-        return 2.0;
-    }
-    for _ in 0..100 {
-        let middle = 0.5 * (low + high);
-        if difference(middle) < 0.0 { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
 }
