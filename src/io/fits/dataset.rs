@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::disk::DiskFile;
 use super::header::Value;
 use super::lazy::{Kept, or_read};
 use super::map::{read_geom, read_map, read_mask};
@@ -64,8 +66,7 @@ impl MapDataset {
     /// [`Error::Input`] that names HDU and keyword or bin: missing or damaged parts, negative or undefined counts,
     /// negative or infinite background or exposure, units of another kind, geometries that differ.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = FitsReader::open(path.as_ref())?;
-        read(&mut reader)
+        whole(&mut open(path.as_ref())?, read)
     }
 
     /// Reads a dataset from the bytes of an uncompressed FITS file; messages call it `memory`.
@@ -93,8 +94,8 @@ impl MapDatasetOnOff {
     /// # Errors
     /// As [`MapDataset::read`], also for off counts and acceptances; where the file is a dataset without off counts.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = FitsReader::open(path.as_ref())?;
-        if is_ogip(&reader) { ogip::read(&mut reader) } else { read_on_off(&mut reader) }
+        let mut reader = open(path.as_ref())?;
+        if is_ogip(&reader) { Self::read_ogip(path) } else { whole(&mut reader, read_on_off) }
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -113,8 +114,17 @@ impl Dataset {
     /// As [`MapDataset::read`], [`MapDatasetOnOff::read`] and [`FluxPointsDataset::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = read_bytes(path, &ReadOptions::default())?;
         let points = || FluxPointsDataset::read(path).map(Self::FluxPoints);
+        if let Some(mut reader) = open_plain(path)? {
+            return if fits_kind(reader.hdus()) == FileKind::FluxPoints {
+                points()
+            } else if is_ogip(&reader) {
+                MapDatasetOnOff::read_ogip(path).map(Self::OnOff)
+            } else {
+                whole(&mut reader, |reader| read_any(reader, None))
+            };
+        }
+        let bytes = read_bytes(path, &ReadOptions::default())?;
         if !bytes.starts_with(b"SIMPLE") && text_kind(path, &bytes) == FileKind::FluxPoints {
             return points();
         }
@@ -152,6 +162,24 @@ impl Dataset {
             Self::FluxPoints(_) => Vec::new(),
         }
     }
+}
+
+/// An uncompressed FITS file whose HDUs are read one by one, so that it is not in memory beside the dataset; `None` for
+/// other files.
+fn open_plain(path: &Path) -> Result<Option<FitsReader>> {
+    let file = DiskFile::open_plain(path, &ReadOptions::default())?;
+    Ok(file.map(|file| FitsReader::on_disk(&Arc::new(file))))
+}
+
+fn open(path: &Path) -> Result<FitsReader> {
+    open_plain(path)?.map_or_else(|| FitsReader::open(path), Ok)
+}
+
+/// What is read of a file whose other HDUs must be sound, too.
+pub(super) fn whole<T>(reader: &mut FitsReader, read: impl Fn(&mut FitsReader) -> Result<T>) -> Result<T> {
+    let found = read(reader)?;
+    reader.check_rest()?;
+    Ok(found)
 }
 
 /// HDUs that only datasets with off counts have.

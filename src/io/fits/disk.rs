@@ -49,6 +49,12 @@ impl Stamp {
     }
 }
 
+/// The HDUs of a file by its headers; `None` as [`DiskFile::open`].
+pub(in crate::io) fn headers(path: &Path) -> Result<Option<Arc<[Hdu]>>> {
+    let file = DiskFile::open(path, &ReadOptions::default())?;
+    Ok(file.map(|file| file.hdus))
+}
+
 /// A FITS file whose headers were read and checked.
 #[derive(Debug)]
 pub(super) struct DiskFile {
@@ -70,17 +76,25 @@ impl DiskFile {
     /// # Errors
     /// [`Error::Input`] where the file is missing, a folder, too large, truncated or damaged; else [`Error::Io`].
     pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Option<Self>> {
+        Self::open_if(path, options, |_| true)
+    }
+
+    /// [`DiskFile::open`], also `None` for a compressed file, of which nothing else is read then.
+    pub(super) fn open_plain(path: &Path, options: &ReadOptions) -> Result<Option<Self>> {
+        Self::open_if(path, options, |stream| !stream.compressed())
+    }
+
+    fn open_if(path: &Path, options: &ReadOptions, wanted: impl Fn(&Stream) -> bool) -> Result<Option<Self>> {
         let found = std::fs::metadata(path).map_err(|e| open_error(path, e))?;
         if !found.is_file() && !found.is_dir() {
             return Ok(None);
         }
         let (mut stream, stamp) = Stream::open(path, options)?;
-        if !stream.compressed() && stamp.bytes > options.max_bytes {
+        if stamp.bytes > options.max_bytes {
             return Err(too_large(path, "file", options));
         }
         let mut start = Vec::new();
-        stream.read(BLOCK, &mut start)?;
-        if !start.starts_with(b"SIMPLE") {
+        if !wanted(&stream) || stream.read(BLOCK, &mut start)? == 0 || !start.starts_with(b"SIMPLE") {
             return Ok(None);
         }
         let compressed = stream.compressed();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::check::HduKind;
 use super::dataset::{
     check_map, check_psf, geom_part, is_ogip, is_on_off, livetime_s, map_part, mask_part, meta_of, name_of, read_any,
-    read_edisp, read_gti, read_meta_table, read_psf, refuse_off, refuse_others, require_off,
+    read_edisp, read_gti, read_meta_table, read_psf, refuse_off, refuse_others, require_off, whole,
 };
 use super::disk::DiskFile;
 use super::reader::{FitsReader, ReadOptions};
@@ -553,9 +553,7 @@ impl LazyDataset {
         let mut dataset = match &self.content {
             Content::Maps(file) => {
                 let mut reader = FitsReader::on_disk(file);
-                let dataset = read_any(&mut reader, self.kept.as_ref())?;
-                reader.check_rest()?;
-                dataset
+                whole(&mut reader, |reader| read_any(reader, self.kept.as_ref()))?
             }
             Content::Spectrum(dataset) => Dataset::OnOff(dataset.as_ref().clone()),
             Content::Points(points) => Dataset::FluxPoints(points.as_ref().clone()),
