@@ -437,7 +437,10 @@ impl Datasets {
     ///
     /// # Errors
     /// As [`Datasets::stack_reduce`], and the first error among those that come.
-    pub fn stack_each<D: Borrow<Dataset>>(name: &str, datasets: impl IntoIterator<Item = Result<D>>) -> Result<Dataset> {
+    pub fn stack_each<D: Borrow<Dataset>>(
+        name: &str,
+        datasets: impl IntoIterator<Item = Result<D>>,
+    ) -> Result<Dataset> {
         let mut sum: Option<Dataset> = None;
         for dataset in datasets {
             let dataset = dataset?;

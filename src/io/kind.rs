@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::fits::{Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes};
+use super::fits::{
+    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes,
+};
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.

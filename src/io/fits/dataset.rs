@@ -147,11 +147,7 @@ impl Dataset {
     }
 
     fn from_reader(mut reader: FitsReader) -> Result<Self> {
-        if is_ogip(&reader) {
-            ogip::read(&mut reader).map(Self::OnOff)
-        } else {
-            read_any(&mut reader, None)
-        }
+        if is_ogip(&reader) { ogip::read(&mut reader).map(Self::OnOff) } else { read_any(&mut reader, None) }
     }
 
     /// What a user should know of this dataset, the worst first.

@@ -98,7 +98,8 @@ impl DiskFile {
             return Ok(None);
         }
         let compressed = stream.compressed();
-        let mut window = Window { stream, start: 0, bytes: start, file_bytes: stamp.bytes, small: BTreeMap::new(), small_bytes: 0 };
+        let mut window =
+            Window { stream, start: 0, bytes: start, file_bytes: stamp.bytes, small: BTreeMap::new(), small_bytes: 0 };
         let hdus = walk(&mut window).map_err(|e| e.at(&Place::file(path)))?;
         let Window { stream, small, .. } = window;
         Ok(Some(Self {
@@ -174,7 +175,10 @@ impl Fetch {
                     hdu.header_start += BLOCK;
                     hdu.data_start += BLOCK;
                 }
-                (index, hdu, MemoryFile::open(bytes)?)
+                let place = Place::file(&self.file.path).hdu(self.file.hdus[index].label());
+                let file = MemoryFile::open(bytes).map_err(|e| e.at(&place))?;
+                self.file.sound[index].store(true, Ordering::Relaxed);
+                (index, hdu, file)
             }
         };
         let (_, hdu, file) = self.current.insert(current);
@@ -188,13 +192,12 @@ impl Fetch {
 
     /// Checks what all those HDUs hold that were not yet read.
     pub(super) fn check_rest(&mut self) -> Result<()> {
-        self.current = None;
         for index in 0..self.file.hdus.len() {
             if !self.file.sound[index].load(Ordering::Relaxed) {
-                let bytes = self.bytes(index)?;
-                self.check(index, &bytes)?;
+                self.hdu(index)?;
             }
         }
+        self.current = None;
         Ok(())
     }
 
@@ -203,9 +206,7 @@ impl Fetch {
         let expected = &self.file.hdus[index];
         let own = if index == 0 { bytes } else { &bytes[BLOCK..] };
         let found = check_again(expected, own).map_err(|e| e.at(&Place::file(&self.file.path)))?;
-        let hdu = found.ok_or_else(|| self.file.changed(&format!("the header of {} differs", expected.label())))?;
-        self.file.sound[index].store(true, Ordering::Relaxed);
-        Ok(hdu)
+        found.ok_or_else(|| self.file.changed(&format!("the header of {} differs", expected.label())))
     }
 
     /// The bytes of an HDU, in whole blocks; of all but the first one behind the header of an empty first one.
@@ -256,7 +257,8 @@ impl Fetch {
 
 /// A first HDU without data.
 fn empty_primary() -> Vec<u8> {
-    let cards = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END"];
+    let cards =
+        ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END"];
     let mut out: Vec<u8> = cards.iter().flat_map(|card| format!("{card:80}").into_bytes()).collect();
     out.resize(BLOCK, b' ');
     out

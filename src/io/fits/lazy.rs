@@ -98,10 +98,7 @@ impl Kept {
 }
 
 /// A copy of what was read before, else what is read.
-pub(super) fn or_read<T: Clone>(
-    slot: Option<&Slot<T>>,
-    read: impl FnOnce() -> Result<Option<T>>,
-) -> Result<Option<T>> {
+pub(super) fn or_read<T: Clone>(slot: Option<&Slot<T>>, read: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
     match slot.and_then(Slot::get) {
         Some(part) => Ok(Some(part.as_ref().clone())),
         None => read(),
@@ -481,11 +478,16 @@ impl LazyDataset {
     /// # Errors
     /// As [`LazyDataset::counts`].
     pub fn psf(&self) -> Result<Option<Arc<PsfMap>>> {
-        self.part("psf", |k| &k.psf, |_| None, |reader| {
-            let psf = read_psf(reader)?;
-            psf.iter().try_for_each(|psf| check_psf(&reader.place(), psf))?;
-            Ok(psf)
-        })
+        self.part(
+            "psf",
+            |k| &k.psf,
+            |_| None,
+            |reader| {
+                let psf = read_psf(reader)?;
+                psf.iter().try_for_each(|psf| check_psf(&reader.place(), psf))?;
+                Ok(psf)
+            },
+        )
     }
 
     /// Bins that are safe to use.

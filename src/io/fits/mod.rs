@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes ─ decompressed ─ check (pure Rust, every header) ─ cfitsio (memory) ─ maps, datasets, flux maps
+//! disk: headers ─ check ─ one HDU after the other ─ cfitsio (memory) ─ datasets, whole or by part (lazy)
 //! ```
 
 mod axes;
