@@ -152,7 +152,7 @@ enum Content {
 ///
 /// let counts = lazy.counts()?.ok_or("there are counts").unwrap();
 /// assert_eq!(counts.sum(), 0.0);
-/// let of_counts = 4 * 4 * 100 * 200; // bytes, and the header
+/// let of_counts = 8 * 4 * 100 * 200; // bytes in double precision, and the header
 /// assert!((of_counts..2 * of_counts).contains(&(lazy.bytes_read() - before)));
 /// assert!(Arc::ptr_eq(&counts, &lazy.counts()?.unwrap())); // read once
 /// assert!(lazy.mask_fit()?.is_none()); // not in the file
