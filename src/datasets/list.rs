@@ -1,5 +1,7 @@
 //! Several datasets: fitted together, or stacked into one.
 
+use std::borrow::Borrow;
+
 use super::any::Dataset;
 use super::flux_points::FluxPointsDataset;
 use super::map::MapDataset;
@@ -416,11 +418,52 @@ impl Datasets {
                 format!("only datasets of one kind are stacked, these are {kinds:?}"),
             ));
         }
-        let mut sum = first.to_masked().map_err(|e| of_dataset(e, first.name()))?;
-        sum.common_mut()?.mask_fit = None;
-        for dataset in rest {
-            sum.stack(dataset).map_err(|e| of_dataset(e, dataset.name()))?;
+        Self::stack_each(name, std::iter::once(first).chain(rest).map(Ok))
+    }
+
+    /// [`Datasets::stack_reduce`] of datasets that come one by one, as from files: only the sum and one of them need be in
+    /// memory.
+    ///
+    /// ```
+    /// use pevatron::datasets::{Datasets, IrfAxes, MapDataset};
+    /// use pevatron::maps::{MapAxis, SkyPosition, WcsGeom};
+    /// let axis = MapAxis::energy_bounds(1.0, 10.0, 4, "energy")?;
+    /// let geom = WcsGeom::create(SkyPosition::icrs(83.63, 22.01), 20, 20, (0.1, 0.1), "TAN", vec![axis])?;
+    /// let run = |n| Ok(MapDataset::create(&format!("run {n}"), &geom, &IrfAxes::default())?.into());
+    /// let sum = Datasets::stack_each::<pevatron::datasets::Dataset>("sum", (0..3).map(run))?;
+    /// assert_eq!((sum.name(), sum.data_shape()?), ("sum", vec![4, 20, 20]));
+    /// # Ok::<(), pevatron::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Datasets::stack_reduce`], and the first error among those that come.
+    pub fn stack_each<D: Borrow<Dataset>>(
+        name: &str,
+        datasets: impl IntoIterator<Item = Result<D>>,
+    ) -> Result<Dataset> {
+        let mut sum: Option<Dataset> = None;
+        for dataset in datasets {
+            let dataset = dataset?;
+            let dataset = dataset.borrow();
+            match &mut sum {
+                None => {
+                    let mut first = dataset.to_masked().map_err(|e| of_dataset(e, dataset.name()))?;
+                    first.common_mut()?.mask_fit = None;
+                    sum = Some(first);
+                }
+                Some(sum) => {
+                    if sum.kind() != dataset.kind() {
+                        let kinds = [sum.kind(), dataset.kind()];
+                        return Err(Error::input(
+                            "datasets",
+                            format!("only datasets of one kind are stacked, these are {kinds:?}"),
+                        ));
+                    }
+                    sum.stack(dataset).map_err(|e| of_dataset(e, dataset.name()))?;
+                }
+            }
         }
+        let mut sum = sum.ok_or_else(|| Error::input("datasets", "there is none to be stacked"))?;
         sum.set_name(name);
         Ok(sum)
     }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::fits::{Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, is_background, read_bytes};
+use super::fits::{
+    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes,
+};
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.
@@ -31,12 +33,15 @@ pub enum FileKind {
     Other(String),
 }
 
-/// Looks into a file.
+/// Looks into a file. Of FITS files, only headers are read and checked.
 ///
 /// # Errors
 /// [`Error::Input`] where it is missing, truncated or damaged.
 pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     let path = path.as_ref();
+    if let Some(hdus) = headers(path)? {
+        return Ok(fits_kind(&hdus));
+    }
     let bytes = read_bytes(path, &ReadOptions::default())?;
     if bytes.starts_with(b"SIMPLE") {
         return Ok(fits_kind(&check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?));

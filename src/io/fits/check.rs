@@ -4,6 +4,8 @@
 //! that cannot be allocated, and divides by tile sizes and array dimensions that may be 0. Everything that passes here
 //! has data within the file, columns that fill their rows, and variable-length entries within their heap.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Place, Result};
 
 use super::header::{CARD, Header, Value};
@@ -16,6 +18,9 @@ const MAX_NAXIS: i64 = 16;
 
 /// Values of an image that is stored compressed may take this many bytes at most.
 const MAX_UNCOMPRESSED: u64 = 64 << 30;
+
+/// Headers do not get longer than this; one without an end is not looked for beyond.
+const MAX_HEADER: usize = 64 << 20;
 
 /// What an HDU holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +112,42 @@ impl Hdu {
     pub(super) fn data_end(&self) -> usize {
         self.data_start + self.data_bytes
     }
+
+    /// End of the last block of the data.
+    pub(super) fn end(&self) -> usize {
+        self.data_end().div_ceil(BLOCK).saturating_mul(BLOCK)
+    }
+}
+
+/// The bytes of an uncompressed FITS file, which the walk asks for from the first to the last: a file in memory lends
+/// them, one on a disk reads what it must.
+pub(super) trait Source {
+    /// Up to `len` bytes from `start` on, fewer at the end of the file.
+    fn get(&mut self, start: usize, len: usize) -> Result<Cow<'_, [u8]>>;
+
+    /// How many bytes the file has; where it has more than `needed`, any number from there on.
+    fn len_up_to(&mut self, needed: u64) -> Result<u64>;
+
+    /// Called for each HDU whose header is sound and whose data are there, before the walk goes on behind it.
+    fn passed(&mut self, hdu: &Hdu) -> Result<()>;
+}
+
+/// A file in memory: what its HDUs hold is checked on the way.
+struct Memory<'a>(&'a [u8]);
+
+impl Source for Memory<'_> {
+    fn get(&mut self, start: usize, len: usize) -> Result<Cow<'_, [u8]>> {
+        let rest = self.0.get(start..).unwrap_or_default();
+        Ok(Cow::Borrowed(&rest[..len.min(rest.len())]))
+    }
+
+    fn len_up_to(&mut self, _needed: u64) -> Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn passed(&mut self, hdu: &Hdu) -> Result<()> {
+        check_data(hdu, &self.0[hdu.header_start..hdu.end().min(self.0.len())])
+    }
 }
 
 /// Checks every header of an uncompressed FITS file against its length and returns what is in it.
@@ -115,19 +156,28 @@ impl Hdu {
 /// [`Error::Input`] that names the HDU and the keyword: truncated files, sizes that do not fit, rows that their
 /// columns do not fill, entries outside their heap, checksums that do not match.
 pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Hdu>> {
-    if bytes.is_empty() {
+    walk(&mut Memory(bytes))
+}
+
+/// Checks every header of a file and returns what is in it.
+pub(super) fn walk(source: &mut impl Source) -> Result<Vec<Hdu>> {
+    let first = source.get(0, BLOCK)?;
+    if first.is_empty() {
         return Err(Error::input("size", "the file is empty"));
     }
-    if !bytes.starts_with(b"SIMPLE  =") {
+    if !first.starts_with(b"SIMPLE  =") {
         return Err(Error::input("SIMPLE", "this is no FITS file: it does not start with SIMPLE"));
     }
     let mut hdus: Vec<Hdu> = Vec::new();
     let mut start = 0usize;
-    while start < bytes.len() {
-        let rest = &bytes[start..];
-        if !hdus.is_empty() && !rest.starts_with(b"XTENSION") {
-            if rest.iter().all(|b| *b == 0 || *b == b' ') {
-                break;
+    loop {
+        let first = source.get(start, 8)?;
+        if first.is_empty() {
+            return Ok(hdus);
+        }
+        if !hdus.is_empty() && first.as_ref() != b"XTENSION" {
+            if only_filling(source, start)? {
+                return Ok(hdus);
             }
             return Err(Error::input_at(
                 Place::default().hdu(hdus.len().to_string()),
@@ -135,13 +185,51 @@ pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Hdu>> {
             )
             .with_help("the file is damaged; get it again from where it came from"));
         }
-        let hdu = read_hdu(bytes, start, hdus.len())?;
-        let end = hdu.data_end();
-        verify_checksums(bytes, &hdu)?;
-        start = end.div_ceil(BLOCK).saturating_mul(BLOCK);
+        let hdu = read_hdu(source, start, hdus.len())?;
+        source.passed(&hdu)?;
+        start = hdu.end();
         hdus.push(hdu);
     }
-    Ok(hdus)
+}
+
+/// True where nothing but zeros and blanks follows.
+fn only_filling(source: &mut impl Source, start: usize) -> Result<bool> {
+    let mut at = start;
+    loop {
+        let part = source.get(at, 1 << 20)?;
+        if part.iter().any(|b| *b != 0 && *b != b' ') {
+            return Ok(false);
+        }
+        if part.is_empty() {
+            return Ok(true);
+        }
+        at += part.len();
+    }
+}
+
+/// Checks the bytes of one HDU, from its header on, that were found to be `expected` before: the same header, with
+/// sound data. `None` where it is another one.
+///
+/// # Errors
+/// [`Error::Input`] for entries outside of their heap and checksums that do not match.
+pub(super) fn check_again(expected: &Hdu, bytes: &[u8]) -> Result<Option<Hdu>> {
+    let Ok(found) = read_hdu(&mut Memory(bytes), 0, expected.index) else { return Ok(None) };
+    let mut same = expected.clone();
+    (same.header_start, same.data_start) = (0, expected.data_start - expected.header_start);
+    if found != same {
+        return Ok(None);
+    }
+    check_data(&found, &bytes[..found.end().min(bytes.len())])?;
+    Ok(Some(found))
+}
+
+/// Checks what an HDU holds, given its bytes from the header to the end of the last block (or of the file).
+fn check_data(hdu: &Hdu, bytes: &[u8]) -> Result<()> {
+    let data = bytes.get(hdu.data_start - hdu.header_start..).unwrap_or_default();
+    if !hdu.columns.is_empty() {
+        check_heap(hdu, &data[..hdu.data_bytes.min(data.len())])?;
+    }
+    verify_checksums(hdu, &bytes[..bytes.len() - data.len()], data)
 }
 
 fn truncated(place: Place, needed: u64, there: u64) -> Error {
@@ -202,26 +290,43 @@ impl Keys<'_> {
     }
 }
 
-fn read_hdu(bytes: &[u8], start: usize, index: usize) -> Result<Hdu> {
+/// Bytes of the header that starts there, with its END; `None` where there is no end.
+fn header_bytes(source: &mut impl Source, start: usize) -> Result<Option<usize>> {
+    let mut len = BLOCK;
+    loop {
+        let bytes = source.get(start, len)?;
+        if let Some(cards) = bytes.chunks_exact(CARD).position(is_end) {
+            return Ok(Some((cards + 1) * CARD));
+        }
+        if bytes.len() < len || len >= MAX_HEADER {
+            return Ok(None);
+        }
+        len *= 2;
+    }
+}
+
+fn read_hdu(source: &mut impl Source, start: usize, index: usize) -> Result<Hdu> {
     let place = Place::default().hdu(if index == 0 { "PRIMARY".to_string() } else { index.to_string() });
-    let rest = &bytes[start..];
-    let Some(cards) = rest.chunks_exact(CARD).position(is_end) else {
+    let Some(length) = header_bytes(source, start)? else {
         return Err(Error::input_at(place.item("END"), "the header has no end: the file is truncated or damaged")
             .with_help("get the file again from where it came from"));
     };
-    let header = Header::parse(&rest[..cards * CARD]);
-    let data_start = start + ((cards + 1) * CARD).div_ceil(BLOCK) * BLOCK;
+    let (header, order) = {
+        let bytes = source.get(start, length)?;
+        let key = |card: &[u8]| String::from_utf8_lossy(&card[..8]).trim_end().to_string();
+        let order: Vec<String> = bytes.chunks_exact(CARD).take(MAX_NAXIS as usize + 3).map(key).collect();
+        (Header::parse(&bytes[..length - CARD]), order)
+    };
+    let data_start = start + length.div_ceil(BLOCK) * BLOCK;
     let name = header.text("EXTNAME").map(|n| n.trim().to_uppercase()).unwrap_or_default();
     let name = if index == 0 && name.is_empty() { "PRIMARY".to_string() } else { name };
     let place = if name.is_empty() { place } else { Place::default().hdu(name.clone()) };
     let keys = Keys { header: &header, place: place.clone() };
 
     // The standard fixes the order of these, and readers rely on it.
-    let card_key =
-        |n: usize| rest.get(n * CARD..n * CARD + 8).map(|k| String::from_utf8_lossy(k).trim_end().to_string());
-    let expect = |n: usize, key: &str| match card_key(n) {
+    let expect = |n: usize, key: &str| match order.get(n) {
         Some(found) if found == key => Ok(()),
-        found => Err(keys.error(key, format!("'{}' stands where {key} is needed", found.unwrap_or_default()))),
+        found => Err(keys.error(key, format!("'{}' stands where {key} is needed", found.map_or("", String::as_str)))),
     };
     expect(1, "BITPIX")?;
     expect(2, "NAXIS")?;
@@ -253,8 +358,9 @@ fn read_hdu(bytes: &[u8], start: usize, index: usize) -> Result<Hdu> {
         .filter(|n| *n < (1 << 62))
         .ok_or_else(too_large)?;
     let needed = data_start as u64 + data_bytes;
-    if needed > bytes.len() as u64 {
-        return Err(truncated(place, needed, bytes.len() as u64));
+    let there = source.len_up_to(needed)?;
+    if needed > there {
+        return Err(truncated(place, needed, there));
     }
 
     let extension = header.text("XTENSION").unwrap_or("").trim();
@@ -280,7 +386,7 @@ fn read_hdu(bytes: &[u8], start: usize, index: usize) -> Result<Hdu> {
         "BINTABLE" => {
             hdu.kind = HduKind::Table;
             hdu.columns = read_columns(&keys, bitpix, &sizes, gcount)?;
-            check_heap(&keys, &hdu, pcount, &bytes[data_start..data_start + data_bytes as usize])?;
+            check_theap(&keys, &sizes, pcount)?;
             if header.flag("ZIMAGE") == Some(true) {
                 check_compressed(&keys, &mut hdu)?;
             }
@@ -405,15 +511,25 @@ pub(super) fn big_endian(bytes: &[u8]) -> i64 {
     }
 }
 
-/// All entries of variable-length columns lie within the heap.
-fn check_heap(keys: &Keys<'_>, hdu: &Hdu, pcount: u64, data: &[u8]) -> Result<()> {
-    let (row_bytes, rows) = (hdu.dims[0], hdu.dims[1]);
-    let table = (row_bytes * rows) as u64;
+/// Where the heap starts, from the first byte of the data, and where it ends.
+fn check_theap(keys: &Keys<'_>, sizes: &[u64], pcount: u64) -> Result<(u64, u64)> {
+    // The product is known to fit.
+    let table: u64 = sizes.iter().product();
     let theap = keys.optional_size("THEAP", table)?;
     let end = table + pcount;
     if theap < table || theap > end {
         return Err(keys.error("THEAP", format!("{theap} lies outside of the data ({table} to {end})")));
     }
+    Ok((theap, end))
+}
+
+/// All entries of variable-length columns lie within the heap.
+fn check_heap(hdu: &Hdu, data: &[u8]) -> Result<()> {
+    let keys = Keys { header: &hdu.header, place: Place::default().hdu(hdu.label()) };
+    // A compressed image has the sizes of the image in `dims`.
+    let sizes = [keys.size("NAXIS1")?, keys.size("NAXIS2")?];
+    let (theap, end) = check_theap(&keys, &sizes, keys.optional_size("PCOUNT", 0)?)?;
+    let (row_bytes, rows) = (sizes[0] as usize, sizes[1] as usize);
     for (n, column) in hdu.columns.iter().enumerate() {
         let half = match column.code {
             'P' => 4,
@@ -506,8 +622,8 @@ pub(super) fn ones_sum(bytes: &[u8]) -> u32 {
 /// those of another header. Nothing is computed from what such a table holds.
 const CARRIED_ALONG: [&str; 1] = ["META_TABLE"];
 
-/// Compares DATASUM and CHECKSUM, where they are.
-fn verify_checksums(bytes: &[u8], hdu: &Hdu) -> Result<()> {
+/// Compares DATASUM and CHECKSUM, where they are. `data`: with the filling of the last block.
+fn verify_checksums(hdu: &Hdu, header: &[u8], data: &[u8]) -> Result<()> {
     if CARRIED_ALONG.contains(&hdu.name.as_str()) {
         return Ok(());
     }
@@ -522,13 +638,12 @@ fn verify_checksums(bytes: &[u8], hdu: &Hdu) -> Result<()> {
     if datasum.is_none() && !has_checksum {
         return Ok(());
     }
-    let end = hdu.data_end().div_ceil(BLOCK).saturating_mul(BLOCK).min(bytes.len());
-    let data = ones_sum(&bytes[hdu.data_start..end]);
+    let data = ones_sum(data);
     if let Some(expected) = datasum.filter(|e| *e != data) {
         return damaged("DATASUM", format!("the data have the sum {data}, not {expected}"));
     }
     if has_checksum {
-        let header = ones_sum(&bytes[hdu.header_start..hdu.data_start]);
+        let header = ones_sum(header);
         let (sum, carry) = header.overflowing_add(data);
         let found = sum.wrapping_add(u32::from(carry));
         if found != 0 && found != u32::MAX {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::disk::DiskFile;
 use super::header::Value;
-use super::map::{read_map, read_mask};
+use super::lazy::{Kept, or_read};
+use super::map::{read_geom, read_map, read_mask};
 use super::reader::{FitsReader, ReadOptions, read_bytes};
 use super::{check::HduKind, gti, ogip};
 use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
@@ -13,6 +16,8 @@ use crate::error::{Error, Place, Result};
 use crate::io::kind::{FileKind, fits_kind, text_kind};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask};
+use crate::table::Table;
+use crate::time::Gti;
 
 /// How much a [`Problem`] matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +66,7 @@ impl MapDataset {
     /// [`Error::Input`] that names HDU and keyword or bin: missing or damaged parts, negative or undefined counts,
     /// negative or infinite background or exposure, units of another kind, geometries that differ.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = FitsReader::open(path.as_ref())?;
-        read(&mut reader)
+        whole(&mut open(path.as_ref())?, read)
     }
 
     /// Reads a dataset from the bytes of an uncompressed FITS file; messages call it `memory`.
@@ -90,8 +94,8 @@ impl MapDatasetOnOff {
     /// # Errors
     /// As [`MapDataset::read`], also for off counts and acceptances; where the file is a dataset without off counts.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = FitsReader::open(path.as_ref())?;
-        if is_ogip(&reader) { ogip::read(&mut reader) } else { read_on_off(&mut reader) }
+        let mut reader = open(path.as_ref())?;
+        if is_ogip(&reader) { Self::read_ogip(path) } else { whole(&mut reader, read_on_off) }
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -110,8 +114,17 @@ impl Dataset {
     /// As [`MapDataset::read`], [`MapDatasetOnOff::read`] and [`FluxPointsDataset::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = read_bytes(path, &ReadOptions::default())?;
         let points = || FluxPointsDataset::read(path).map(Self::FluxPoints);
+        if let Some(mut reader) = open_plain(path)? {
+            return if fits_kind(reader.hdus()) == FileKind::FluxPoints {
+                points()
+            } else if is_ogip(&reader) {
+                MapDatasetOnOff::read_ogip(path).map(Self::OnOff)
+            } else {
+                whole(&mut reader, |reader| read_any(reader, None))
+            };
+        }
+        let bytes = read_bytes(path, &ReadOptions::default())?;
         if !bytes.starts_with(b"SIMPLE") && text_kind(path, &bytes) == FileKind::FluxPoints {
             return points();
         }
@@ -134,13 +147,7 @@ impl Dataset {
     }
 
     fn from_reader(mut reader: FitsReader) -> Result<Self> {
-        if is_ogip(&reader) {
-            ogip::read(&mut reader).map(Self::OnOff)
-        } else if is_on_off(&reader) {
-            read_on_off(&mut reader).map(Self::OnOff)
-        } else {
-            read(&mut reader).map(Self::Map)
-        }
+        if is_ogip(&reader) { ogip::read(&mut reader).map(Self::OnOff) } else { read_any(&mut reader, None) }
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -153,30 +160,56 @@ impl Dataset {
     }
 }
 
+/// An uncompressed FITS file whose HDUs are read one by one, so that it is not in memory beside the dataset; `None` for
+/// other files.
+fn open_plain(path: &Path) -> Result<Option<FitsReader>> {
+    let file = DiskFile::open_plain(path, &ReadOptions::default())?;
+    Ok(file.map(|file| FitsReader::on_disk(&Arc::new(file))))
+}
+
+fn open(path: &Path) -> Result<FitsReader> {
+    open_plain(path)?.map_or_else(|| FitsReader::open(path), Ok)
+}
+
+/// What is read of a file whose other HDUs must be sound, too.
+pub(super) fn whole<T>(reader: &mut FitsReader, read: impl Fn(&mut FitsReader) -> Result<T>) -> Result<T> {
+    let found = read(reader)?;
+    reader.check_rest()?;
+    Ok(found)
+}
+
 /// HDUs that only datasets with off counts have.
 pub(in crate::io) const OFF_PARTS: [&str; 3] = ["COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"];
 
-fn is_on_off(reader: &FitsReader) -> bool {
+pub(super) fn is_on_off(reader: &FitsReader) -> bool {
     OFF_PARTS.iter().any(|part| reader.find(part).is_some())
 }
 
 /// True for an OGIP spectrum, which has no counts map.
-fn is_ogip(reader: &FitsReader) -> bool {
+pub(super) fn is_ogip(reader: &FitsReader) -> bool {
     ogip::is_spectrum(reader.hdus()) && reader.find("COUNTS").is_none() && !is_on_off(reader)
 }
 
-fn read_on_off(reader: &mut FitsReader) -> Result<MapDatasetOnOff> {
-    let on = read_common(reader)?;
-    if !is_on_off(reader) {
-        let problem = format!("no on-off dataset: none of {OFF_PARTS:?} among the HDUs");
-        return Err(Error::input_at(reader.place(), problem).with_help("read it with MapDataset::read"));
+/// A dataset of maps, of the kind that its HDUs say; `kept`: the parts of it that were read before.
+pub(super) fn read_any(reader: &mut FitsReader, kept: Option<&Kept>) -> Result<Dataset> {
+    if is_on_off(reader) {
+        with_off(reader, kept).map(Dataset::OnOff)
+    } else {
+        with_background(reader, kept).map(Dataset::Map)
     }
+}
+
+fn read_on_off(reader: &mut FitsReader) -> Result<MapDatasetOnOff> {
+    with_off(reader, None)
+}
+
+fn with_off(reader: &mut FitsReader, kept: Option<&Kept>) -> Result<MapDatasetOnOff> {
+    require_off(reader)?;
     let dataset = MapDatasetOnOff {
-        // Off counts make the background; Gammapy does not read another one either.
-        on: MapDataset { background: None, ..on },
-        counts_off: optional(reader, "COUNTS_OFF")?,
-        acceptance: optional(reader, "ACCEPTANCE")?,
-        acceptance_off: optional(reader, "ACCEPTANCE_OFF")?,
+        on: read_common(reader, kept)?,
+        counts_off: or_read(kept.map(|k| &k.counts_off), || map_part(reader, "COUNTS_OFF"))?,
+        acceptance: or_read(kept.map(|k| &k.acceptance), || map_part(reader, "ACCEPTANCE"))?,
+        acceptance_off: or_read(kept.map(|k| &k.acceptance_off), || map_part(reader, "ACCEPTANCE_OFF"))?,
     };
     let off = [
         ("COUNTS_OFF", dataset.counts_off.as_ref()),
@@ -188,6 +221,28 @@ fn read_on_off(reader: &mut FitsReader) -> Result<MapDatasetOnOff> {
 }
 
 pub(super) fn read(reader: &mut FitsReader) -> Result<MapDataset> {
+    with_background(reader, None)
+}
+
+fn with_background(reader: &mut FitsReader, kept: Option<&Kept>) -> Result<MapDataset> {
+    refuse_off(reader)?;
+    let dataset = read_common(reader, kept)?;
+    validate(reader, &dataset, &[])?;
+    Ok(dataset)
+}
+
+/// The error of a file that holds no dataset with off counts.
+pub(super) fn require_off(reader: &FitsReader) -> Result<()> {
+    refuse_others(reader)?;
+    if is_on_off(reader) {
+        return Ok(());
+    }
+    let problem = format!("no on-off dataset: none of {OFF_PARTS:?} among the HDUs");
+    Err(Error::input_at(reader.place(), problem).with_help("read it with MapDataset::read"))
+}
+
+/// The error of a file that holds no dataset with a background.
+pub(super) fn refuse_off(reader: &FitsReader) -> Result<()> {
     if is_on_off(reader) {
         let problem = "this is a MapDatasetOnOff: it has off counts in place of a background, for the W statistic";
         return Err(Error::input_at(reader.place(), problem).with_help(
@@ -196,13 +251,11 @@ pub(super) fn read(reader: &mut FitsReader) -> Result<MapDataset> {
              dataset.to_map_dataset().write(...)",
         ));
     }
-    let dataset = read_common(reader)?;
-    validate(reader, &dataset, &[])?;
-    Ok(dataset)
+    refuse_others(reader)
 }
 
-/// What both kinds of datasets have, not yet checked.
-fn read_common(reader: &mut FitsReader) -> Result<MapDataset> {
+/// The error of a file that holds no dataset of maps.
+pub(super) fn refuse_others(reader: &FitsReader) -> Result<()> {
     if let Some(sed) = reader.primary().text("SED_TYPE") {
         return Err(Error::input_at(reader.place(), format!("these are flux maps ('{sed}'), a dataset is needed"))
             .with_help("read them with FluxMaps::read"));
@@ -217,11 +270,20 @@ fn read_common(reader: &mut FitsReader) -> Result<MapDataset> {
         return Err(Error::input_at(reader.place(), problem)
             .with_help("a dataset is a file as Gammapy's MapDataset.write makes it"));
     }
-    let name = match reader.primary().get("NAME") {
+    Ok(())
+}
+
+/// The name in the file, else that of the file.
+pub(super) fn name_of(reader: &FitsReader) -> String {
+    match reader.primary().get("NAME") {
         Some(Value::Text(name)) if !name.is_empty() => name.clone(),
         _ => file_stem(reader.path()),
-    };
-    let meta: BTreeMap<String, String> = reader
+    }
+}
+
+/// The entries of the primary header that do not describe the file.
+pub(super) fn meta_of(reader: &FitsReader) -> BTreeMap<String, String> {
+    reader
         .primary()
         .cards()
         .iter()
@@ -236,34 +298,76 @@ fn read_common(reader: &mut FitsReader) -> Result<MapDataset> {
             };
             Some((key.clone(), text))
         })
-        .collect();
+        .collect()
+}
 
-    let mut dataset = MapDataset { name, meta, ..MapDataset::default() };
-    dataset.counts = optional(reader, "COUNTS")?;
-    dataset.background = optional(reader, "BACKGROUND")?;
-    dataset.exposure = optional(reader, "EXPOSURE")?.map(with_true_energy).transpose()?;
-    dataset.edisp = read_edisp(reader)?;
-    dataset.psf = match optional(reader, "PSF")? {
-        Some(psf) => Some(PsfMap { psf, exposure: optional(reader, "PSF_EXPOSURE")? }),
-        None => None,
-    };
-    dataset.mask_safe = optional_mask(reader, "MASK_SAFE")?;
-    dataset.mask_fit = optional_mask(reader, "MASK_FIT")?;
-    dataset.gti = match reader.find("GTI").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
-        Some(index) => Some(gti::read(reader, index)?),
-        None => None,
-    };
+/// What both kinds of datasets have, not yet checked.
+fn read_common(reader: &mut FitsReader, kept: Option<&Kept>) -> Result<MapDataset> {
+    let mut dataset = MapDataset { name: name_of(reader), meta: meta_of(reader), ..MapDataset::default() };
+    dataset.counts = or_read(kept.map(|k| &k.counts), || map_part(reader, "COUNTS"))?;
+    if !is_on_off(reader) {
+        dataset.background = or_read(kept.map(|k| &k.background), || map_part(reader, "BACKGROUND"))?;
+    }
+    dataset.exposure = or_read(kept.map(|k| &k.exposure), || map_part(reader, "EXPOSURE"))?;
+    dataset.edisp = or_read(kept.map(|k| &k.edisp), || read_edisp(reader))?;
+    dataset.psf = or_read(kept.map(|k| &k.psf), || read_psf(reader))?;
+    dataset.mask_safe = or_read(kept.map(|k| &k.mask_safe), || mask_part(reader, "MASK_SAFE"))?;
+    dataset.mask_fit = or_read(kept.map(|k| &k.mask_fit), || mask_part(reader, "MASK_FIT"))?;
+    dataset.gti = or_read(kept.map(|k| &k.gti), || read_gti(reader))?;
     dataset.livetime_s = livetime_s(reader)?;
-    // Carried along and not used: one that is damaged keeps no dataset from being read.
-    dataset.meta_table = match reader.find("META_TABLE").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
-        Some(index) => super::table::read(reader, index).ok(),
-        None => None,
-    };
+    dataset.meta_table = or_read(kept.map(|k| &k.meta_table), || read_meta_table(reader))?;
     Ok(dataset)
 }
 
+/// A map by the name of its HDU; off counts make the background of a dataset that has any, whose own is not read (nor
+/// does Gammapy read it).
+pub(super) fn map_part(reader: &mut FitsReader, name: &str) -> Result<Option<Map>> {
+    let map = optional(reader, name)?;
+    if name == "EXPOSURE" { map.map(with_true_energy).transpose() } else { Ok(map) }
+}
+
+/// The geometry of that map.
+pub(super) fn geom_part(reader: &mut FitsReader, name: &str) -> Result<Option<Geom>> {
+    let Some(index) = reader.find(name).map(|h| h.index) else { return Ok(None) };
+    let geom = read_geom(reader, index)?;
+    if name != "EXPOSURE" {
+        return Ok(Some(geom));
+    }
+    Ok(Some(true_energy_axes(&geom).map_or(geom.clone(), |axes| geom.with_axes(axes))))
+}
+
+pub(super) fn mask_part(reader: &mut FitsReader, name: &str) -> Result<Option<Mask>> {
+    match reader.find(name).map(|h| h.index) {
+        Some(index) => read_mask(reader, index).map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn read_psf(reader: &mut FitsReader) -> Result<Option<PsfMap>> {
+    let Some(psf) = optional(reader, "PSF")? else { return Ok(None) };
+    Ok(Some(PsfMap { psf, exposure: optional(reader, "PSF_EXPOSURE")? }))
+}
+
+pub(super) fn read_gti(reader: &mut FitsReader) -> Result<Option<Gti>> {
+    match reader.find("GTI").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
+        Some(index) => gti::read(reader, index).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Carried along and not used: one that is damaged keeps no dataset from being read.
+pub(super) fn read_meta_table(reader: &mut FitsReader) -> Result<Option<Table>> {
+    match reader.find("META_TABLE").filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
+        Some(index) => {
+            reader.fetch(index)?;
+            Ok(super::table::read(reader, index).ok())
+        }
+        None => Ok(None),
+    }
+}
+
 /// The livetime in the meta data of the exposure, `{"livetime": "1687.0 s"}`.
-fn livetime_s(reader: &FitsReader) -> Result<Option<f64>> {
+pub(super) fn livetime_s(reader: &FitsReader) -> Result<Option<f64>> {
     let Some(text) = reader.find("EXPOSURE").and_then(|h| h.header.text("META")) else { return Ok(None) };
     // Other meta data may be anything.
     let Ok(meta) = serde_json::from_str::<serde_json::Value>(text) else { return Ok(None) };
@@ -291,29 +395,24 @@ fn optional(reader: &mut FitsReader, name: &str) -> Result<Option<Map>> {
     }
 }
 
-fn optional_mask(reader: &mut FitsReader, name: &str) -> Result<Option<Mask>> {
-    match reader.find(name).map(|h| h.index) {
-        Some(index) => read_mask(reader, index).map(Some),
-        None => Ok(None),
+/// Exposures of older files call their axis `energy`; `None` where it has its name.
+fn true_energy_axes(geom: &Geom) -> Option<Vec<MapAxis>> {
+    let position = geom.axes().iter().position(|a| a.name() == "energy")?;
+    if geom.axes().iter().any(|a| a.name() == "energy_true") {
+        return None;
     }
-}
-
-/// Exposures of older files call their axis `energy`.
-fn with_true_energy(map: Map) -> Result<Map> {
-    let Some(position) = map.geom().axes().iter().position(|a| a.name() == "energy") else { return Ok(map) };
-    if map.geom().axes().iter().any(|a| a.name() == "energy_true") {
-        return Ok(map);
-    }
-    let mut axes: Vec<MapAxis> = map.geom().axes().to_vec();
+    let mut axes: Vec<MapAxis> = geom.axes().to_vec();
     axes[position] = axes[position].renamed("energy_true");
-    let geom = match map.geom().as_ref() {
-        Geom::Wcs(g) => Geom::Wcs(g.with_axes(axes)),
-        Geom::Region(g) => Geom::Region(g.with_axes(axes)),
-    };
-    Map::new(geom.into(), map.unit().clone(), map.data().clone())
+    Some(axes)
 }
 
-fn read_edisp(reader: &mut FitsReader) -> Result<Option<EDisp>> {
+fn with_true_energy(map: Map) -> Result<Map> {
+    let Some(axes) = true_energy_axes(map.geom()) else { return Ok(map) };
+    let geom = map.geom().with_axes(axes);
+    Map::new(geom.into(), map.unit().clone(), map.into_data())
+}
+
+pub(super) fn read_edisp(reader: &mut FitsReader) -> Result<Option<EDisp>> {
     let Some(edisp) = optional(reader, "EDISP")? else { return Ok(None) };
     let exposure = optional(reader, "EDISP_EXPOSURE")?;
     let names: Vec<&str> = edisp.geom().axes().iter().map(MapAxis::name).collect();
@@ -394,47 +493,55 @@ fn same_axis(a: &MapAxis, b: &MapAxis) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b * factor).abs() <= 1e-5 * (a.abs() + (b * factor).abs()))
 }
 
+/// Checks the values, axes and unit of a map by the name of its HDU.
+pub(super) fn check_map(file: &Place, name: &str, map: &Map) -> Result<()> {
+    let at = file.clone().hdu(name);
+    let (axes, unit, kind) = match name {
+        "EXPOSURE" => ("energy_true", "m2 s", "area times time"),
+        _ => ("energy", "", "none"),
+    };
+    require_axes(&at, map.geom(), &[&[axes]])?;
+    require_unit(&at, map, unit, kind)?;
+    match name {
+        "COUNTS" | "COUNTS_OFF" => {
+            let help = "counts are numbers of events: 0 or more";
+            require(&at, map, "negative or not finite", |v| !(v >= 0.0 && v.is_finite()), help)
+        }
+        _ => {
+            let help = match name {
+                "BACKGROUND" => "predicted counts are 0 or more; undefined bins (NaN) are left out of the fit",
+                "EXPOSURE" => "exposures are 0 or more",
+                _ => "acceptances are 0 or more; undefined ones (NaN) leave the bin without a background",
+            };
+            require(&at, map, "negative or infinite", |v| v < 0.0 || v.is_infinite(), help)
+        }
+    }
+}
+
+/// Checks axes and units of a PSF.
+pub(super) fn check_psf(file: &Place, psf: &PsfMap) -> Result<()> {
+    let at = file.clone().hdu("PSF");
+    require_axes(&at, psf.psf.geom(), &[&["rad", "energy_true"], &["rad", "energy"]])?;
+    require_unit(&at, &psf.psf, "sr-1", "a density on the sky")?;
+    match &psf.exposure {
+        Some(exposure) => require_unit(&file.clone().hdu("PSF_EXPOSURE"), exposure, "m2 s", "area times time"),
+        None => Ok(()),
+    }
+}
+
 /// Checks the parts of a dataset one by one and against each other; `off`: the off counts and acceptances, if any.
 fn validate(reader: &FitsReader, dataset: &MapDataset, off: &[(&str, Option<&Map>)]) -> Result<()> {
     let place = |hdu: &str| reader.place().hdu(hdu);
-    let negative_counts = "counts are numbers of events: 0 or more";
-    if let Some(counts) = &dataset.counts {
-        let at = place("COUNTS");
-        require_axes(&at, counts.geom(), &[&["energy"]])?;
-        require_unit(&at, counts, "", "none")?;
-        require(&at, counts, "negative or not finite", |v| !(v >= 0.0 && v.is_finite()), negative_counts)?;
+    for (name, map) in [
+        ("COUNTS", dataset.counts.as_ref()),
+        ("BACKGROUND", dataset.background.as_ref()),
+        ("EXPOSURE", dataset.exposure.as_ref()),
+    ] {
+        map.map_or(Ok(()), |map| check_map(&reader.place(), name, map))?;
     }
-    if let Some(background) = &dataset.background {
-        let at = place("BACKGROUND");
-        require_axes(&at, background.geom(), &[&["energy"]])?;
-        require_unit(&at, background, "", "none")?;
-        let help = "predicted counts are 0 or more; undefined bins (NaN) are left out of the fit";
-        require(&at, background, "negative or infinite", |v| v < 0.0 || v.is_infinite(), help)?;
-    }
-    if let Some(exposure) = &dataset.exposure {
-        let at = place("EXPOSURE");
-        require_axes(&at, exposure.geom(), &[&["energy_true"]])?;
-        require_unit(&at, exposure, "m2 s", "area times time")?;
-        require(&at, exposure, "negative or infinite", |v| v < 0.0 || v.is_infinite(), "exposures are 0 or more")?;
-    }
-    if let Some(psf) = &dataset.psf {
-        let at = place("PSF");
-        require_axes(&at, psf.psf.geom(), &[&["rad", "energy_true"], &["rad", "energy"]])?;
-        require_unit(&at, &psf.psf, "sr-1", "a density on the sky")?;
-        if let Some(exposure) = &psf.exposure {
-            require_unit(&place("PSF_EXPOSURE"), exposure, "m2 s", "area times time")?;
-        }
-    }
-    for (name, map) in off.iter().filter_map(|(name, map)| map.map(|map| (*name, map))) {
-        let at = place(name);
-        require_axes(&at, map.geom(), &[&["energy"]])?;
-        require_unit(&at, map, "", "none")?;
-        if name == "COUNTS_OFF" {
-            require(&at, map, "negative or not finite", |v| !(v >= 0.0 && v.is_finite()), negative_counts)?;
-        } else {
-            let help = "acceptances are 0 or more; undefined ones (NaN) leave the bin without a background";
-            require(&at, map, "negative or infinite", |v| v < 0.0 || v.is_infinite(), help)?;
-        }
+    dataset.psf.as_ref().map_or(Ok(()), |psf| check_psf(&reader.place(), psf))?;
+    for (name, map) in off {
+        map.map_or(Ok(()), |map| check_map(&reader.place(), name, map))?;
     }
     let parts = [
         ("COUNTS", dataset.counts.as_ref().map(|m| m.geom())),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::lazy::{LazyDataset, Wanted};
 use super::writer::WriteOptions;
 use crate::datasets::{Dataset, Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, PointsStatistic};
 use crate::error::{Error, Place, Result};
@@ -25,16 +26,10 @@ impl Datasets {
     /// [`Error::Input`] with the line for what is no list of datasets, and what reading a dataset or the models returns;
     /// [`Error::Unsupported`] for datasets of other kinds.
     pub fn read(path: impl AsRef<Path>, models: Option<&Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let place = Place::file(path);
-        let found =
-            std::fs::metadata(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
-        if found.len() > MOST_BYTES || !found.is_file() {
-            return Err(Error::input_at(place, "this is no list of datasets"));
+        let mut datasets = Datasets::default();
+        for entry in entries(path.as_ref())? {
+            entry.push(&mut datasets)?;
         }
-        let bytes = std::fs::read(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
-        let yaml = String::from_utf8(bytes).map_err(|_| Error::input_at(place.clone(), "this is no text"))?;
-        let mut datasets = read_list(&yaml, path).map_err(|e| e.at(&place))?;
         if let Some(models) = models {
             datasets.set_models(&Models::read(models)?);
         }
@@ -103,40 +98,121 @@ fn file_name(name: &str) -> Result<String> {
     Ok(format!("{stem}.fits"))
 }
 
-fn read_list(yaml: &str, path: &Path) -> Result<Datasets> {
+/// A dataset of a list, as the list has it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The list.
+    place: Place,
+    node: Node,
+    kind: Kind,
+    file: PathBuf,
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    WithBackground,
+    WithOff,
+    /// In either of its layouts.
+    SpectrumWithOff,
+    Points(Option<PointsStatistic>),
+}
+
+/// What a list names, in order; files are not opened.
+///
+/// # Errors
+/// [`Error::Input`] with the line for what is no list of datasets or an empty one; [`Error::Unsupported`] for datasets of
+/// other kinds.
+pub(super) fn entries(path: &Path) -> Result<Vec<Entry>> {
+    let place = Place::file(path);
+    let found = std::fs::metadata(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
+    if found.len() > MOST_BYTES || !found.is_file() {
+        return Err(Error::input_at(place, "this is no list of datasets"));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
+    let yaml = String::from_utf8(bytes).map_err(|_| Error::input_at(place.clone(), "this is no text"))?;
+    parse(&yaml, path, &place).map_err(|e| e.at(&place))
+}
+
+fn parse(yaml: &str, path: &Path, place: &Place) -> Result<Vec<Entry>> {
     let root = Node::parse(yaml)?;
-    let mut datasets = Datasets::default();
+    let mut list = Vec::new();
     for node in root.require("datasets")?.list()? {
         let kind = node.require("type")?;
-        let filename = node.require("filename")?;
-        let file = locate(path, &filename.text()?);
-        let mut dataset = match kind.text()?.as_str() {
-            "MapDataset" | "SpectrumDataset" => Dataset::Map(MapDataset::read(&file)?),
-            "MapDatasetOnOff" => Dataset::OnOff(MapDatasetOnOff::read(&file)?),
-            // In either of its layouts.
-            "SpectrumDatasetOnOff" => Dataset::read(&file)?,
-            "FluxPointsDataset" => {
-                let mut points = FluxPointsDataset::read(&file)?;
-                if let Some(node) = node.get("stat_type") {
-                    points.stat_type = node.text()?.parse().map_err(|e: Error| node.error(e.to_string()))?;
-                }
-                Dataset::FluxPoints(points)
-            }
+        let file = locate(path, &node.require("filename")?.text()?);
+        let name = node.get("name").map(Node::text).transpose()?;
+        let kind = match kind.text()?.as_str() {
+            "MapDataset" | "SpectrumDataset" => Kind::WithBackground,
+            "MapDatasetOnOff" => Kind::WithOff,
+            "SpectrumDatasetOnOff" => Kind::SpectrumWithOff,
+            "FluxPointsDataset" => Kind::Points(match node.get("stat_type") {
+                Some(node) => Some(node.text()?.parse().map_err(|e: Error| node.error(e.to_string()))?),
+                None => None,
+            }),
             other => {
                 let what = format!("line {}: a dataset of type '{other}', only {KINDS:?} are read", kind.line);
                 return Err(Error::unsupported(what));
             }
         };
-        if let Some(name) = node.get("name") {
-            dataset.set_name(&name.text()?);
-        }
-        let name = dataset.name().to_string();
-        datasets.push(dataset).map_err(|_| node.error(format!("two datasets have the name '{name}'")))?;
+        list.push(Entry { place: place.clone(), node: node.clone(), kind, file, name });
     }
-    if datasets.is_empty() {
+    if list.is_empty() {
         return Err(Error::input("datasets", "the list is empty"));
     }
-    Ok(datasets)
+    Ok(list)
+}
+
+impl Entry {
+    /// Reads the dataset at once.
+    pub(super) fn read(&self) -> Result<Dataset> {
+        let dataset = match self.kind {
+            Kind::WithBackground => MapDataset::read(&self.file).map(Dataset::Map),
+            Kind::WithOff => MapDatasetOnOff::read(&self.file).map(Dataset::OnOff),
+            Kind::SpectrumWithOff => Dataset::read(&self.file),
+            Kind::Points(_) => self.points().map(Dataset::FluxPoints),
+        };
+        let mut dataset = dataset.map_err(|e| e.at(&self.place))?;
+        if let Some(name) = &self.name {
+            dataset.set_name(name);
+        }
+        Ok(dataset)
+    }
+
+    /// Opens it.
+    pub(super) fn open(&self, cache: bool) -> Result<LazyDataset> {
+        let open = |wanted| LazyDataset::open(&self.file, cache, wanted);
+        let dataset = match self.kind {
+            Kind::WithBackground => open(Wanted::WithBackground),
+            Kind::WithOff => open(Wanted::WithOff),
+            Kind::SpectrumWithOff => open(Wanted::Any),
+            Kind::Points(_) => self.points().map(|points| LazyDataset::points(&self.file, points)),
+        };
+        let mut dataset = dataset.map_err(|e| e.at(&self.place))?;
+        if let Some(name) = &self.name {
+            dataset.set_name(name);
+        }
+        Ok(dataset)
+    }
+
+    fn points(&self) -> Result<FluxPointsDataset> {
+        let mut points = FluxPointsDataset::read(&self.file)?;
+        if let Kind::Points(Some(stat_type)) = self.kind {
+            points.stat_type = stat_type;
+        }
+        Ok(points)
+    }
+
+    /// Reads the dataset and puts it behind others.
+    fn push(&self, datasets: &mut Datasets) -> Result<()> {
+        let dataset = self.read()?;
+        let name = dataset.name().to_string();
+        datasets.push(dataset).map_err(|_| self.doubled(&name))
+    }
+
+    /// The error of a name that another dataset has.
+    pub(super) fn doubled(&self, name: &str) -> Error {
+        self.node.error(format!("two datasets have the name '{name}'")).at(&self.place)
+    }
 }
 
 /// Beside the list; else as the name says.

@@ -231,7 +231,7 @@ fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
     Ok(Content { sed, maps, model_name, model, gti, meta: read_meta(reader, sed) })
 }
 
-fn find_model(reader: &FitsReader, name: Option<&str>) -> Result<Option<ModelSource>> {
+fn find_model(reader: &mut FitsReader, name: Option<&str>) -> Result<Option<ModelSource>> {
     if let Some(index) = reader.find(MODEL_HDU).filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
         let bytes = reader.raw_column(index, "YAML")?.concat();
         let yaml = String::from_utf8(bytes).map_err(|_| {

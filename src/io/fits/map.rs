@@ -117,7 +117,23 @@ fn unit(reader: &FitsReader, hdu: &Hdu, place: &Place) -> Result<Unit> {
     })
 }
 
+/// The geometry of the map of an HDU: its header, the tables of its axes and its region, no values.
+pub(super) fn read_geom(reader: &mut FitsReader, index: usize) -> Result<Geom> {
+    let hdu = reader.hdus()[index].clone();
+    let place = reader.place().hdu(hdu.label());
+    geometry(reader, &hdu, &place)
+}
+
 fn read_parts(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<(Geom, MapData)> {
+    let geom = geometry(reader, hdu, place)?;
+    let data = match hdu.kind {
+        HduKind::Table => region_data(reader, hdu, &geom, place)?,
+        _ => image_data(reader, hdu, geom.data_shape(), place)?,
+    };
+    Ok((geom, data))
+}
+
+fn geometry(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<Geom> {
     let bands = find_bands(reader, hdu)?;
     let axes = match bands {
         Some(bands) => axes::read(reader, bands, &hdu.header)?,
@@ -127,9 +143,7 @@ fn read_parts(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<(Geom
         if hdu.header.text("PIXTYPE").is_some_and(|p| p.eq_ignore_ascii_case("HEALPIX")) {
             wcs_header::read(&hdu.header, place)?;
         }
-        let geom = Geom::Region(RegionGeom::of(region::read(reader, &hdu.name)?, axes));
-        let data = region_data(reader, hdu, &geom, place)?;
-        return Ok((geom, data));
+        return Ok(Geom::Region(RegionGeom::of(region::read(reader, &hdu.name)?, axes)));
     }
     if !hdu.has_image() {
         return Err(Error::input_at(place.clone(), "there is no image in this HDU"));
@@ -147,9 +161,7 @@ fn read_parts(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<(Geom
         return Err(Error::input_at(place.clone(), problem));
     }
     let wcs = Wcs::new(wcs_header::read(&hdu.header, place)?).map_err(|e| e.at(place))?;
-    let geom = Geom::Wcs(WcsGeom::new(wcs, hdu.dims[0], hdu.dims[1], axes));
-    let shape = geom.data_shape();
-    Ok((geom, image_data(reader, hdu, shape, place)?))
+    Ok(Geom::Wcs(WcsGeom::new(wcs, hdu.dims[0], hdu.dims[1], axes)))
 }
 
 /// Values in the precision of the file. Integers become single precision where that is exact.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes ─ decompressed ─ check (pure Rust, every header) ─ cfitsio (memory) ─ maps, datasets, flux maps
+//! disk: headers ─ check ─ one HDU after the other ─ cfitsio (memory) ─ datasets, whole or by part (lazy)
 //! ```
 
 mod axes;
@@ -11,10 +12,13 @@ mod check;
 mod checksum;
 mod dataset;
 mod datasets;
+mod disk;
 mod events;
 mod flux;
 mod gti;
 mod header;
+mod lazy;
+mod lazy_datasets;
 mod map;
 mod models;
 mod ogip;
@@ -28,8 +32,11 @@ pub use catalogue::Catalogue;
 pub use check::{Column, Hdu, HduKind, check_bytes};
 pub(in crate::io) use dataset::{OFF_PARTS, file_stem};
 pub use dataset::{Problem, Severity};
+pub(in crate::io) use disk::headers;
 pub use events::write_events;
 pub use header::{Header, Value};
+pub use lazy::LazyDataset;
+pub use lazy_datasets::LazyDatasets;
 pub(in crate::io) use ogip::{find as find_spectrum, is_background};
 pub use reader::{ReadOptions, read_bytes};
 pub(in crate::io) use table::{read_table, write_tables};

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
 use super::cfitsio::{MemoryFile, Pixel};
 use super::check::{BLOCK, Hdu, HduKind, check_bytes};
+use super::disk::{DiskFile, Fetch};
 use super::header::Header;
 use crate::error::{Error, Place, Result};
 
@@ -27,8 +29,16 @@ impl Default for ReadOptions {
 /// An open FITS file whose headers were checked.
 pub(super) struct FitsReader {
     path: PathBuf,
-    hdus: Vec<Hdu>,
-    file: MemoryFile,
+    hdus: Arc<[Hdu]>,
+    store: Store,
+}
+
+/// Where the data of a file are.
+enum Store {
+    /// All of them, in memory.
+    Whole(MemoryFile),
+    /// On the disk; each HDU is fetched when it is read.
+    Disk(Box<Fetch>),
 }
 
 /// The bytes of a file, decompressed where it is gzip (by its first bytes, not its name).
@@ -36,23 +46,14 @@ pub(super) struct FitsReader {
 /// # Errors
 /// [`Error::Input`] where it is missing, no file, truncated or too large after decompression; else [`Error::Io`].
 pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
-    let place = || Place::file(path);
-    let io = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => Error::input_at(place(), "there is no such file"),
-        ErrorKind::IsADirectory => Error::input_at(place(), "this is a folder, a file is needed"),
-        _ => Error::io(path, error),
-    };
+    let io = |error: std::io::Error| open_error(path, error);
     let mut file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if metadata.is_dir() {
-        return Err(Error::input_at(place(), "this is a folder, a file is needed"));
+        return Err(open_error(path, ErrorKind::IsADirectory.into()));
     }
-    let too_large = |what: &str| {
-        Error::input_at(place(), format!("the {what} has more than the {} bytes that are allowed", options.max_bytes))
-            .with_help("raise ReadOptions::max_bytes if this is meant")
-    };
     if metadata.len() > options.max_bytes {
-        return Err(too_large("file"));
+        return Err(too_large(path, "file", options));
     }
     let mut bytes = Vec::new();
     let size = usize::try_from(metadata.len()).unwrap_or(0);
@@ -68,21 +69,38 @@ pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
     out.try_reserve_exact(usize::try_from(hint).unwrap_or(0)).map_err(|_| memory(hint))?;
     let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(options.max_bytes.saturating_add(1));
     match decoder.read_to_end(&mut out) {
-        Ok(_) if out.len() as u64 > options.max_bytes => Err(too_large("decompressed file")),
+        Ok(_) if out.len() as u64 > options.max_bytes => Err(too_large(path, "decompressed file", options)),
         Ok(_) => Ok(out),
-        Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(memory(hint)),
-        Err(error) => {
-            let problem = if error.kind() == ErrorKind::UnexpectedEof {
-                "the compressed file is truncated: it ends before its data do".to_string()
-            } else {
-                format!("the compressed file is damaged: {error}")
-            };
-            Err(Error::input_at(place(), problem).with_help("get the file again from where it came from"))
-        }
+        Err(error) => Err(undecodable(path, &error, hint)),
     }
 }
 
-fn memory(needed_bytes: u64) -> Error {
+/// The error of a file that cannot be opened or read.
+pub(super) fn open_error(path: &Path, error: std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
+        ErrorKind::IsADirectory => Error::input_at(Place::file(path), "this is a folder, a file is needed"),
+        _ => Error::io(path, error),
+    }
+}
+
+/// The error of a file (`what`: as it lies there, or decompressed) beyond the limit.
+pub(super) fn too_large(path: &Path, what: &str, options: &ReadOptions) -> Error {
+    let problem = format!("the {what} has more than the {} bytes that are allowed", options.max_bytes);
+    Error::input_at(Place::file(path), problem).with_help("raise ReadOptions::max_bytes if this is meant")
+}
+
+/// The error of a file that cannot be decompressed.
+pub(super) fn undecodable(path: &Path, error: &std::io::Error, needed_bytes: u64) -> Error {
+    let problem = match error.kind() {
+        ErrorKind::OutOfMemory => return memory(needed_bytes),
+        ErrorKind::UnexpectedEof => "the compressed file is truncated: it ends before its data do".to_string(),
+        _ => format!("the compressed file is damaged: {error}"),
+    };
+    Error::input_at(Place::file(path), problem).with_help("get the file again from where it came from")
+}
+
+pub(super) fn memory(needed_bytes: u64) -> Error {
     Error::Memory { what: "reading the file".into(), needed_bytes, available_bytes: 0 }
 }
 
@@ -101,7 +119,29 @@ impl FitsReader {
         let hdus = check_bytes(&bytes)?;
         // Data that end within the last block are complete; the library wants the whole block.
         bytes.resize(bytes.len().div_ceil(BLOCK) * BLOCK, 0);
-        Ok(Self { path: path.to_path_buf(), hdus, file: MemoryFile::open(bytes)? })
+        Ok(Self { path: path.to_path_buf(), hdus: hdus.into(), store: Store::Whole(MemoryFile::open(bytes)?) })
+    }
+
+    /// Of a file whose HDUs are fetched one by one.
+    pub(super) fn on_disk(file: &Arc<DiskFile>) -> Self {
+        let store = Store::Disk(Box::new(Fetch::new(Arc::clone(file))));
+        Self { path: file.path().to_path_buf(), hdus: Arc::clone(file.hdus()), store }
+    }
+
+    /// Reads what an HDU holds, if that is not in memory yet.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is damaged, or the file was changed since it was opened.
+    pub(super) fn fetch(&mut self, index: usize) -> Result<()> {
+        self.at(index).map(|_| ())
+    }
+
+    /// Checks what those HDUs hold that were not read.
+    pub(super) fn check_rest(&mut self) -> Result<()> {
+        match &mut self.store {
+            Store::Whole(_) => Ok(()),
+            Store::Disk(fetch) => fetch.check_rest(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -141,43 +181,55 @@ impl FitsReader {
         self.hdus.iter().map(Hdu::label).collect()
     }
 
-    fn at(&self, index: usize) -> (Hdu, Place) {
+    /// The file in memory that holds an HDU, where it does, and how messages call it.
+    fn at(&mut self, index: usize) -> Result<(&mut MemoryFile, Hdu, Place)> {
+        let place = self.place().hdu(self.hdus[index].label());
         // Headers can be long, but there are few HDUs; a copy frees the file for the call.
-        let hdu = self.hdus[index].clone();
-        let place = self.place().hdu(hdu.label());
-        (hdu, place)
+        match &mut self.store {
+            Store::Whole(file) => Ok((file, self.hdus[index].clone(), place)),
+            Store::Disk(fetch) => {
+                let (file, hdu) = fetch.hdu(index)?;
+                let hdu = hdu.clone();
+                Ok((file, hdu, place))
+            }
+        }
     }
 
     /// Values of an image as single precision numbers.
     pub(super) fn image<T: Pixel>(&mut self, index: usize, blank: Option<T>) -> Result<Vec<T>> {
-        let (hdu, place) = self.at(index);
-        self.file.image(&hdu, blank, &place)
+        let (file, hdu, place) = self.at(index)?;
+        file.image(&hdu, blank, &place)
     }
 
     /// Values of a numeric column.
     pub(super) fn column<T: Pixel>(&mut self, index: usize, name: &str) -> Result<Vec<T>> {
-        let (hdu, place) = self.at(index);
-        let column = self.column_index(&hdu, name)?;
-        self.file.column(&hdu, column, &place.item(name))
+        let column = self.column_index(&self.hdus[index], name)?;
+        let (file, hdu, place) = self.at(index)?;
+        file.column(&hdu, column, &place.item(name))
     }
 
     /// Values of a column of strings, without trailing blanks.
-    pub(super) fn text_column(&self, index: usize, name: &str) -> Result<Vec<String>> {
-        let hdu = &self.hdus[index];
-        let column = self.column_index(hdu, name)?;
-        let rows = self.file.raw_column(hdu, column);
+    pub(super) fn text_column(&mut self, index: usize, name: &str) -> Result<Vec<String>> {
+        let rows = self.raw_column(index, name)?;
         Ok(rows.iter().map(|r| String::from_utf8_lossy(r).trim_end_matches(['\0', ' ']).to_string()).collect())
     }
 
     /// The bytes of a column, row by row.
-    pub(super) fn raw_column(&self, index: usize, name: &str) -> Result<Vec<Vec<u8>>> {
-        let hdu = &self.hdus[index];
-        Ok(self.file.raw_column(hdu, self.column_index(hdu, name)?))
+    pub(super) fn raw_column(&mut self, index: usize, name: &str) -> Result<Vec<Vec<u8>>> {
+        let column = self.column_index(&self.hdus[index], name)?;
+        let (file, hdu, _) = self.at(index)?;
+        Ok(file.raw_column(&hdu, column))
     }
 
-    /// The data of an HDU: rows and heap of a table.
-    pub(super) fn data(&self, index: usize) -> &[u8] {
-        self.file.data(&self.hdus[index])
+    /// The data of an HDU: rows and heap of a table. Of a file on a disk, those of the HDU that was fetched last.
+    pub(super) fn data(&self, index: usize) -> Result<&[u8]> {
+        match &self.store {
+            Store::Whole(file) => Ok(file.data(&self.hdus[index])),
+            Store::Disk(fetch) => match fetch.current() {
+                Some((current, hdu, file)) if current == index => Ok(file.data(hdu)),
+                _ => Err(Error::input_at(self.place().hdu(self.hdus[index].label()), "the HDU was not read")),
+            },
+        }
     }
 
     /// The number of a column of a table.

@@ -149,20 +149,19 @@ fn dataset(path: &Path, format: &str) -> Result<Value> {
 
 /// A list of datasets, each in short.
 fn datasets(path: &Path) -> Result<Value> {
-    let list = Datasets::read(path, None)?;
-    let entries: Vec<Value> = list
-        .iter()
-        .map(|dataset| {
-            let binned = dataset.common().ok();
-            json!({
-                "name": dataset.name(),
-                "kind": dataset.kind(),
-                "counts_sum": binned.map(|d| sum_json(&d.counts)),
-                "shape": dataset.data_shape().ok(),
-                "problems": dataset.check().len(),
-            })
-        })
-        .collect();
+    let mut entries = Vec::new();
+    // One after the other, so that only one is in memory.
+    for dataset in Datasets::open_lazy(path, false)?.load_each() {
+        let dataset = dataset?;
+        let binned = dataset.common().ok();
+        entries.push(json!({
+            "name": dataset.name(),
+            "kind": dataset.kind(),
+            "counts_sum": binned.map(|d| sum_json(&d.counts)),
+            "shape": dataset.data_shape().ok(),
+            "problems": dataset.check().len(),
+        }));
+    }
     Ok(json!({ "file": path, "kind": "Datasets", "number": entries.len(), "datasets": entries }))
 }
 

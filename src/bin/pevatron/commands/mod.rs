@@ -65,10 +65,21 @@ pub fn require_map(dataset: &MapDataset, path: &Path) -> Result<()> {
     }
 }
 
+fn is_list(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"))
+}
+
 /// The datasets of a file: one, or those of a list (YAML).
 pub fn read_datasets(path: &Path) -> Result<Vec<Dataset>> {
-    let list = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
-    if list { Datasets::read(path, None).map(Datasets::into_inner) } else { Ok(vec![Dataset::read(path)?]) }
+    if is_list(path) { Datasets::read(path, None).map(Datasets::into_inner) } else { Ok(vec![Dataset::read(path)?]) }
+}
+
+/// The same one after the other, so that only one is in memory.
+pub fn each_dataset(path: &Path, mut take: impl FnMut(Dataset) -> Result<()>) -> Result<()> {
+    if !is_list(path) {
+        return take(Dataset::read(path)?);
+    }
+    Datasets::open_lazy(path, false)?.load_each().try_for_each(|dataset| take(dataset?))
 }
 
 /// An output must not exist (unless it may be overwritten) and its folder must; found out before the work is done.

@@ -9,7 +9,7 @@ use pevatron::maps::Mask;
 use pevatron::{Control, Place, Result};
 use serde_json::json;
 
-use super::{check_output, read_datasets, write_options};
+use super::{check_output, each_dataset, write_options};
 use crate::args::StackArgs;
 use crate::{progress, report};
 
@@ -52,9 +52,7 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
     for (n, path) in args.datasets.iter().enumerate() {
         control.check()?;
         control.report("stack", n as u64, args.datasets.len() as u64);
-        for dataset in read_datasets(path)? {
-            sum.add(dataset, path)?;
-        }
+        each_dataset(path, |dataset| sum.add(dataset, path))?;
     }
     let Sum { dataset: Some(mut dataset), count, instruments } = sum else { return Ok(()) };
     let common = dataset.common_mut()?;

@@ -55,7 +55,7 @@ impl<'a> Cells<'a> {
         }
         let key = |key: &str, default: f64| hdu.header.real(&format!("{key}{}", column + 1)).unwrap_or(default);
         Ok(Self {
-            data: reader.data(index),
+            data: reader.data(index)?,
             place,
             rows: hdu.rows(),
             row_bytes: hdu.dims.first().copied().unwrap_or(0),
