@@ -330,6 +330,7 @@ fn background_models_are_applied_and_gone() {
         Model::FoVBackground(FoVBackgroundModel {
             name: format!("{name}-bkg"),
             spectral: Arc::new(PowerLawNormSpectralModel::new(0.0, norm, 1.0)),
+            spatial: None,
             datasets_names: vec![name.into()],
         })
     };

@@ -53,6 +53,7 @@ fn background(dataset: &str, tilt: f64, norm: f64) -> Model {
     Model::FoVBackground(FoVBackgroundModel {
         name: format!("{dataset}-bkg"),
         spectral: Arc::new(PowerLawNormSpectralModel::from_parameters(&parameters).unwrap()),
+        spatial: None,
         datasets_names: vec![dataset.to_string()],
     })
 }
@@ -120,8 +121,40 @@ fn injected_values_come_back() {
 #[test]
 fn errors_are_those_of_the_likelihood() {
     let truth = models(vec![gauss("ext", 2.3, 4e-12, 0.15), background("a", 0.1, 1.1)]);
-    let dataset = observed("a", &truth, 11);
-    let result = run(&[&dataset], &truth);
+    check_errors(&observed("a", &truth, 11), &truth);
+}
+
+/// A background that is brighter than the field's, and falls off to the sides as an ellipse does.
+fn shaped_background(dataset: &str, tilt: f64, norm: f64, sigma: f64) -> Model {
+    let Model::FoVBackground(mut model) = background(dataset, tilt, norm * 3e-3) else { panic!("a background") };
+    // In the frame that the field is not in.
+    let center = SkyPosition { lon_deg: CENTER.0, lat_deg: CENTER.1, frame: Frame::Galactic }.to_frame(Frame::Icrs);
+    let (lon, lat) = (center.lon_deg + 0.2, center.lat_deg - 0.1);
+    model.spatial = Some(Arc::new(GaussianSpatialModel::new(lon, lat, sigma, 0.7, 30.0, Frame::Icrs)));
+    Model::FoVBackground(model)
+}
+
+#[test]
+fn shapes_of_backgrounds_come_back() {
+    let truth = models(vec![shaped_background("a", 0.1, 3.0, 0.9), point("pt", 2.0, 3e-12, (0.5, -0.3))]);
+    let mut start = models(vec![shaped_background("a", 0.0, 2.5, 1.1), point("pt", 2.2, 2e-12, (0.5, -0.3))]);
+    for name in ["a-bkg.spatial.e", "a-bkg.spatial.phi"] {
+        start.unfreeze(name).unwrap();
+    }
+    let dataset = observed("a", &truth, 31);
+    let result = run(&[&dataset], &start);
+    assert_eq!(result.models.free_parameters().len(), 7 + 4);
+    for (name, pull) in pulls(&result, &truth) {
+        assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
+    }
+    assert!((result.stat - stat(&[&dataset], &result.models)).abs() < 0.02);
+    let fixed = run(&[&dataset], &models(vec![background("a", 0.0, 1.0), start.components[1].clone()]));
+    assert!(fixed.stat > result.stat + 100.0, "the shape is there: {} {}", fixed.stat, result.stat);
+    check_errors(&dataset, &result.models);
+}
+
+fn check_errors(dataset: &MapDataset, start: &Models) {
+    let result = run(&[dataset], start);
     let free: Vec<(String, f64, f64)> = result
         .models
         .free_parameters()
@@ -134,7 +167,7 @@ fn errors_are_those_of_the_likelihood() {
             let (name, value, error) = &free[*k];
             models.set_value(name, value + by * error).unwrap();
         }
-        stat(&[&dataset], &models)
+        stat(&[dataset], &models)
     };
     let here = at(&[]);
     let n = free.len();

@@ -85,8 +85,7 @@ impl Models {
     ///
     /// # Errors
     /// [`Error::Input`] with the line for anything that is no YAML or no model, with the known types for an unknown one;
-    /// [`Error::Unsupported`] for a spatial model of the background, or IRFs that are switched off; what
-    /// `load` returns.
+    /// [`Error::Unsupported`] for IRFs that are switched off; what `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
         Self::from_yaml_with(
             text,
@@ -268,10 +267,6 @@ fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links)
         return Err(node.error("datasets_names is empty"));
     };
     let name = name.unwrap_or_else(|| format!("{first}-bkg"));
-    if let Some(spatial) = node.get("spatial") {
-        let tag = spatial.require("type")?.text()?;
-        return Err(Error::unsupported(format!("background model '{name}': the spatial model '{tag}'")));
-    }
     let spectral = match node.get("spectral") {
         Some(spectral) => spectral_model(spectral, load, links)?,
         // Gammapy 0.18 had the parameters in the model itself.
@@ -283,7 +278,15 @@ fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links)
     if !spectral.is_norm() {
         return Err(node.error(format!("a background is scaled by a norm model, '{}' is none", spectral.tag())));
     }
-    Ok(Model::FoVBackground(FoVBackgroundModel { name, spectral, datasets_names }))
+    let spatial = node.get("spatial");
+    let model = FoVBackgroundModel {
+        name,
+        spectral,
+        spatial: spatial.map(|n| spatial_model(n, load, links)).transpose()?,
+        datasets_names,
+    };
+    model.check_spatial().map_err(|e| at_line(e, spatial.unwrap_or(node)))?;
+    Ok(Model::FoVBackground(model))
 }
 
 fn template_npred(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {

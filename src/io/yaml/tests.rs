@@ -53,7 +53,10 @@ fn summary(models: &Models) -> Vec<String> {
             let shape = m.spatial.as_ref().map(shape);
             format!("{} {} {shape:?} {:?} {:?}", m.name, spectrum(&m.spectral), m.temporal, m.datasets_names)
         }
-        Model::FoVBackground(m) => format!("{} {} {:?}", m.name, spectrum(&m.spectral), m.datasets_names),
+        Model::FoVBackground(m) => {
+            let shape = m.spatial.as_ref().map(shape);
+            format!("{} {} {shape:?} {:?}", m.name, spectrum(&m.spectral), m.datasets_names)
+        }
         Model::TemplateNPred(m) => {
             let shape = m.spatial.as_ref().map(shape);
             let counts = m.evaluate().map(|map| map.data().iter().collect::<Vec<_>>());
@@ -165,19 +168,22 @@ fn everything() -> Models {
     let shape = TemplateNDSpatialModel::new(map("nd-shape")).unwrap().with_filename("b/nd-shape.fits");
     let nd = CompoundSpectralModel::new(nd.with_parameters(&[height]).unwrap(), tilt.clone(), CompoundOperator::Mul);
     components.push(Model::Sky(SkyModel::new("nd", Arc::new(nd), Some(Arc::new(shape)))));
+    let flat: Arc<dyn SpatialModel> = Arc::new(ConstantSpatialModel::new(0.5));
+    let gauss = crate::models::spatial::from_parameters("gauss", &[], Frame::Galactic).unwrap();
     for datasets_names in [None, Some(vec!["a".to_string()])] {
         let name = format!("counts of {datasets_names:?}");
         let template = TemplateNPredModel::new(&name, map("npred")).unwrap().with_filename("npred.fits");
         let mut template = template.with_spectral(tilt.clone()).unwrap();
-        template.spatial = datasets_names.is_some().then(|| Arc::new(ConstantSpatialModel::new(0.5)) as Arc<_>);
+        template.spatial = datasets_names.is_some().then(|| flat.clone());
         template.datasets_names = datasets_names;
         components.push(Model::TemplateNPred(template));
     }
-    components.push(Model::FoVBackground(FoVBackgroundModel {
-        name: "a-bkg".to_string(),
-        spectral: tilt,
-        datasets_names: vec!["a".to_string()],
-    }));
+    for (dataset, spatial) in [("a", None), ("b 2", Some(diffuse)), ("c", Some(gauss)), ("d", Some(flat))] {
+        components.push(Model::FoVBackground(FoVBackgroundModel {
+            spatial,
+            ..FoVBackgroundModel::new(dataset, tilt.clone())
+        }));
+    }
     Models { components }
 }
 
@@ -274,6 +280,10 @@ fn problems_are_named_with_their_line() {
         (
             "components:\n- {type: FoVBackgroundModel, datasets_names: a, spectral: {type: pl}}\n".to_string(),
             vec!["norm model", "PowerLawSpectralModel"],
+        ),
+        (
+            "components:\n- type: FoVBackgroundModel\n  datasets_names: [a]\n  spatial: {type: point}\n".to_string(),
+            vec!["'a-bkg'", "line 4", "PointSpatialModel", "extended"],
         ),
         (one("        type: pl\n    spatial: {type: point, frame: altaz}\n"), vec!["line 6", "altaz", "galactic"]),
         (one("        type: pl\n    spatial: {type: Ring}\n"), vec!["line 6", "Ring", "DiskSpatialModel"]),

@@ -212,7 +212,12 @@ fn background(out: &mut Writer, model: &FoVBackgroundModel) -> Result<()> {
     }
     out.names(1, &model.datasets_names);
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
+    if let Some(spatial) = &model.spatial {
+        out.line(1, "spatial:");
+        spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    Ok(())
 }
 
 fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {

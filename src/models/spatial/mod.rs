@@ -12,6 +12,7 @@ mod constant;
 mod disk;
 mod gaussian;
 mod generalized_gaussian;
+mod pixels;
 mod point;
 mod registry;
 mod shell;
@@ -20,6 +21,7 @@ mod template;
 mod template_nd;
 
 pub use constant::ConstantSpatialModel;
+pub(crate) use pixels::{pixel_factors, value_at};
 pub use registry::*;
 pub use template::TemplateSpatialModel;
 pub use template_nd::TemplateNDSpatialModel;
@@ -52,6 +54,11 @@ pub trait SpatialModel: Debug + Send + Sync {
 
     /// True where the shape varies with energy.
     fn is_energy_dependent(&self) -> bool {
+        false
+    }
+
+    /// True where the value is a sum of terms, each of them proportional to one of the parameters.
+    fn is_linear(&self) -> bool {
         false
     }
 
