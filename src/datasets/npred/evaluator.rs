@@ -116,10 +116,15 @@ impl Prepared {
 }
 
 fn spatial_of(model: &SkyModel) -> Result<&dyn SpatialModel> {
-    model.spatial.as_deref().ok_or_else(|| {
-        Error::input(&model.name, "a model without a spatial part cannot be put on a map")
-            .with_help("add a spatial model, e.g. PointSpatialModel")
-    })
+    let Some(spatial) = model.spatial.as_deref() else {
+        return Err(Error::input(&model.name, "a model without a spatial part cannot be put on a map")
+            .with_help("add a spatial model, e.g. PointSpatialModel"));
+    };
+    if spatial.is_norm() {
+        let problem = format!("'{}' is a factor without a unit, not the shape of a source", spatial.tag());
+        return Err(Error::input(&model.name, problem).with_help("it goes with FoVBackgroundModel or TemplateNPredModel"));
+    }
+    Ok(spatial)
 }
 
 impl Evaluator<'_> {

@@ -216,9 +216,10 @@ fn is_of_parameters_alone(tag: &str, tags: &[(&str, &str)]) -> bool {
 /// True where two shapes are certainly the same.
 fn same_spatial(a: &Arc<dyn SpatialModel>, b: &Arc<dyn SpatialModel>) -> bool {
     let alike = || a.tag() == b.tag() && a.frame() == b.frame() && same_values(a.parameters(), b.parameters());
-    let same_data = || match (a.as_template(), b.as_template()) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a.map(), b.map()),
-        (None, None) => is_of_parameters_alone(a.tag(), SPATIAL_TAGS),
+    let same_data = || match (a.as_template(), b.as_template(), a.as_piecewise(), b.as_piecewise()) {
+        (Some(a), Some(b), ..) => Arc::ptr_eq(a.map(), b.map()),
+        (_, _, Some(a), Some(b)) => a.same_nodes(b),
+        (None, None, None, None) => is_of_parameters_alone(a.tag(), SPATIAL_TAGS),
         _ => false,
     };
     Arc::ptr_eq(a, b) || alike() && same_data()

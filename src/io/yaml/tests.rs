@@ -15,6 +15,7 @@ use crate::models::{
     FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel,
 };
+use crate::units::Unit;
 
 fn no_maps(name: &str) -> Result<Map> {
     Err(Error::input(name, "no map is expected here"))
@@ -178,7 +179,22 @@ fn everything() -> Models {
         template.datasets_names = datasets_names;
         components.push(Model::TemplateNPred(template));
     }
-    for (dataset, spatial) in [("a", None), ("b 2", Some(diffuse)), ("c", Some(gauss)), ("d", Some(flat))] {
+    let (lon, lat) = (vec![-2.0, 359.0, 0.5, 1.0, 2.25], vec![-1.0, 0.5, -0.25, 1.0, -2.0]);
+    let mut norms: Vec<Parameter> =
+        (0..5).map(|i| Parameter::new(&format!("norm_{i}"), 0.8 + 0.1 * f64::from(i), Unit::dimensionless())).collect();
+    (norms[2].error, norms[3].frozen, norms[4].max) = (0.1, true, 3.0);
+    let nodes = |is_log: bool| {
+        let model = PiecewiseNormSpatialModel::with_nodes(lon.clone(), lat.clone(), &norms, is_log, Frame::Galactic);
+        Some(Arc::new(model.unwrap()) as Arc<dyn SpatialModel>)
+    };
+    for (dataset, spatial) in [
+        ("a", None),
+        ("b 2", Some(diffuse)),
+        ("c", Some(gauss)),
+        ("d", Some(flat)),
+        ("e", nodes(false)),
+        ("f", nodes(true)),
+    ] {
         components.push(Model::FoVBackground(FoVBackgroundModel {
             spatial,
             ..FoVBackgroundModel::new(dataset, tilt.clone())
@@ -256,6 +272,10 @@ fn problem(yaml: &str) -> String {
 
 #[test]
 fn problems_are_named_with_their_line() {
+    let nodes = |keys: &str| {
+        let spatial = format!("spatial: {{type: piecewise-norm, {keys}}}");
+        format!("components:\n- type: FoVBackgroundModel\n  datasets_names: [a]\n  {spatial}\n")
+    };
     let pl = |entry: &str| one(&format!("        type: pl\n        parameters:\n        -   {entry}\n"));
     for (yaml, parts) in [
         (one("        type: NaimaSpectralModel\n"), vec!["'s'", "line 5", "NaimaSpectralModel", "LogParabola"]),
@@ -286,6 +306,23 @@ fn problems_are_named_with_their_line() {
             vec!["'a-bkg'", "line 4", "PointSpatialModel", "extended"],
         ),
         (one("        type: pl\n    spatial: {type: point, frame: altaz}\n"), vec!["line 6", "altaz", "galactic"]),
+        (nodes("lon: {data: [1, 2, 1], unit: deg}, lat: {data: [1, 1, 2], unit: deg}"), vec!["line 4", "3 nodes"]),
+        (
+            nodes("lon: {data: [1, 2, 1, 2], unit: deg}, lat: {data: [1, 1, 2], unit: deg}"),
+            vec!["line 4", "4 longitudes, 3 latitudes"],
+        ),
+        (
+            nodes("lon: {data: [1, 2, 3, 4], unit: deg}, lat: {data: [1, 2, 3, 4], unit: deg}"),
+            vec!["line 4", "on a line"],
+        ),
+        (nodes("frame: altaz, lon: {data: [1], unit: deg}"), vec!["line 4", "altaz"]),
+        (nodes("lon: {data: [1], unit: TeV}"), vec!["line 4", "no angle", "deg"]),
+        (nodes("lon: {data: [1], unit: deg}"), vec!["line 4", "'lat' is missing"]),
+        (
+            one("        type: pl\n    spatial: {type: piecewise-norm, lon: {data: [1, 2, 1, 2], unit: deg}, \
+                 lat: {data: [1, 1, 2, 2], unit: deg}}\n"),
+            vec!["'s'", "factor without a unit", "FoVBackgroundModel"],
+        ),
         (one("        type: pl\n    spatial: {type: Ring}\n"), vec!["line 6", "Ring", "DiskSpatialModel"]),
         (one("        type: pl\n    spatial: {type: template, filename: a.fits}\n"), vec!["a.fits"]),
         (one("        type: pl\n    temporal: {type: FlareTemporalModel}\n"), vec!["'s'", "Flare"]),

@@ -327,6 +327,16 @@ fn spatial_model(out: &mut Writer, model: &dyn SpatialModel) -> Result<()> {
         parameters(out, 2, model.parameters(), &template.default_parameters());
         return map_file(out, 2, template.filename(), template.map().unit());
     }
+    if let Some(piecewise) = model.as_piecewise() {
+        parameters(out, 2, model.parameters(), &[]);
+        for (key, nodes) in [("lon", piecewise.lon_deg()), ("lat", piecewise.lat_deg())] {
+            table(out, 2, key, (nodes, &"deg".parse()?));
+        }
+        if piecewise.is_log() {
+            out.line(2, "interp: log");
+        }
+        return Ok(());
+    }
     let Some(template) = model.as_template() else {
         let defaults = spatial::from_parameters(model.tag(), &[], model.frame());
         parameters(out, 2, model.parameters(), defaults.as_ref().map_or(&[], |m| m.parameters()));

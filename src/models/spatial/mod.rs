@@ -12,6 +12,7 @@ mod constant;
 mod disk;
 mod gaussian;
 mod generalized_gaussian;
+mod piecewise;
 mod pixels;
 mod point;
 mod registry;
@@ -21,6 +22,7 @@ mod template;
 mod template_nd;
 
 pub use constant::ConstantSpatialModel;
+pub use piecewise::PiecewiseNormSpatialModel;
 pub(crate) use pixels::{pixel_factors, value_at};
 pub use registry::*;
 pub use template::TemplateSpatialModel;
@@ -57,6 +59,11 @@ pub trait SpatialModel: Debug + Send + Sync {
         false
     }
 
+    /// True for factors without a unit, which scale a background or a template and are no source's shape.
+    fn is_norm(&self) -> bool {
+        false
+    }
+
     /// True where the value is a sum of terms, each of them proportional to one of the parameters.
     fn is_linear(&self) -> bool {
         false
@@ -78,6 +85,11 @@ pub trait SpatialModel: Debug + Send + Sync {
 
     /// The map of a [`TemplateSpatialModel`], `None` for other models.
     fn as_template(&self) -> Option<&TemplateSpatialModel> {
+        None
+    }
+
+    /// The nodes of a [`PiecewiseNormSpatialModel`], `None` for other models.
+    fn as_piecewise(&self) -> Option<&PiecewiseNormSpatialModel> {
         None
     }
 
