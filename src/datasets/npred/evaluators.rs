@@ -227,11 +227,12 @@ fn same_spatial(a: &Arc<dyn SpatialModel>, b: &Arc<dyn SpatialModel>) -> bool {
 
 /// True where the shapes of two sources are certainly the same.
 fn same_shape(a: &SkyModel, b: &SkyModel) -> bool {
-    match (&a.spatial, &b.spatial) {
+    let same = match (&a.spatial, &b.spatial) {
         (Some(a), Some(b)) => same_spatial(a, b),
         (None, None) => true,
         _ => false,
-    }
+    };
+    same && a.apply_irf == b.apply_irf
 }
 
 /// True where two models certainly have the same flux.
@@ -251,7 +252,7 @@ fn same_flux(a: &SkyModel, b: &SkyModel) -> bool {
 /// True where responses and cutout of one model are those of the other.
 fn same_place(a: &SkyModel, b: &SkyModel) -> bool {
     let place = |m: &SkyModel| m.spatial.as_ref().map(|s| (s.position(), s.evaluation_radius_deg()));
-    place(a) == place(b)
+    place(a) == place(b) && a.apply_irf == b.apply_irf
 }
 
 /// The number that `b` is `a` times.

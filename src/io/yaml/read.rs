@@ -18,7 +18,7 @@ use crate::models::spectral::{
 };
 use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS, TemplatePhaseCurveTemporalModel};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel, TemporalModel,
 };
 use crate::units::Unit;
@@ -87,7 +87,7 @@ impl Models {
     ///
     /// # Errors
     /// [`Error::Input`] with the line for anything that is no YAML or no model, with the known types for an unknown one;
-    /// [`Error::Unsupported`] for IRFs that are switched off; what `load` returns.
+    /// what `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
         Self::from_yaml_with(
             text,
@@ -208,11 +208,11 @@ fn unknown(node: &Node, tag: &str, kind: &str, known: &[&str]) -> Error {
 
 fn sky_model(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     let name = node.require("name")?.text()?;
+    let mut apply_irf = ApplyIrf::default();
     if let Some(apply) = node.get("apply_irf") {
-        for irf in ["exposure", "psf", "edisp"] {
-            if apply.get(irf).map(Node::bool).transpose()? == Some(false) {
-                return Err(Error::unsupported(format!("model '{name}': apply_irf without {irf}")));
-            }
+        let ApplyIrf { exposure, psf, edisp } = &mut apply_irf;
+        for (key, is_applied) in [("exposure", exposure), ("psf", psf), ("edisp", edisp)] {
+            *is_applied = apply.get(key).map(Node::bool).transpose()?.unwrap_or(true);
         }
     }
     let spectral = spectral_model(node.require("spectral")?, load, links)?;
@@ -225,7 +225,9 @@ fn sky_model(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     }
     let datasets_names = node.get("datasets_names").map(Node::texts).transpose()?;
     let temporal = node.get("temporal").map(|n| temporal_model(n, load, links)).transpose()?;
-    Ok(Model::Sky(SkyModel { name, spectral, spatial, temporal, datasets_names }))
+    let model = SkyModel { name, spectral, spatial, temporal, apply_irf, datasets_names };
+    model.check_irf().map_err(|e| at_line(e, node))?;
+    Ok(Model::Sky(model))
 }
 
 fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn TemporalModel>> {

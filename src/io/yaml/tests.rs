@@ -12,7 +12,7 @@ use crate::maps::{AxisInterp, Frame, Geom, Map, MapAxis, RegionGeom, SkyPosition
 use crate::models::spatial::*;
 use crate::models::spectral::*;
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel,
 };
 use crate::units::Unit;
@@ -52,7 +52,8 @@ fn summary(models: &Models) -> Vec<String> {
     let component = |m: &Model| match m {
         Model::Sky(m) => {
             let shape = m.spatial.as_ref().map(shape);
-            format!("{} {} {shape:?} {:?} {:?}", m.name, spectrum(&m.spectral), m.temporal, m.datasets_names)
+            let how = (&m.temporal, m.apply_irf, &m.datasets_names);
+            format!("{} {} {shape:?} {how:?}", m.name, spectrum(&m.spectral))
         }
         Model::FoVBackground(m) => {
             let shape = m.spatial.as_ref().map(shape);
@@ -132,6 +133,16 @@ fn everything() -> Models {
         components.push(Model::Sky(SkyModel::new(&format!("source {i}: {tag}"), spectral, Some(shape))));
     }
     let pl: Arc<dyn SpectralModel> = Arc::new(PowerLawSpectralModel::new(2.4, 3e-12, 2.0));
+    let diffuse_of_one: Arc<dyn SpatialModel> = Arc::new(ConstantSpatialModel::new(1.0));
+    let mut counts = PowerLawSpectralModel::default().parameters().to_vec();
+    counts[1].unit = "TeV-1".parse().unwrap();
+    let counts = Arc::new(PowerLawSpectralModel::from_parameters(&counts).unwrap());
+    for (i, exposure) in [true, false, false].into_iter().enumerate() {
+        let spectral: Arc<dyn SpectralModel> = if exposure { pl.clone() } else { counts.clone() };
+        let mut some = SkyModel::new(&format!("irf {i}"), spectral, Some(diffuse_of_one.clone()));
+        some.apply_irf = ApplyIrf { exposure, psf: i == 1, edisp: i == 2 };
+        components.push(Model::Sky(some));
+    }
     for (tag, _) in SPATIAL_TAGS {
         let shape = crate::models::spatial::from_parameters(tag, &[], Frame::Galactic).unwrap();
         components.push(Model::Sky(SkyModel::new(&format!("shape: {tag}"), pl.clone(), Some(shape))));
@@ -326,7 +337,9 @@ fn problems_are_named_with_their_line() {
         (one("        type: pl\n    spatial: {type: Ring}\n"), vec!["line 6", "Ring", "DiskSpatialModel"]),
         (one("        type: pl\n    spatial: {type: template, filename: a.fits}\n"), vec!["a.fits"]),
         (one("        type: pl\n    temporal: {type: FlareTemporalModel}\n"), vec!["'s'", "Flare"]),
-        (one("        type: pl\n    apply_irf: {psf: false}\n"), vec!["'s'", "psf"]),
+        (one("        type: pl\n    apply_irf: {psf: no way}\n"), vec!["'s'", "line 6", "true or false"]),
+        (one("        type: pl\n    apply_irf: {exposure: false}\n"), vec!["'s'", "line 2", "counts", "TeV-1"]),
+        (pl("{name: amplitude, value: 1, unit: TeV-1}"), vec!["'s'", "no area and no time", "exposure off"]),
         (
             one(
                 "        type: template\n        energy: {data: [1, .inf], unit: TeV}\n        values: {data: [1, 2]}\n",

@@ -8,7 +8,7 @@ use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
 use crate::models::temporal::TemplatePhaseCurveTemporalModel;
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel, TemporalModel, temporal,
 };
 use crate::units::Unit;
@@ -146,6 +146,13 @@ fn unit(unit: &Unit) -> String {
 fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
     out.entry(1, true, "name", &text(&model.name));
     out.line(1, "type: SkyModel");
+    if model.apply_irf != ApplyIrf::default() {
+        let ApplyIrf { exposure, psf, edisp } = model.apply_irf;
+        out.line(1, "apply_irf:");
+        for (key, is_applied) in [("exposure", exposure), ("psf", psf), ("edisp", edisp)] {
+            out.line(2, &format!("{key}: {is_applied}"));
+        }
+    }
     if let Some(names) = &model.datasets_names {
         out.names(1, names);
     }
