@@ -330,6 +330,7 @@ fn background_models_are_applied_and_gone() {
         Model::FoVBackground(FoVBackgroundModel {
             name: format!("{name}-bkg"),
             spectral: Arc::new(PowerLawNormSpectralModel::new(0.0, norm, 1.0)),
+            spatial: None,
             datasets_names: vec![name.into()],
         })
     };
@@ -402,6 +403,15 @@ fn merged_energies_keep_predictions() {
     assert!(a.slice_by_energy(Some(Energy::tev(100.0)), None).is_err());
     assert!(a.slice_by_energy(Some(Energy::tev(-1.0)), None).is_err());
     assert!(a.slice_by_idx(&[("energy", 3..3)]).is_err() && a.slice_by_idx(&[("time", 0..1)]).is_err());
+    // One bin takes an axis away: from a map, not from a dataset.
+    let alone = a.slice_by_idx(&[("energy", 2)]).unwrap_err();
+    assert!(alone.to_string().contains("take the axis 'energy' away"), "{alone}");
+    assert!(alone.help().unwrap().contains("2..3"), "{alone}");
+    let background = a.background.as_ref().unwrap();
+    let image = background.slice_by_idx(&[("energy", 2)]).unwrap();
+    assert_eq!(image.geom().data_shape(), [16, 20]);
+    assert_eq!(image.plane_f64(0), background.plane_f64(2));
+    assert!(background.slice_by_idx(&[("energy", 99)]).is_err() && background.slice_by_idx(&[("rad", 0..1)]).is_err());
     let (low, high) = a.energy_range_total().unwrap().unwrap();
     assert!((low.to_tev() - energy().edges()[1]).abs() < 1e-12 && (high.to_tev() - 50.0).abs() < 1e-9);
 }

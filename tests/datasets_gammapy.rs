@@ -175,6 +175,7 @@ fn all_is_as_gammapy_makes_it() {
     models.components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "c-bkg".into(),
         spectral: Arc::new(PowerLawNormSpectralModel::new(0.2, 1.3, 1.0)),
+        spatial: None,
         datasets_names: vec!["c".into()],
     }));
     c.models = models.clone();

@@ -10,9 +10,11 @@ use pevatron::datasets::{DatasetRef, MapDataset, MapDatasetOnOff};
 use pevatron::fit::{Fit, FitResult};
 use pevatron::irf::PsfMap;
 use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, SkyPosition, WcsGeom};
-use pevatron::models::spatial::{GaussianSpatialModel, PointSpatialModel};
+use pevatron::models::spatial::{GaussianSpatialModel, PiecewiseNormSpatialModel, PointSpatialModel};
 use pevatron::models::spectral::{LogParabolaSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel};
-use pevatron::models::{FoVBackgroundModel, Model, Models, Prior, PriorDensity, Scan, SkyModel, TemplateNPredModel};
+use pevatron::models::{
+    FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, TemplateNPredModel,
+};
 use pevatron::simulate::fake_counts;
 use pevatron::{Control, ErrorKind};
 
@@ -53,6 +55,7 @@ fn background(dataset: &str, tilt: f64, norm: f64) -> Model {
     Model::FoVBackground(FoVBackgroundModel {
         name: format!("{dataset}-bkg"),
         spectral: Arc::new(PowerLawNormSpectralModel::from_parameters(&parameters).unwrap()),
+        spatial: None,
         datasets_names: vec![dataset.to_string()],
     })
 }
@@ -120,8 +123,81 @@ fn injected_values_come_back() {
 #[test]
 fn errors_are_those_of_the_likelihood() {
     let truth = models(vec![gauss("ext", 2.3, 4e-12, 0.15), background("a", 0.1, 1.1)]);
-    let dataset = observed("a", &truth, 11);
-    let result = run(&[&dataset], &truth);
+    check_errors(&observed("a", &truth, 11), &truth);
+}
+
+/// A background that is brighter than the field's, and falls off to the sides as an ellipse does.
+fn shaped_background(dataset: &str, tilt: f64, norm: f64, sigma: f64) -> Model {
+    let Model::FoVBackground(mut model) = background(dataset, tilt, norm * 3e-3) else { panic!("a background") };
+    // In the frame that the field is not in.
+    let center = SkyPosition { lon_deg: CENTER.0, lat_deg: CENTER.1, frame: Frame::Galactic }.to_frame(Frame::Icrs);
+    let (lon, lat) = (center.lon_deg + 0.2, center.lat_deg - 0.1);
+    model.spatial = Some(Arc::new(GaussianSpatialModel::new(lon, lat, sigma, 0.7, 30.0, Frame::Icrs)));
+    Model::FoVBackground(model)
+}
+
+#[test]
+fn shapes_of_backgrounds_come_back() {
+    let truth = models(vec![shaped_background("a", 0.1, 3.0, 0.9), point("pt", 2.0, 3e-12, (0.5, -0.3))]);
+    let mut start = models(vec![shaped_background("a", 0.0, 2.5, 1.1), point("pt", 2.2, 2e-12, (0.5, -0.3))]);
+    for name in ["a-bkg.spatial.e", "a-bkg.spatial.phi"] {
+        start.unfreeze(name).unwrap();
+    }
+    let dataset = observed("a", &truth, 31);
+    let result = run(&[&dataset], &start);
+    assert_eq!(result.models.free_parameters().len(), 7 + 4);
+    for (name, pull) in pulls(&result, &truth) {
+        assert!(pull.abs() < 3.5, "{name} is off by {pull} errors");
+    }
+    assert!((result.stat - stat(&[&dataset], &result.models)).abs() < 0.02);
+    let fixed = run(&[&dataset], &models(vec![background("a", 0.0, 1.0), start.components[1].clone()]));
+    assert!(fixed.stat > result.stat + 100.0, "the shape is there: {} {}", fixed.stat, result.stat);
+    check_errors(&dataset, &result.models);
+}
+
+/// A background with a norm at each of some places, in the field's frame or the other one.
+fn uneven_background(dataset: &str, norms: [f64; 6], is_log: bool, frame: Frame) -> Model {
+    let nodes = [(-1.1, -0.9), (1.05, -0.95), (-0.1, 0.05), (1.15, 0.9), (-1.05, 0.95), (0.5, -0.4)];
+    let place = |(lon, lat): (f64, f64)| {
+        SkyPosition { lon_deg: CENTER.0 + lon, lat_deg: CENTER.1 + lat, frame: Frame::Galactic }.to_frame(frame)
+    };
+    let places = nodes.map(place);
+    let norms: Vec<Parameter> =
+        (0..6).map(|i| Parameter::new(&format!("norm_{i}"), norms[i], "".parse().unwrap())).collect();
+    let (lon, lat) = (places.iter().map(|p| p.lon_deg).collect(), places.iter().map(|p| p.lat_deg).collect());
+    let shape = PiecewiseNormSpatialModel::with_nodes(lon, lat, &norms, is_log, frame).unwrap();
+    let Model::FoVBackground(mut model) = background(dataset, 0.1, 4.0) else { panic!("a background") };
+    model.spatial = Some(Arc::new(shape));
+    Model::FoVBackground(model)
+}
+
+#[test]
+fn norms_at_nodes_come_back() {
+    for (is_log, frame, seed) in [(false, Frame::Galactic, 3), (true, Frame::Icrs, 4)] {
+        let truth = [1.0, 1.4, 0.7, 1.1, 0.8, 1.2];
+        let truth = models(vec![uneven_background("a", truth, is_log, frame), point("pt", 2.0, 3e-12, (0.5, -0.3))]);
+        let mut start =
+            models(vec![uneven_background("a", [1.0; 6], is_log, frame), point("pt", 2.2, 2e-12, (0.5, -0.3))]);
+        // The norms hold the level.
+        start.freeze("a-bkg.spectral.norm").unwrap();
+        start.set_value("a-bkg.spectral.tilt", 0.0).unwrap();
+        // Two of them are one.
+        start.link("a-bkg.spatial.norm_5", "a-bkg.spatial.norm_1").unwrap();
+        let mut truth = truth;
+        truth.set_value("a-bkg.spatial.norm_5", 1.4).unwrap();
+        let dataset = observed("a", &truth, seed);
+        let result = run(&[&dataset], &start);
+        assert_eq!(result.models.free_parameters().len(), 1 + 5 + 4);
+        for (name, pull) in pulls(&result, &truth) {
+            assert!(pull.abs() < 3.5, "{is_log}: {name} is off by {pull} errors");
+        }
+        assert!((result.stat - stat(&[&dataset], &result.models)).abs() < 0.02);
+        check_errors(&dataset, &result.models);
+    }
+}
+
+fn check_errors(dataset: &MapDataset, start: &Models) {
+    let result = run(&[dataset], start);
     let free: Vec<(String, f64, f64)> = result
         .models
         .free_parameters()
@@ -134,7 +210,7 @@ fn errors_are_those_of_the_likelihood() {
             let (name, value, error) = &free[*k];
             models.set_value(name, value + by * error).unwrap();
         }
-        stat(&[&dataset], &models)
+        stat(&[dataset], &models)
     };
     let here = at(&[]);
     let n = free.len();

@@ -383,6 +383,7 @@ fn what_cannot_be_fitted_says_why() {
     background.components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "bkg".to_string(),
         spectral: Arc::new(PowerLawNormSpectralModel::default()),
+        spatial: None,
         datasets_names: vec!["points".to_string()],
     }));
     refused(run(&[(&good).into()], &background), &["bkg", "background"]);

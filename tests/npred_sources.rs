@@ -105,7 +105,8 @@ fn models() -> Models {
     components.push(Model::TemplateNPred(TemplateNPredModel::new("t", Arc::new(counts)).unwrap()));
     components.push(Model::FoVBackground(FoVBackgroundModel {
         name: "bkg".into(),
-        spectral: Arc::new(PowerLawNormSpectralModel::new(0.0, 1.0, 1.0)),
+        spectral: Arc::new(PowerLawNormSpectralModel::new(0.0, 5e-3, 1.0)),
+        spatial: Some(Arc::new(GaussianSpatialModel::new(lon - 0.2, lat + 0.1, 1.5, 0.3, 20.0, f))),
         datasets_names: vec!["a".into()],
     }));
     Models { components }
@@ -184,7 +185,7 @@ fn only_what_a_change_needs_is_computed() {
     evaluators.npred(&models, &control).unwrap();
     // Two sources are where they do not count.
     let first = evaluators.work();
-    assert_eq!((first.responses, first.shapes, first.spectra, first.norms), (8, 6, 6, 0));
+    assert_eq!((first.responses, first.shapes, first.spectra, first.norms), (8, 6 + 1, 6, 0));
     let whole = 3 * 40 * 48;
     assert_eq!(first.bins, whole);
     let mut work = |models: &Models| {
@@ -210,6 +211,23 @@ fn only_what_a_change_needs_is_computed() {
     assert_eq!((position.0, position.1, position.2, position.3), (1, 1, 1, 0));
     models.set_value("bkg.spectral.norm", 1.2).unwrap();
     assert_eq!(work(&models), (0, 0, 0, 0, 0));
+    // Nodes that stay keep the shape, though each change makes the models anew.
+    let nodes = (vec![82.0, 85.0, 85.0, 82.0, 83.7], vec![21.0, 21.0, 23.0, 23.0, 22.1]);
+    let piecewise = PiecewiseNormSpatialModel::new(nodes.0, nodes.1, vec![1.0, 1.1, 0.9, 1.2, 0.8], Frame::Icrs).unwrap();
+    let mut uneven = models.clone();
+    let Some(Model::FoVBackground(background)) = uneven.components.last_mut() else { panic!("a background") };
+    background.spatial = Some(Arc::new(piecewise));
+    assert_eq!(work(&uneven).1, 1);
+    uneven.set_value("s2.spectral.amplitude", 7e-12).unwrap();
+    assert_eq!(work(&uneven).1, 0);
+    uneven.set_value("bkg.spatial.norm_4", 0.7).unwrap();
+    assert_eq!(work(&uneven).1, 1);
+    assert_eq!(work(&models).1, 1);
+    // The background's shape alone: no source is touched, nothing is summed anew.
+    models.set_value("bkg.spatial.sigma", 1.4).unwrap();
+    assert_eq!(work(&models), (0, 1, 0, 0, 0));
+    models.set_value("s3.spectral.amplitude", 7e-12).unwrap();
+    assert_eq!(work(&models).1, 0);
     evaluators.reset();
     evaluators.npred(&models, &control).unwrap();
     assert_eq!(evaluators.work().responses, 8 + 1 + 8);

@@ -6,12 +6,11 @@ use super::any::Dataset;
 use super::flux_points::FluxPointsDataset;
 use super::map::MapDataset;
 use super::on_off::MapDatasetOnOff;
-use super::resample::AxisSlices;
 use super::statistic::{InfoDict, OffInfo, ResidualMethod};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::maps::{Map, Mask, SkyPosition, SmoothKernel};
+use crate::maps::{AxisSlice, Map, Mask, SkyPosition, SmoothKernel};
 use crate::models::Models;
 use crate::table::{Column, Table, Values};
 use crate::time::Gti;
@@ -130,7 +129,7 @@ impl Dataset {
     ///
     /// # Errors
     /// As there.
-    pub fn slice_by_idx(&self, slices: &AxisSlices<'_>) -> Result<Self> {
+    pub fn slice_by_idx<S: Clone + Into<AxisSlice>>(&self, slices: &[(&str, S)]) -> Result<Self> {
         new_of_counts!(self, d => d.slice_by_idx(slices))
     }
 

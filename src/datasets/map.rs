@@ -109,10 +109,10 @@ impl MapDataset {
     }
 
     /// Predicted background counts `[energy, y, x]`: the background cube, scaled by the dataset's background model
-    /// evaluated at the centres of the energy bins. Zero without a background.
+    /// evaluated at the centres of the energy bins and pixels. Zero without a background.
     ///
     /// # Errors
-    /// [`Error::Input`] where the geometry has no energy axis.
+    /// [`Error::Input`] where the geometry has no energy axis, and those of [`crate::models::FoVBackgroundModel::scale`].
     pub fn npred_background(&self) -> Result<Map> {
         let geom = self.npred_geom()?;
         let Some(background) = &self.background else {
@@ -120,9 +120,7 @@ impl MapDataset {
         };
         let mut cube = background.to_cube_f64();
         if let Some(model) = self.models.background(&self.name) {
-            for (mut plane, energy) in cube.outer_iter_mut().zip(self.energy_axis()?.center_tev()?) {
-                plane *= model.spectral.evaluate(energy);
-            }
+            model.scale(&mut cube, &geom)?;
         }
         Map::from_cube(geom, Default::default(), cube)
     }

@@ -10,7 +10,7 @@ use super::masks::mask_of;
 use super::on_off::MapDatasetOnOff;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
-use crate::maps::{Geom, Map, MapAxis, Mask, SkyPosition, Weights};
+use crate::maps::{AxisSlice, Geom, Map, MapAxis, Mask, SkyPosition, Weights};
 use crate::units::{Angle, Energy};
 
 /// Relative difference of an axis edge from that of another one below which they are the same.
@@ -21,6 +21,21 @@ const LEAST_RESPONSE_PIXELS: f64 = 3.0;
 
 /// A range of bins on each of some axes, by their names.
 pub type AxisSlices<'a> = [(&'a str, Range<usize>)];
+
+/// Ranges of slices; one bin would take an axis away that a dataset cannot do without.
+fn ranges<'a, S: Clone + Into<AxisSlice>>(slices: &[(&'a str, S)]) -> Result<Vec<(&'a str, Range<usize>)>> {
+    let range = |(name, slice): &(&'a str, S)| match slice.clone().into() {
+        AxisSlice::Range(bins) => Ok((*name, bins)),
+        AxisSlice::Index(bin) => {
+            let problem = format!("bin {bin} alone would take the axis '{name}' away, which a dataset needs");
+            let end = bin.saturating_add(1);
+            Err(Error::options("slices", problem).with_help(format!(
+                "take the range {bin}..{end}, or Map::slice_by_idx for one of its maps"
+            )))
+        }
+    };
+    slices.iter().map(range).collect()
+}
 
 fn each<T>(part: &Option<T>, f: impl Fn(&T) -> Result<T>) -> Result<Option<T>> {
     part.as_ref().map(f).transpose()
@@ -245,11 +260,14 @@ impl MapDataset {
     /// Bins of some axes, e.g. `[("energy", 2..5)]`: each map is cut along those of its axes that are named. Name and
     /// models are kept.
     ///
-    /// Gammapy: an integer takes an axis away; a range of one bin keeps it.
+    /// Gammapy: a single bin in place of a range takes the axis away, and what is left predicts no counts or is refused by
+    /// its own responses; here it is refused. [`Map::slice_by_idx`] takes it.
     ///
     /// # Errors
-    /// [`Error::Input`] for ranges that are empty or beyond the axis, [`Error::Options`] for an axis that no map has.
-    pub fn slice_by_idx(&self, slices: &AxisSlices<'_>) -> Result<Self> {
+    /// [`Error::Input`] for ranges that are empty or beyond the axis, [`Error::Options`] for an axis that no map has, or a
+    /// single bin.
+    pub fn slice_by_idx<S: Clone + Into<AxisSlice>>(&self, slices: &[(&str, S)]) -> Result<Self> {
+        let slices = &ranges(slices)?[..];
         let geoms = self.geoms()?;
         let all = [Some(geoms.geom), geoms.exposure, geoms.psf, geoms.edisp];
         if let Some((name, _)) = slices.iter().find(|(name, _)| !all.iter().flatten().any(|g| g.axis(name).is_ok())) {
@@ -440,7 +458,8 @@ impl MapDatasetOnOff {
     ///
     /// # Errors
     /// As there.
-    pub fn slice_by_idx(&self, slices: &AxisSlices<'_>) -> Result<Self> {
+    pub fn slice_by_idx<S: Clone + Into<AxisSlice>>(&self, slices: &[(&str, S)]) -> Result<Self> {
+        let slices = &ranges(slices)?[..];
         self.rearranged(self.on.slice_by_idx(slices)?, &|m| sliced(m, slices))
     }
 

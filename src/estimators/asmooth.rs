@@ -222,9 +222,10 @@ impl AsmoothMapEstimator {
             Some(background) => summed(background)?,
             None => Array2::zeros(counts.dim()),
         };
-        let center = axis.center_tev()?[0];
         if let Some(model) = dataset.models.background(&dataset.name) {
-            background *= model.spectral.evaluate(center);
+            let mut cube = background.insert_axis(Axis(0));
+            model.scale(&mut cube, &dataset.geom()?.with_axes(vec![axis.clone()]))?;
+            background = cube.index_axis_move(Axis(0), 0);
         }
         let flux = match &dataset.exposure {
             Some(exposure) => {

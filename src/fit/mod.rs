@@ -4,6 +4,7 @@
 //! what [`crate::datasets::PointsStatistic`] says for flux points, plus the priors. What a step needs again is kept: a source's shape through PSF and exposure as long as its position
 //! and shape stay, so that spectral parameters only weigh energies anew.
 
+mod background;
 mod bins;
 mod linear;
 mod minimize;

@@ -40,7 +40,7 @@ pub(super) struct Place {
     pub free: usize,
     /// Model in the list, and parameter in the model.
     pub component: usize,
-    index: usize,
+    pub index: usize,
     pub is_shape: bool,
 }
 
@@ -302,7 +302,7 @@ impl<'a> Problem<'a> {
 }
 
 /// A model of the list with parameters moved by the given amounts.
-fn moved(model: &Model, moves: &[(usize, f64)]) -> Result<Model> {
+pub(super) fn moved(model: &Model, moves: &[(usize, f64)]) -> Result<Model> {
     let mut parameters: Vec<Parameter> = model.parameters().into_iter().map(|(_, p)| p.clone()).collect();
     for (index, by) in moves {
         parameters[*index].value += by;
@@ -379,8 +379,54 @@ pub(super) fn curve(
     Ok(Curve { value, first, second })
 }
 
-fn scalar(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn scalar(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| if *x == 0.0 { 0.0 } else { x * y }).sum()
+}
+
+/// Second derivatives of what `at` makes of a model, by the last of `places` and by each of them, itself first; parameters
+/// at a bound are left out, as they count as fixed there.
+pub(super) fn bends(
+    model: &Model,
+    places: &[Place],
+    reach: &[(f64, f64)],
+    value: &Array3<f64>,
+    mut at: impl FnMut(&Model) -> Result<Arc<Array3<f64>>>,
+) -> Result<Vec<(Place, Array3<f64>)>> {
+    let Some((p, others)) = places.split_last() else { return Ok(Vec::new()) };
+    let (down, up) = reach[p.free];
+    if up <= 0.0 || down <= 0.0 {
+        return Ok(Vec::new());
+    }
+    let mut at = |moves: &[(usize, f64)]| at(&moved(model, moves)?);
+    let (high, low) = (at(&[(p.index, up)])?, at(&[(p.index, -down)])?);
+    let rise = difference(&high, value, up);
+    let bend = difference(&rise, &difference(value, &low, down), 0.5 * (up + down));
+    let mut found = vec![(*p, bend)];
+    for q in others {
+        let (d, u) = reach[q.free];
+        if u <= 0.0 || d <= 0.0 {
+            continue;
+        }
+        let mut across = |by: f64| -> Result<Array3<f64>> {
+            let high = at(&[(p.index, by), (q.index, u)])?;
+            let low = at(&[(p.index, by), (q.index, -d)])?;
+            Ok(difference(&high, &low, u + d))
+        };
+        let (upper, lower) = (across(up)?, across(-down)?);
+        found.push((*q, difference(&upper, &lower, up + down)));
+    }
+    Ok(found)
+}
+
+/// Adds a second derivative of the predicted counts against the slopes of the bins. Linked parameters of one model meet
+/// themselves, so both orders of a pair count there.
+pub(super) fn pair(second: &mut Array2<f64>, p: &Place, q: &Place, same: bool, value: f64) {
+    if same {
+        second[[p.free, p.free]] += value;
+    } else {
+        second[[p.free, q.free]] += value;
+        second[[q.free, p.free]] += value;
+    }
 }
 
 /// The number that `b` is a multiple of `a` by, if it is one (amplitudes and norms).
@@ -424,20 +470,20 @@ fn term_local(
         slopes: Vec<Array3<f64>>,
     }
     let mut kept: Vec<Kept> = Vec::new();
-    let mut background: Option<(Vec<Place>, Curve)> = None;
-
-    if let Some(place) = term.background {
-        let model = &models.components[place];
-        let (spectral, _) = of_component(place);
-        let factors = curve(model, &spectral, reach, exact, |m| Ok(term.background_factors(m)))?;
-        for (p, slope) in spectral.iter().zip(&factors.first) {
-            if let Some(block) = term.background_block(slope) {
-                put(&mut blocks, p.free, block);
+    let background = match term.background {
+        Some(place) => {
+            let model = &models.components[place];
+            let (spectral, shapes) = of_component(place);
+            let factors = curve(model, &spectral, reach, exact, |m| Ok(term.background_factors(m)))?;
+            let put = |free, block| put(&mut blocks, free, block);
+            match term.background_cube() {
+                Some(background) => Some((model, background.local(model, (spectral, shapes), factors, reach, put)?)),
+                None => None,
             }
         }
-        background = Some((spectral, factors));
-    }
-    let mut total = term.npred_background(models);
+        None => None,
+    };
+    let mut total = term.npred_background(models)?;
     let mut templates: Vec<(Vec<Place>, Curve)> = Vec::new();
     for template in &term.templates {
         let model = &models.components[template.component];
@@ -502,24 +548,11 @@ fn term_local(
         return Ok(());
     }
 
-    // Second derivatives of the predicted counts against the slopes of the bins. Linked parameters of one model meet
-    // themselves, so both orders of a pair count there.
-    let mut pair = |p: &Place, q: &Place, same: bool, value: f64| {
-        if same {
-            second[[p.free, p.free]] += value;
-        } else {
-            second[[p.free, q.free]] += value;
-            second[[q.free, p.free]] += value;
-        }
-    };
-    if let Some((spectral, factors)) = &background {
-        let sums = term.background_sums(&slope);
-        for (i, p) in spectral.iter().enumerate() {
-            for (j, q) in spectral[..=i].iter().enumerate() {
-                pair(p, q, i == j, scalar(&factors.second[i][j], &sums));
-            }
-        }
+    // Second derivatives of the predicted counts against the slopes of the bins.
+    if let (Some((model, kept)), Some(background)) = (&background, term.background_cube()) {
+        background.add_second(model, kept, &slope, reach, second)?;
     }
+    let mut pair = |p: &Place, q: &Place, same: bool, value: f64| pair(second, p, q, same, value);
     for (template, (spectral, factors)) in term.templates.iter().zip(&templates) {
         let sums = template.sums(&slope);
         for (i, p) in spectral.iter().enumerate() {
@@ -544,33 +577,10 @@ fn term_local(
             for (q, flux) in kept.spectral.iter().zip(&kept.fluxes.first) {
                 pair(p, q, false, scalar(flux, &by_shape));
             }
-            let (down, up) = reach[p.free];
-            if up <= 0.0 || down <= 0.0 {
-                continue;
-            }
-            let mut at = |moves: &[(usize, f64)]| -> Result<Arc<Array3<f64>>> {
-                source.exposed(sky(&moved(model, moves)?)?, &evaluator, control)
-            };
-            let (high, low) = (at(&[(p.index, up)])?, at(&[(p.index, -down)])?);
-            let rise = difference(&high, &kept.exposed, up);
-            let bend = difference(&rise, &difference(&kept.exposed, &low, down), 0.5 * (up + down));
-            let mut crossed = Vec::new();
-            for q in &kept.shapes[..i] {
-                let (d, u) = reach[q.free];
-                if u <= 0.0 || d <= 0.0 {
-                    continue;
-                }
-                let mut across = |by: f64| -> Result<Array3<f64>> {
-                    let high = at(&[(p.index, by), (q.index, u)])?;
-                    let low = at(&[(p.index, by), (q.index, -d)])?;
-                    Ok(difference(&high, &low, u + d))
-                };
-                let (upper, lower) = (across(up)?, across(-down)?);
-                crossed.push((*q, difference(&upper, &lower, up + down)));
-            }
-            pair(p, p, true, scalar(&kept.fluxes.value, &source.per_flux(&bend, &part)));
-            for (q, shape) in crossed {
-                pair(p, &q, false, scalar(&kept.fluxes.value, &source.per_flux(&shape, &part)));
+            let at = |model: &Model| source.exposed(sky(model)?, &evaluator, control);
+            for (q, bend) in bends(model, &kept.shapes[..=i], reach, &kept.exposed, at)? {
+                let same = q.index == p.index;
+                pair(p, &q, same, scalar(&kept.fluxes.value, &source.per_flux(&bend, &part)));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
+use super::background::Background;
 use super::bins::{self, Bin};
 use super::source::{Block, Source, add};
 use crate::compute::Backend;
@@ -20,7 +21,7 @@ const REGION_STEP: f64 = 0.1;
 /// What is known of the background.
 enum Kind {
     /// It is predicted: the cube, before the background model.
-    Cash { background: Arc<Array3<f64>> },
+    Cash { background: Background },
     /// It was measured off the source.
     W { off: Array3<f64>, alpha: Array3<f64> },
 }
@@ -99,7 +100,7 @@ impl<'a> Term<'a> {
                     None => Array3::zeros(dim),
                 };
                 same("background", background.dim())?;
-                Kind::Cash { background: Arc::new(background) }
+                Kind::Cash { background: Background::new(background, Arc::clone(common.geom()?)) }
             }
             DatasetRef::OnOff(dataset) => {
                 let (off, alpha) = (dataset.require_counts_off()?.to_cube_f64(), dataset.alpha()?.into_cube_f64());
@@ -205,37 +206,30 @@ impl<'a> Term<'a> {
         self.energies.iter().map(|e| model.spectral().evaluate(*e)).collect()
     }
 
-    /// The background times factors by energy, over the whole dataset.
-    pub fn background_block(&self, factors: &[f64]) -> Option<Block> {
-        let Kind::Cash { background } = &self.kind else { return None };
-        let mut cube = background.as_ref().clone();
-        for (mut plane, factor) in cube.outer_iter_mut().zip(factors) {
-            plane *= *factor;
+    /// The background before its model (with off counts: none, it follows the signal).
+    pub fn background_cube(&mut self) -> Option<&mut Background> {
+        match &mut self.kind {
+            Kind::Cash { background } => Some(background),
+            Kind::W { .. } => None,
         }
-        Some(Block { y0: 0, x0: 0, data: Arc::new(cube) })
-    }
-
-    /// By energy, the sum of slope × background.
-    pub fn background_sums(&self, slope: &Array3<f64>) -> Vec<f64> {
-        let Kind::Cash { background } = &self.kind else { return Vec::new() };
-        sums(slope.view(), background.view())
     }
 
     /// Predicted background (with off counts: none, it follows the signal).
-    pub fn npred_background(&self, models: &Models) -> Array3<f64> {
-        let factors = match self.background {
-            Some(place) => self.background_factors(&models.components[place]),
-            None => vec![1.0; self.energies.len()],
+    pub fn npred_background(&mut self, models: &Models) -> Result<Array3<f64>> {
+        let model = self.background.map(|place| &models.components[place]);
+        let factors = model.map_or(vec![1.0; self.energies.len()], |model| self.background_factors(model));
+        let dim = self.counts.dim();
+        let Some(background) = self.background_cube() else { return Ok(Array3::zeros(dim)) };
+        let shape = match model {
+            Some(model) => background.shape(model)?,
+            None => None,
         };
-        match self.background_block(&factors) {
-            Some(block) => Arc::unwrap_or_clone(block.data),
-            None => Array3::zeros(self.counts.dim()),
-        }
+        Ok(Arc::unwrap_or_clone(background.block(&factors, shape.as_deref()).data))
     }
 
     /// Predicted counts: background, templates and sources (with off counts: no background).
     pub fn npred(&mut self, models: &Models, control: &Control) -> Result<Array3<f64>> {
-        let mut total = self.npred_background(models);
+        let mut total = self.npred_background(models)?;
         for template in &self.templates {
             let factors = template.factors(&models.components[template.component]);
             add(&mut total, &template.block(&factors), 1.0);

@@ -35,7 +35,9 @@ pub use collection::{FluxPointsCollection, FluxPointsKey};
 pub use maps::{FluxMaps, FluxMeta, ScanZero};
 pub use points::FluxPoints;
 pub use quantity::{FluxQuantity, SedType};
-pub use select::{AxisSlice, CoordSlice};
+pub use select::CoordSlice;
+
+pub use crate::maps::AxisSlice;
 pub use table::{FromTable, TableFormat};
 
 #[cfg(test)]

@@ -8,29 +8,8 @@ use ndarray::Array3;
 use super::maps::FluxMaps;
 use super::points::FluxPoints;
 use crate::error::{Error, Result};
-use crate::maps::{Geom, Map, MapAxis, NodeType, RegionGeom, SkyPosition};
+use crate::maps::{AxisSlice, Geom, Map, MapAxis, NodeType, RegionGeom, SkyPosition};
 use crate::units::Quantity;
-
-/// Bins of an axis: one, which takes the axis away, or a range, which keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AxisSlice {
-    /// This bin, without the axis.
-    Index(usize),
-    /// These bins.
-    Range(Range<usize>),
-}
-
-impl From<usize> for AxisSlice {
-    fn from(index: usize) -> Self {
-        Self::Index(index)
-    }
-}
-
-impl From<Range<usize>> for AxisSlice {
-    fn from(bins: Range<usize>) -> Self {
-        Self::Range(bins)
-    }
-}
 
 /// Coordinates on an axis: one value, whose bin is taken, or a range, open or closed.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,12 +58,7 @@ impl FluxMaps {
             }
             geom = geom.with_axes(axes);
         }
-        let mut sliced = self.rebuilt(geom, |map| {
-            slices.iter().try_fold(map.clone(), |map, (name, slice)| match slice {
-                AxisSlice::Index(index) => map.select_bin(name, *index),
-                AxisSlice::Range(bins) => map.slice_axis(name, bins.clone()),
-            })
-        })?;
+        let mut sliced = self.rebuilt(geom, |map| map.slice_by_idx(slices))?;
         // The times of what was left out are no good times of what is left.
         if let (Some(gti), Some((_, slice))) = (&self.gti, slices.iter().find(|(name, _)| *name == "time")) {
             let axis = self.geom().axis("time")?;

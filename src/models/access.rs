@@ -34,9 +34,13 @@ impl Model {
         let mut names = Vec::new();
         spectral_names(self.spectral().as_ref(), "spectral.", &mut names);
         let mut parameters: Vec<&Parameter> = self.spectral().parameters().iter().collect();
-        if let Self::Sky(sky) = self
-            && let Some(spatial) = &sky.spatial
-        {
+        let spatial = match self {
+            Self::Sky(sky) => sky.spatial.as_ref(),
+            Self::FoVBackground(background) => background.spatial.as_ref(),
+            // Gammapy: its parameters are none of the model.
+            Self::TemplateNPred(_) => None,
+        };
+        if let Some(spatial) = spatial {
             names.extend(spatial.parameters().iter().map(|p| format!("spatial.{}", p.name)));
             parameters.extend(spatial.parameters());
         }
@@ -87,6 +91,9 @@ impl Model {
             Self::FoVBackground(background) => {
                 let mut background = background.clone();
                 background.spectral = spectral;
+                if let Some(spatial) = &mut background.spatial {
+                    *spatial = spatial.with_parameters(rest)?;
+                }
                 Self::FoVBackground(background)
             }
             Self::TemplateNPred(template) => {

@@ -18,7 +18,7 @@ pub use background::FoVBackgroundModel;
 pub use covariance::Covariance;
 pub use parameter::{Parameter, Scan};
 pub use prior::{Prior, PriorDensity};
-pub use sky::{Model, Models, SkyModel};
+pub use sky::{ApplyIrf, Model, Models, SkyModel};
 pub use spatial::SpatialModel;
 pub use spectral::SpectralModel;
 pub use template_npred::TemplateNPredModel;

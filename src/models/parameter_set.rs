@@ -35,6 +35,16 @@ impl ParameterSpec {
         self.unit.parse().unwrap_or_default()
     }
 
+    /// For a flux, what is left of its unit where no exposure makes counts of it, see `SkyModel::apply_irf`.
+    fn unit_of_counts(&self) -> Option<Unit> {
+        let text = match self.unit {
+            "TeV-1 s-1 cm-2" => "TeV-1",
+            "s-1 cm-2" => "",
+            _ => return None,
+        };
+        text.parse().ok()
+    }
+
     pub fn parameter(&self, value: f64) -> Parameter {
         Parameter {
             frozen: self.frozen,
@@ -72,7 +82,8 @@ impl<const N: usize> ParameterSet<N> {
             if !parameter.value.is_finite() {
                 return Err(Error::input(place(), format!("value {} is not a finite number", parameter.value)));
             }
-            let factor = parameter.unit.factor_to(&spec.known_unit()).map_err(|_| {
+            let counts = || spec.unit_of_counts().and_then(|unit| parameter.unit.factor_to(&unit).ok());
+            let factor = parameter.unit.factor_to(&spec.known_unit()).or_else(|e| counts().ok_or(e)).map_err(|_| {
                 let expected = if spec.unit.is_empty() { "no unit" } else { spec.unit };
                 Error::input(place(), format!("unit '{}' where {expected} is needed", parameter.unit))
             })?;

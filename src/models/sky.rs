@@ -7,6 +7,26 @@ use super::spatial::SpatialModel;
 use super::spectral::SpectralModel;
 use super::template_npred::TemplateNPredModel;
 use super::temporal::TemporalModel;
+use crate::error::{Error, Result};
+use crate::units::Unit;
+
+/// What a source goes through before it is counts (Gammapy's `apply_irf`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApplyIrf {
+    /// The exposure. Without it the spectrum is one of counts, with a unit such as TeV-1.
+    pub exposure: bool,
+    /// The point spread function.
+    pub psf: bool,
+    /// The energy dispersion. Without it energies are reconstructed as they are.
+    pub edisp: bool,
+}
+
+impl Default for ApplyIrf {
+    /// All of them.
+    fn default() -> Self {
+        Self { exposure: true, psf: true, edisp: true }
+    }
+}
 
 /// A source: spectrum times shape.
 ///
@@ -31,14 +51,48 @@ pub struct SkyModel {
     pub spatial: Option<Arc<dyn SpatialModel>>,
     /// Variation with time; `None`: constant.
     pub temporal: Option<Arc<dyn TemporalModel>>,
+    /// What it goes through; all responses unless they are switched off.
+    pub apply_irf: ApplyIrf,
     /// Datasets it applies to; `None`: all.
     pub datasets_names: Option<Vec<String>>,
+}
+
+/// True for a spectrum of counts: its amplitude, or the values of its table, have a unit without area and time.
+fn is_of_counts(model: &dyn SpectralModel) -> bool {
+    if let Some(compound) = model.as_compound() {
+        let (first, second) = compound.models();
+        return is_of_counts(first.as_ref()) || is_of_counts(second.as_ref());
+    }
+    if let Some(template) = model.as_template() {
+        return template.values().1.factor_to_text("TeV-1").is_ok();
+    }
+    let is_flux = |unit: &Unit| ["cm-2 s-1 TeV-1", "cm-2 s-1"].iter().any(|flux| unit.factor_to_text(flux).is_ok());
+    let is_norm = model.is_norm();
+    model.parameters().iter().any(|p| {
+        let is_amplitude = p.name == "amplitude" || p.name == "const" && !p.unit.is_dimensionless();
+        !is_norm && is_amplitude && !is_flux(&p.unit)
+    })
 }
 
 impl SkyModel {
     /// A source that applies to all datasets.
     pub fn new(name: &str, spectral: Arc<dyn SpectralModel>, spatial: Option<Arc<dyn SpatialModel>>) -> Self {
-        Self { name: name.to_string(), spectral, spatial, temporal: None, datasets_names: None }
+        let apply_irf = ApplyIrf::default();
+        Self { name: name.to_string(), spectral, spatial, temporal: None, apply_irf, datasets_names: None }
+    }
+
+    /// Refuses a spectrum of a flux where no exposure makes counts of it, and one of counts where an exposure does.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the model.
+    pub fn check_irf(&self) -> Result<()> {
+        match (self.apply_irf.exposure, is_of_counts(self.spectral.as_ref())) {
+            (true, true) => Err(Error::input(&self.name, "the unit of its spectrum has no area and no time")
+                .with_help("give the amplitude in cm-2 s-1 TeV-1, or switch the exposure off in apply_irf")),
+            (false, false) => Err(Error::input(&self.name, "without exposure its spectrum is to be one of counts")
+                .with_help("give the amplitude in TeV-1 (counts per energy), or leave the exposure in apply_irf")),
+            _ => Ok(()),
+        }
     }
 }
 

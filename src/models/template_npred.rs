@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array3, Axis};
+use ndarray::Array3;
 
-use super::spatial::SpatialModel;
+use super::spatial::{SpatialModel, pixel_factors};
 use super::spectral::{PowerLawNormSpectralModel, SpectralModel};
 use crate::error::{Error, Result};
-use crate::maps::{Map, SkyPosition};
+use crate::maps::Map;
 
 /// Predicted counts `[energy, y, x]` in reconstructed energy, scaled by a norm spectrum: what is known of a signal or a
 /// background without its responses (Gammapy's `TemplateNPredModel`).
@@ -111,18 +111,8 @@ impl TemplateNPredModel {
         let mut cube = self.map.to_cube_f64();
         let Some(spatial) = &self.spatial else { return Ok(cube) };
         let geom = self.map.wcs_geom().map_err(|e| e.with_help("a spatial model needs a map of the sky"))?;
-        let value = |p: SkyPosition, energy: f64| {
-            let p = if p.frame == spatial.frame() { p } else { p.to_frame(spatial.frame()) };
-            spatial.evaluate(p.lon_deg, p.lat_deg, energy)
-        };
-        let energies = self.map.geom().axis("energy")?.center_tev()?;
-        let mut factors = geom.map_pixels(|p| value(p, energies[0]));
-        for (mut plane, energy) in cube.axis_iter_mut(Axis(0)).zip(energies) {
-            if spatial.is_energy_dependent() {
-                factors = geom.map_pixels(|p| value(p, energy));
-            }
-            plane *= &factors;
-        }
+        // One plane of factors stands for all energies.
+        cube *= &pixel_factors(spatial.as_ref(), geom, &self.map.geom().axis("energy")?.center_tev()?);
         Ok(cube)
     }
 
@@ -142,7 +132,7 @@ impl TemplateNPredModel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::maps::{AxisInterp, Frame, Geom, MapAxis, WcsGeom};
+    use crate::maps::{AxisInterp, Frame, Geom, MapAxis, SkyPosition, WcsGeom};
     use crate::models::spatial::ConstantSpatialModel;
     use crate::models::spectral::PowerLawSpectralModel;
 

@@ -12,6 +12,11 @@ impl FluxPointsDataset {
     /// # Errors
     /// [`Error::Input`] where its spectrum is a norm, or for a template without pixels.
     pub fn source(&self, model: &SkyModel) -> Result<PointsSource> {
+        if !model.apply_irf.exposure {
+            return Err(Error::input(&model.name, "without exposure it has counts, which flux points have not")
+                .with_help("name the datasets that it is for in datasets_names"));
+        }
+        model.check_irf()?;
         if model.spectral.is_norm() {
             let problem = format!("a {} is a norm, flux points need a flux", model.spectral.tag());
             return Err(Error::input(&model.name, problem));

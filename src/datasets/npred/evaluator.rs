@@ -86,6 +86,8 @@ pub struct Prepared {
     pub origin: CutoutOrigin,
     /// Energy dispersion `[energy_true, energy]`.
     pub matrix: Array2<f64>,
+    /// False for a model whose spectrum is one of counts.
+    has_exposure: bool,
 }
 
 /// Where a model's shape is evaluated.
@@ -116,10 +118,15 @@ impl Prepared {
 }
 
 fn spatial_of(model: &SkyModel) -> Result<&dyn SpatialModel> {
-    model.spatial.as_deref().ok_or_else(|| {
-        Error::input(&model.name, "a model without a spatial part cannot be put on a map")
-            .with_help("add a spatial model, e.g. PointSpatialModel")
-    })
+    let Some(spatial) = model.spatial.as_deref() else {
+        return Err(Error::input(&model.name, "a model without a spatial part cannot be put on a map")
+            .with_help("add a spatial model, e.g. PointSpatialModel"));
+    };
+    if spatial.is_norm() {
+        let problem = format!("'{}' is a factor without a unit, not the shape of a source", spatial.tag());
+        return Err(Error::input(&model.name, problem).with_help("it goes with FoVBackgroundModel or TemplateNPredModel"));
+    }
+    Ok(spatial)
 }
 
 impl Evaluator<'_> {
@@ -201,10 +208,12 @@ impl Evaluator<'_> {
     /// # Errors
     /// [`Error::Input`] for a model without a shape or responses that do not fit.
     pub fn prepare(&self, model: &SkyModel, mask: Option<ArrayView2<'_, bool>>) -> Result<Option<Prepared>> {
+        model.check_irf()?;
+        let has_exposure = model.apply_irf.exposure;
         // A model without a position (a constant) takes each response at the centre of that response's own map, as in
         // Gammapy; the centres of two maps of one dataset need not be the same.
         let position = model.spatial.as_ref().and_then(|s| s.position());
-        let matrix = match self.edisp {
+        let matrix = match self.edisp.filter(|_| model.apply_irf.edisp) {
             Some(edisp) => edisp.matrix_at(position, self.energy)?,
             None => diagonal_response(self.energy_true, self.energy)?,
         };
@@ -218,7 +227,7 @@ impl Evaluator<'_> {
             Domain::Image(geom) => geom,
             Domain::Region(region) => {
                 let place = Place::Region(RegionShare::new(self, *region, model)?);
-                return Ok(Some(Prepared { place, origin: CutoutOrigin { y0: 0, x0: 0 }, matrix }));
+                return Ok(Some(Prepared { place, origin: CutoutOrigin { y0: 0, x0: 0 }, matrix, has_exposure }));
             }
         };
         let spatial = spatial_of(model)?;
@@ -247,10 +256,12 @@ impl Evaluator<'_> {
             }
             None => (image.clone(), CutoutOrigin { y0: 0, x0: 0 }),
         };
-        Ok(Some(Prepared { place: Place::Image(geom, psf), origin, matrix }))
+        // Gammapy: a PSF that is switched off leaves the cutout as wide as it would have made it.
+        let psf = psf.filter(|_| model.apply_irf.psf);
+        Ok(Some(Prepared { place: Place::Image(geom, psf), origin, matrix, has_exposure }))
     }
 
-    /// The flux in each true-energy bin, cm-2 s-1: the integral of the spectrum, times the mean of the variation with time
+    /// The flux in each true-energy bin, cm-2 s-1 (counts, where the exposure is switched off): the integral of the spectrum, times the mean of the variation with time
     /// over the good time intervals.
     ///
     /// # Errors
@@ -366,6 +377,11 @@ impl Evaluator<'_> {
         let mut counts = Array3::zeros((planes, ny, nx));
         for (t, mut plane) in counts.outer_iter_mut().enumerate() {
             let share = share.index_axis(Axis(0), if share.dim().0 == 1 { 0 } else { t });
+            if !prepared.has_exposure {
+                plane.assign(&share);
+                plane *= flux[t];
+                continue;
+            }
             match self.exposure {
                 Exposure::Cube(cube, factor) => {
                     let exposure = cube.plane(t);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::maps::Map;
 use crate::models::spatial::SPATIAL_TAGS;
 use crate::models::spectral::SPECTRAL_TAGS;
-use crate::models::{Model, Models, Parameter, SkyModel, SpatialModel, TemplateNPredModel};
+use crate::models::{FoVBackgroundModel, Model, Models, Parameter, SkyModel, SpatialModel, TemplateNPredModel};
 
 /// Predicted fluxes whose ratios differ by no more than this are multiples of each other.
 const SAME_RATIO: f64 = 4.0 * f64::EPSILON;
@@ -26,7 +26,7 @@ const SAME_RATIO: f64 = 4.0 * f64::EPSILON;
 pub struct NpredWork {
     /// PSF kernel, energy dispersion and cutout: a model that came, or has another position or extent.
     pub responses: u64,
-    /// Shape through PSF and exposure: another position or shape.
+    /// Shape through PSF and exposure, or factors by which a background is shaped: another position or shape.
     pub shapes: u64,
     /// Sum over true energies: a flux that is no multiple of the last one, or another shape.
     pub spectra: u64,
@@ -41,7 +41,7 @@ pub struct NpredWork {
 ///
 /// Of each source it keeps the responses where it is, its shape through PSF and exposure, and its predicted counts: a norm
 /// only scales, a spectrum only sums energies anew, a position or shape takes that model alone through everything, and the
-/// sum is renewed only where a changed source reaches. The result is that of [`MapDataset::npred`] to rounding. Kept are
+/// sum is renewed only where a changed source reaches. A background's spectrum scales energies, its shape is kept. The result is that of [`MapDataset::npred`] to rounding. Kept are
 /// `8 (true energies + energies)` bytes for each pixel of each source's cutout. The dataset is borrowed, so that its
 /// exposure, responses and masks cannot change under what is kept.
 ///
@@ -81,6 +81,8 @@ pub struct Evaluators<'a> {
     sources: Vec<Kept>,
     /// By energy, what the background model makes of the background.
     factors: Vec<f64>,
+    /// What its spatial part makes of it.
+    background_shape: Option<BackgroundShape>,
     /// Sum over templates and sources `[energy, y, x]`.
     signal: Array3<f64>,
     /// Sources and background, at least 0; the data of `npred` between calls.
@@ -106,6 +108,20 @@ struct Template {
     part: Option<Arc<TemplateCounts>>,
     /// By energy, what its spectrum makes of it.
     factors: Vec<f64>,
+}
+
+/// A spatial model of the background.
+#[derive(Debug)]
+struct BackgroundShape {
+    spatial: Arc<dyn SpatialModel>,
+    /// `[energy, y, x]`, or one plane for all energies.
+    factors: Array3<f64>,
+}
+
+impl BackgroundShape {
+    fn at(&self, energy: usize, y: usize, x: usize) -> f64 {
+        self.factors[[if self.factors.dim().0 == 1 { 0 } else { energy }, y, x]]
+    }
 }
 
 #[derive(Debug)]
@@ -198,21 +214,25 @@ fn is_of_parameters_alone(tag: &str, tags: &[(&str, &str)]) -> bool {
 }
 
 /// True where two shapes are certainly the same.
-fn same_shape(a: &SkyModel, b: &SkyModel) -> bool {
-    let same = |a: &dyn SpatialModel, b: &dyn SpatialModel| {
-        let alike = a.tag() == b.tag() && a.frame() == b.frame() && same_values(a.parameters(), b.parameters());
-        alike
-            && match (a.as_template(), b.as_template()) {
-                (Some(a), Some(b)) => Arc::ptr_eq(a.map(), b.map()),
-                (None, None) => is_of_parameters_alone(a.tag(), SPATIAL_TAGS),
-                _ => false,
-            }
+fn same_spatial(a: &Arc<dyn SpatialModel>, b: &Arc<dyn SpatialModel>) -> bool {
+    let alike = || a.tag() == b.tag() && a.frame() == b.frame() && same_values(a.parameters(), b.parameters());
+    let same_data = || match (a.as_template(), b.as_template(), a.as_piecewise(), b.as_piecewise()) {
+        (Some(a), Some(b), ..) => Arc::ptr_eq(a.map(), b.map()),
+        (_, _, Some(a), Some(b)) => a.same_nodes(b),
+        (None, None, None, None) => is_of_parameters_alone(a.tag(), SPATIAL_TAGS),
+        _ => false,
     };
-    match (&a.spatial, &b.spatial) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || same(a.as_ref(), b.as_ref()),
+    Arc::ptr_eq(a, b) || alike() && same_data()
+}
+
+/// True where the shapes of two sources are certainly the same.
+fn same_shape(a: &SkyModel, b: &SkyModel) -> bool {
+    let same = match (&a.spatial, &b.spatial) {
+        (Some(a), Some(b)) => same_spatial(a, b),
         (None, None) => true,
         _ => false,
-    }
+    };
+    same && a.apply_irf == b.apply_irf
 }
 
 /// True where two models certainly have the same flux.
@@ -232,7 +252,7 @@ fn same_flux(a: &SkyModel, b: &SkyModel) -> bool {
 /// True where responses and cutout of one model are those of the other.
 fn same_place(a: &SkyModel, b: &SkyModel) -> bool {
     let place = |m: &SkyModel| m.spatial.as_ref().map(|s| (s.position(), s.evaluation_radius_deg()));
-    place(a) == place(b)
+    place(a) == place(b) && a.apply_irf == b.apply_irf
 }
 
 /// The number that `b` is `a` times.
@@ -338,6 +358,7 @@ impl<'a> Evaluators<'a> {
             templates: Vec::new(),
             sources: Vec::new(),
             factors: Vec::new(),
+            background_shape: None,
             signal: Array3::zeros((energies, ny, nx)),
             npred: None,
             is_summed: false,
@@ -350,6 +371,7 @@ impl<'a> Evaluators<'a> {
     pub fn reset(&mut self) {
         self.templates.clear();
         self.sources.clear();
+        self.background_shape = None;
         self.is_summed = false;
     }
 
@@ -381,7 +403,8 @@ impl<'a> Evaluators<'a> {
 
     fn update(&mut self, models: &Models, control: &Control) -> Result<()> {
         let sky: Vec<&SkyModel> = models.sky_models(&self.dataset.name).collect();
-        let factors = match models.background(&self.dataset.name) {
+        let background = models.background(&self.dataset.name);
+        let factors = match background {
             Some(model) => {
                 let energies = self.dataset.energy_axis()?.center_tev()?;
                 energies.into_iter().map(|e| model.spectral.evaluate(e)).collect()
@@ -391,17 +414,38 @@ impl<'a> Evaluators<'a> {
         // Until the sum is made again it is not known to be right: an error may end this at any place.
         let was_summed = std::mem::replace(&mut self.is_summed, false);
         let same_templates = self.follow_templates(models)?;
+        let same_background = self.follow_background(background)? && self.factors == factors;
         let dirty = self.follow(&sky, control)?;
         let (_, ny, nx) = self.signal.dim();
         let whole = Rectangle { y: 0..ny, x: 0..nx };
         let many = dirty.iter().map(Rectangle::area).sum::<usize>() > whole.area() / 2;
         let dirty = if was_summed && same_templates && !many { dirty } else { vec![whole.clone()] };
         self.sum(&dirty);
-        let dirty = if self.factors == factors { dirty } else { vec![whole] };
+        let dirty = if same_background { dirty } else { vec![whole] };
         self.factors = factors;
         self.add_background(&dirty)?;
         self.is_summed = true;
         Ok(())
+    }
+
+    /// Makes `background_shape` that of the model; true where it is what it was before.
+    fn follow_background(&mut self, model: Option<&FoVBackgroundModel>) -> Result<bool> {
+        let spatial = model.and_then(|m| m.spatial.as_ref());
+        if let (Some(old), Some(new)) = (&self.background_shape, spatial)
+            && same_spatial(&old.spatial, new)
+        {
+            return Ok(true);
+        }
+        let was_shaped = self.background_shape.is_some();
+        self.background_shape = match (model, spatial) {
+            (Some(model), Some(spatial)) if self.dataset.background.is_some() => {
+                self.work.shapes += 1;
+                let factors = model.spatial_factors(self.dataset.npred_geom()?.as_ref())?;
+                factors.map(|factors| BackgroundShape { spatial: Arc::clone(spatial), factors })
+            }
+            _ => None,
+        };
+        Ok(!was_shaped && self.background_shape.is_none())
     }
 
     /// Makes `templates` those of the models; true where they predict what they predicted before.
@@ -520,14 +564,16 @@ impl<'a> Evaluators<'a> {
         };
         let (background, signal, factors) =
             (self.dataset.background.as_ref().map(Map::cube), &self.signal, &self.factors);
+        let shape = self.background_shape.as_ref();
         npred.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(energy, mut plane)| {
             for Rectangle { y, x } in rectangles {
                 let signal = signal.slice(s![energy, y.clone(), x.clone()]);
                 let part = plane.slice_mut(s![y.clone(), x.clone()]);
                 let known = background.map(|cube| cube.plane(energy));
                 Zip::indexed(part).and(signal).for_each(|(dy, dx), npred, signal| {
-                    let background = known.map_or(0.0, |plane| plane.at(y.start + dy, x.start + dx) * factors[energy]);
-                    let total = background + signal;
+                    let (y, x) = (y.start + dy, x.start + dx);
+                    let background = known.map_or(0.0, |plane| plane.at(y, x) * factors[energy]);
+                    let total = shape.map_or(1.0, |shape| shape.at(energy, y, x)) * background + signal;
                     // NaN stays NaN: it marks bins that cannot be predicted.
                     *npred = if total < 0.0 { 0.0 } else { total };
                 });

@@ -10,6 +10,7 @@
 //! 6. energy dispersion: matrix product to reconstructed energy (without one: the overlap of the bins);
 //! 7. PSF in reconstructed energy (HAWC): convolution after the dispersion, in place of step 4.
 //!
+//! A model may leave out PSF, exposure or energy dispersion (`SkyModel::apply_irf`); position and cutout stay.
 //! Templates of predicted counts (`template`) go through none of these.
 
 mod evaluator;

@@ -38,6 +38,8 @@ pub(super) struct Part {
     kernel: PsfKernel,
     /// `[y, x]`: the part of each pixel that lies in the region.
     weights: Array2<f64>,
+    /// False where the model leaves the PSF out: what counts is its flux in the region.
+    has_psf: bool,
 }
 
 impl RegionShare {
@@ -64,7 +66,8 @@ impl RegionShare {
         let geom = WcsGeom::create(region.center(), side, side, (pixel, pixel), "TAN", Vec::new())?;
         let kernel = psf.kernel_at(Some(position), &geom, evaluator.energy_true)?;
         let weights = geom.region_weights(region);
-        Ok(Self::Part(Box::new(Part { region: region.clone(), profile, geom, kernel, weights })))
+        let has_psf = model.apply_irf.psf;
+        Ok(Self::Part(Box::new(Part { region: region.clone(), profile, geom, kernel, weights, has_psf })))
     }
 
     /// `[energy_true or 1, 1, 1]`.
@@ -72,10 +75,16 @@ impl RegionShare {
         let (Self::Part(part), Some(spatial)) = (self, &model.spatial) else { return Ok(Array3::ones((1, 1, 1))) };
         let energies = evaluator.energy_true.center_tev()?;
         let values: Vec<f64> = match part.centred_radius(spatial.as_ref()) {
+            // Gammapy: has the PSF's containment also where the PSF is switched off.
+            Some(_) if !part.has_psf => vec![1.0],
             Some(radius) => energies.iter().map(|e| part.profile.containment(radius, *e)).collect(),
             None => {
                 let share = flux_share(spatial.as_ref(), &part.geom, &energies)?;
-                let seen = evaluator.convolve(share, part.kernel.data.view(), control)?;
+                let seen = if part.has_psf {
+                    evaluator.convolve(share, part.kernel.data.view(), control)?
+                } else {
+                    share
+                };
                 let sum = |plane: ndarray::ArrayView2<'_, f64>| {
                     Zip::from(plane).and(&part.weights).fold(0.0, |sum, v, w| sum + v * w)
                 };

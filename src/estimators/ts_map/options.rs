@@ -194,6 +194,10 @@ impl TsMapEstimator {
         if self.kernel_model.spatial.is_none() {
             return Err(Error::options("kernel_model", "the test source needs a spatial model"));
         }
+        if !self.kernel_model.apply_irf.exposure {
+            return Err(Error::options("kernel_model", "a test source without exposure has no flux")
+                .with_help("leave the exposure in apply_irf, and give its amplitude in cm-2 s-1 TeV-1"));
+        }
         Ok(())
     }
 }

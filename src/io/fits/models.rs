@@ -136,7 +136,7 @@ fn template_maps(models: &Models) -> Vec<(&str, Result<Cow<'_, Map>>)> {
                 maps.push((template.filename(), template.map()));
                 template.spatial.as_ref()
             }
-            Model::FoVBackground(_) => None,
+            Model::FoVBackground(background) => background.spatial.as_ref(),
         };
         if let Some(template) = spatial.and_then(|m| m.as_template()) {
             if template.is_normalized() {

@@ -9,14 +9,16 @@ use ndarray::Array2;
 use super::node::{Node, Value};
 use crate::error::{Error, Place, Result};
 use crate::maps::{Frame, Map};
-use crate::models::spatial::{self, MAP_TAGS, SPATIAL_TAGS, TemplateNDSpatialModel, TemplateSpatialModel};
+use crate::models::spatial::{
+    self, MAP_TAGS, NODE_TAGS, PiecewiseNormSpatialModel, SPATIAL_TAGS, TemplateNDSpatialModel, TemplateSpatialModel,
+};
 use crate::models::spectral::{
     self, AbsorptionTable, CompoundSpectralModel, EblAbsorptionNormSpectralModel, PiecewiseNormSpectralModel,
     PowerLawNormSpectralModel, SPECTRAL_TAGS, TABLE_TAGS, TemplateNDSpectralModel, TemplateSpectralModel,
 };
 use crate::models::temporal::{self, LightCurveTemplateTemporalModel, TEMPORAL_TAGS, TemplatePhaseCurveTemporalModel};
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel, TemporalModel,
 };
 use crate::units::Unit;
@@ -85,8 +87,7 @@ impl Models {
     ///
     /// # Errors
     /// [`Error::Input`] with the line for anything that is no YAML or no model, with the known types for an unknown one;
-    /// [`Error::Unsupported`] for a spatial model of the background, or IRFs that are switched off; what
-    /// `load` returns.
+    /// what `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
         Self::from_yaml_with(
             text,
@@ -207,18 +208,26 @@ fn unknown(node: &Node, tag: &str, kind: &str, known: &[&str]) -> Error {
 
 fn sky_model(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
     let name = node.require("name")?.text()?;
+    let mut apply_irf = ApplyIrf::default();
     if let Some(apply) = node.get("apply_irf") {
-        for irf in ["exposure", "psf", "edisp"] {
-            if apply.get(irf).map(Node::bool).transpose()? == Some(false) {
-                return Err(Error::unsupported(format!("model '{name}': apply_irf without {irf}")));
-            }
+        let ApplyIrf { exposure, psf, edisp } = &mut apply_irf;
+        for (key, is_applied) in [("exposure", exposure), ("psf", psf), ("edisp", edisp)] {
+            *is_applied = apply.get(key).map(Node::bool).transpose()?.unwrap_or(true);
         }
     }
     let spectral = spectral_model(node.require("spectral")?, load, links)?;
     let spatial = node.get("spatial").map(|n| spatial_model(n, load, links)).transpose()?;
+    if let (Some(model), Some(node)) = (&spatial, node.get("spatial"))
+        && model.is_norm()
+    {
+        let problem = format!("'{}' is a factor without a unit, not the shape of a source", model.tag());
+        return Err(node.error(problem).with_help("it goes with FoVBackgroundModel or TemplateNPredModel"));
+    }
     let datasets_names = node.get("datasets_names").map(Node::texts).transpose()?;
     let temporal = node.get("temporal").map(|n| temporal_model(n, load, links)).transpose()?;
-    Ok(Model::Sky(SkyModel { name, spectral, spatial, temporal, datasets_names }))
+    let model = SkyModel { name, spectral, spatial, temporal, apply_irf, datasets_names };
+    model.check_irf().map_err(|e| at_line(e, node))?;
+    Ok(Model::Sky(model))
 }
 
 fn temporal_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn TemporalModel>> {
@@ -268,10 +277,6 @@ fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links)
         return Err(node.error("datasets_names is empty"));
     };
     let name = name.unwrap_or_else(|| format!("{first}-bkg"));
-    if let Some(spatial) = node.get("spatial") {
-        let tag = spatial.require("type")?.text()?;
-        return Err(Error::unsupported(format!("background model '{name}': the spatial model '{tag}'")));
-    }
     let spectral = match node.get("spectral") {
         Some(spectral) => spectral_model(spectral, load, links)?,
         // Gammapy 0.18 had the parameters in the model itself.
@@ -283,7 +288,15 @@ fn background(node: &Node, name: Option<String>, load: &Load, links: &mut Links)
     if !spectral.is_norm() {
         return Err(node.error(format!("a background is scaled by a norm model, '{}' is none", spectral.tag())));
     }
-    Ok(Model::FoVBackground(FoVBackgroundModel { name, spectral, datasets_names }))
+    let spatial = node.get("spatial");
+    let model = FoVBackgroundModel {
+        name,
+        spectral,
+        spatial: spatial.map(|n| spatial_model(n, load, links)).transpose()?,
+        datasets_names,
+    };
+    model.check_spatial().map_err(|e| at_line(e, spatial.unwrap_or(node)))?;
+    Ok(Model::FoVBackground(model))
 }
 
 fn template_npred(node: &Node, load: &Load, links: &mut Links) -> Result<Model> {
@@ -343,18 +356,8 @@ fn spectral_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn
 
 fn piecewise(node: &Node, links: &mut Links) -> Result<Arc<dyn SpectralModel>> {
     let (energies, unit) = table(node.require("energy")?)?;
-    let is_log = match node.get("interp").map(Node::text).transpose()?.as_deref() {
-        None | Some("log") => true,
-        Some("lin") => false,
-        Some(other) => return Err(node.error(format!("interp '{other}' is neither log nor lin"))),
-    };
-    let mut norms: Vec<Parameter> =
-        (0..energies.len()).map(|i| Parameter::new(&format!("norm_{i}"), 1.0, Unit::dimensionless())).collect();
-    for given in parameters(node, &norms.clone(), links)? {
-        if let Some(norm) = norms.iter_mut().find(|n| n.name == given.name) {
-            *norm = given;
-        }
-    }
+    let is_log = is_log(node, true)?;
+    let norms = norms(node, energies.len(), links)?;
     let model = PiecewiseNormSpectralModel::with_nodes(energies, unit, &norms, is_log);
     Ok(Arc::new(model.map_err(|e| at_line(e, node))?))
 }
@@ -435,11 +438,54 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
             other => return Err(frame.error(format!("frame '{other}' is neither icrs nor galactic"))),
         },
     };
-    let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain(MAP_TAGS).collect();
+    if [PiecewiseNormSpatialModel::TAG, "piecewise-norm"].contains(&tag.as_str()) {
+        return piecewise_spatial(node, frame, links);
+    }
+    let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain(MAP_TAGS).chain(NODE_TAGS).collect();
     let defaults =
         spatial::from_parameters(&tag, &[], frame).map_err(|_| unknown(tag_node, &tag, "spatial", &known))?;
     let given = parameters(node, defaults.parameters(), links)?;
     spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))
+}
+
+fn piecewise_spatial(node: &Node, frame: Frame, links: &mut Links) -> Result<Arc<dyn SpatialModel>> {
+    let degrees = |key: &str| -> Result<Vec<f64>> {
+        let entry = node.require(key)?;
+        let (mut values, unit) = table(entry)?;
+        let factor = unit.factor_to_text("deg").map_err(|_| {
+            entry.error(format!("the unit '{unit}' of {key} is no angle")).with_help("give nodes in deg")
+        })?;
+        values.iter_mut().for_each(|v| *v *= factor);
+        Ok(values)
+    };
+    let (lon, lat) = (degrees("lon")?, degrees("lat")?);
+    // Gammapy: neither writes nor reads it.
+    let is_log = is_log(node, false)?;
+    let norms = norms(node, lon.len(), links)?;
+    let model = PiecewiseNormSpatialModel::with_nodes(lon, lat, &norms, is_log, frame);
+    Ok(Arc::new(model.map_err(|e| at_line(e, node))?))
+}
+
+/// Whether nodes are joined in logarithms.
+fn is_log(node: &Node, default: bool) -> Result<bool> {
+    match node.get("interp").map(Node::text).transpose()?.as_deref() {
+        None => Ok(default),
+        Some("log") => Ok(true),
+        Some("lin") => Ok(false),
+        Some(other) => Err(node.error(format!("interp '{other}' is neither log nor lin"))),
+    }
+}
+
+/// `norm_0`, `norm_1`, … of a number of nodes; missing ones are 1.
+fn norms(node: &Node, number: usize, links: &mut Links) -> Result<Vec<Parameter>> {
+    let mut norms: Vec<Parameter> =
+        (0..number).map(|i| Parameter::new(&format!("norm_{i}"), 1.0, Unit::dimensionless())).collect();
+    for given in parameters(node, &norms.clone(), links)? {
+        if let Some(norm) = norms.iter_mut().find(|n| n.name == given.name) {
+            *norm = given;
+        }
+    }
+    Ok(norms)
 }
 
 /// The map of the file that is named on a line.

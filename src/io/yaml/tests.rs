@@ -12,9 +12,10 @@ use crate::maps::{AxisInterp, Frame, Geom, Map, MapAxis, RegionGeom, SkyPosition
 use crate::models::spatial::*;
 use crate::models::spectral::*;
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel,
 };
+use crate::units::Unit;
 
 fn no_maps(name: &str) -> Result<Map> {
     Err(Error::input(name, "no map is expected here"))
@@ -51,9 +52,13 @@ fn summary(models: &Models) -> Vec<String> {
     let component = |m: &Model| match m {
         Model::Sky(m) => {
             let shape = m.spatial.as_ref().map(shape);
-            format!("{} {} {shape:?} {:?} {:?}", m.name, spectrum(&m.spectral), m.temporal, m.datasets_names)
+            let how = (&m.temporal, m.apply_irf, &m.datasets_names);
+            format!("{} {} {shape:?} {how:?}", m.name, spectrum(&m.spectral))
         }
-        Model::FoVBackground(m) => format!("{} {} {:?}", m.name, spectrum(&m.spectral), m.datasets_names),
+        Model::FoVBackground(m) => {
+            let shape = m.spatial.as_ref().map(shape);
+            format!("{} {} {shape:?} {:?}", m.name, spectrum(&m.spectral), m.datasets_names)
+        }
         Model::TemplateNPred(m) => {
             let shape = m.spatial.as_ref().map(shape);
             let counts = m.evaluate().map(|map| map.data().iter().collect::<Vec<_>>());
@@ -128,6 +133,16 @@ fn everything() -> Models {
         components.push(Model::Sky(SkyModel::new(&format!("source {i}: {tag}"), spectral, Some(shape))));
     }
     let pl: Arc<dyn SpectralModel> = Arc::new(PowerLawSpectralModel::new(2.4, 3e-12, 2.0));
+    let diffuse_of_one: Arc<dyn SpatialModel> = Arc::new(ConstantSpatialModel::new(1.0));
+    let mut counts = PowerLawSpectralModel::default().parameters().to_vec();
+    counts[1].unit = "TeV-1".parse().unwrap();
+    let counts = Arc::new(PowerLawSpectralModel::from_parameters(&counts).unwrap());
+    for (i, exposure) in [true, false, false].into_iter().enumerate() {
+        let spectral: Arc<dyn SpectralModel> = if exposure { pl.clone() } else { counts.clone() };
+        let mut some = SkyModel::new(&format!("irf {i}"), spectral, Some(diffuse_of_one.clone()));
+        some.apply_irf = ApplyIrf { exposure, psf: i == 1, edisp: i == 2 };
+        components.push(Model::Sky(some));
+    }
     for (tag, _) in SPATIAL_TAGS {
         let shape = crate::models::spatial::from_parameters(tag, &[], Frame::Galactic).unwrap();
         components.push(Model::Sky(SkyModel::new(&format!("shape: {tag}"), pl.clone(), Some(shape))));
@@ -165,19 +180,37 @@ fn everything() -> Models {
     let shape = TemplateNDSpatialModel::new(map("nd-shape")).unwrap().with_filename("b/nd-shape.fits");
     let nd = CompoundSpectralModel::new(nd.with_parameters(&[height]).unwrap(), tilt.clone(), CompoundOperator::Mul);
     components.push(Model::Sky(SkyModel::new("nd", Arc::new(nd), Some(Arc::new(shape)))));
+    let flat: Arc<dyn SpatialModel> = Arc::new(ConstantSpatialModel::new(0.5));
+    let gauss = crate::models::spatial::from_parameters("gauss", &[], Frame::Galactic).unwrap();
     for datasets_names in [None, Some(vec!["a".to_string()])] {
         let name = format!("counts of {datasets_names:?}");
         let template = TemplateNPredModel::new(&name, map("npred")).unwrap().with_filename("npred.fits");
         let mut template = template.with_spectral(tilt.clone()).unwrap();
-        template.spatial = datasets_names.is_some().then(|| Arc::new(ConstantSpatialModel::new(0.5)) as Arc<_>);
+        template.spatial = datasets_names.is_some().then(|| flat.clone());
         template.datasets_names = datasets_names;
         components.push(Model::TemplateNPred(template));
     }
-    components.push(Model::FoVBackground(FoVBackgroundModel {
-        name: "a-bkg".to_string(),
-        spectral: tilt,
-        datasets_names: vec!["a".to_string()],
-    }));
+    let (lon, lat) = (vec![-2.0, 359.0, 0.5, 1.0, 2.25], vec![-1.0, 0.5, -0.25, 1.0, -2.0]);
+    let mut norms: Vec<Parameter> =
+        (0..5).map(|i| Parameter::new(&format!("norm_{i}"), 0.8 + 0.1 * f64::from(i), Unit::dimensionless())).collect();
+    (norms[2].error, norms[3].frozen, norms[4].max) = (0.1, true, 3.0);
+    let nodes = |is_log: bool| {
+        let model = PiecewiseNormSpatialModel::with_nodes(lon.clone(), lat.clone(), &norms, is_log, Frame::Galactic);
+        Some(Arc::new(model.unwrap()) as Arc<dyn SpatialModel>)
+    };
+    for (dataset, spatial) in [
+        ("a", None),
+        ("b 2", Some(diffuse)),
+        ("c", Some(gauss)),
+        ("d", Some(flat)),
+        ("e", nodes(false)),
+        ("f", nodes(true)),
+    ] {
+        components.push(Model::FoVBackground(FoVBackgroundModel {
+            spatial,
+            ..FoVBackgroundModel::new(dataset, tilt.clone())
+        }));
+    }
     Models { components }
 }
 
@@ -250,6 +283,10 @@ fn problem(yaml: &str) -> String {
 
 #[test]
 fn problems_are_named_with_their_line() {
+    let nodes = |keys: &str| {
+        let spatial = format!("spatial: {{type: piecewise-norm, {keys}}}");
+        format!("components:\n- type: FoVBackgroundModel\n  datasets_names: [a]\n  {spatial}\n")
+    };
     let pl = |entry: &str| one(&format!("        type: pl\n        parameters:\n        -   {entry}\n"));
     for (yaml, parts) in [
         (one("        type: NaimaSpectralModel\n"), vec!["'s'", "line 5", "NaimaSpectralModel", "LogParabola"]),
@@ -275,11 +312,34 @@ fn problems_are_named_with_their_line() {
             "components:\n- {type: FoVBackgroundModel, datasets_names: a, spectral: {type: pl}}\n".to_string(),
             vec!["norm model", "PowerLawSpectralModel"],
         ),
+        (
+            "components:\n- type: FoVBackgroundModel\n  datasets_names: [a]\n  spatial: {type: point}\n".to_string(),
+            vec!["'a-bkg'", "line 4", "PointSpatialModel", "extended"],
+        ),
         (one("        type: pl\n    spatial: {type: point, frame: altaz}\n"), vec!["line 6", "altaz", "galactic"]),
+        (nodes("lon: {data: [1, 2, 1], unit: deg}, lat: {data: [1, 1, 2], unit: deg}"), vec!["line 4", "3 nodes"]),
+        (
+            nodes("lon: {data: [1, 2, 1, 2], unit: deg}, lat: {data: [1, 1, 2], unit: deg}"),
+            vec!["line 4", "4 longitudes, 3 latitudes"],
+        ),
+        (
+            nodes("lon: {data: [1, 2, 3, 4], unit: deg}, lat: {data: [1, 2, 3, 4], unit: deg}"),
+            vec!["line 4", "on a line"],
+        ),
+        (nodes("frame: altaz, lon: {data: [1], unit: deg}"), vec!["line 4", "altaz"]),
+        (nodes("lon: {data: [1], unit: TeV}"), vec!["line 4", "no angle", "deg"]),
+        (nodes("lon: {data: [1], unit: deg}"), vec!["line 4", "'lat' is missing"]),
+        (
+            one("        type: pl\n    spatial: {type: piecewise-norm, lon: {data: [1, 2, 1, 2], unit: deg}, \
+                 lat: {data: [1, 1, 2, 2], unit: deg}}\n"),
+            vec!["'s'", "factor without a unit", "FoVBackgroundModel"],
+        ),
         (one("        type: pl\n    spatial: {type: Ring}\n"), vec!["line 6", "Ring", "DiskSpatialModel"]),
         (one("        type: pl\n    spatial: {type: template, filename: a.fits}\n"), vec!["a.fits"]),
         (one("        type: pl\n    temporal: {type: FlareTemporalModel}\n"), vec!["'s'", "Flare"]),
-        (one("        type: pl\n    apply_irf: {psf: false}\n"), vec!["'s'", "psf"]),
+        (one("        type: pl\n    apply_irf: {psf: no way}\n"), vec!["'s'", "line 6", "true or false"]),
+        (one("        type: pl\n    apply_irf: {exposure: false}\n"), vec!["'s'", "line 2", "counts", "TeV-1"]),
+        (pl("{name: amplitude, value: 1, unit: TeV-1}"), vec!["'s'", "no area and no time", "exposure off"]),
         (
             one(
                 "        type: template\n        energy: {data: [1, .inf], unit: TeV}\n        values: {data: [1, 2]}\n",

@@ -8,7 +8,7 @@ use crate::models::spatial::{self, ConstantSpatialModel, TemplateSpatialModel};
 use crate::models::spectral::{self, EblAbsorptionNormSpectralModel};
 use crate::models::temporal::TemplatePhaseCurveTemporalModel;
 use crate::models::{
-    FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, Scan, SkyModel, SpatialModel, SpectralModel,
     TemplateNPredModel, TemporalModel, temporal,
 };
 use crate::units::Unit;
@@ -146,6 +146,13 @@ fn unit(unit: &Unit) -> String {
 fn sky_model(out: &mut Writer, model: &SkyModel) -> Result<()> {
     out.entry(1, true, "name", &text(&model.name));
     out.line(1, "type: SkyModel");
+    if model.apply_irf != ApplyIrf::default() {
+        let ApplyIrf { exposure, psf, edisp } = model.apply_irf;
+        out.line(1, "apply_irf:");
+        for (key, is_applied) in [("exposure", exposure), ("psf", psf), ("edisp", edisp)] {
+            out.line(2, &format!("{key}: {is_applied}"));
+        }
+    }
     if let Some(names) = &model.datasets_names {
         out.names(1, names);
     }
@@ -212,7 +219,12 @@ fn background(out: &mut Writer, model: &FoVBackgroundModel) -> Result<()> {
     }
     out.names(1, &model.datasets_names);
     out.line(1, "spectral:");
-    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))
+    spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
+    if let Some(spatial) = &model.spatial {
+        out.line(1, "spatial:");
+        spatial_model(out, spatial.as_ref()).map_err(|e| named(e, &model.name))?;
+    }
+    Ok(())
 }
 
 fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
@@ -321,6 +333,16 @@ fn spatial_model(out: &mut Writer, model: &dyn SpatialModel) -> Result<()> {
     if let Some(template) = model.as_template_nd() {
         parameters(out, 2, model.parameters(), &template.default_parameters());
         return map_file(out, 2, template.filename(), template.map().unit());
+    }
+    if let Some(piecewise) = model.as_piecewise() {
+        parameters(out, 2, model.parameters(), &[]);
+        for (key, nodes) in [("lon", piecewise.lon_deg()), ("lat", piecewise.lat_deg())] {
+            table(out, 2, key, (nodes, &"deg".parse()?));
+        }
+        if piecewise.is_log() {
+            out.line(2, "interp: log");
+        }
+        return Ok(());
     }
     let Some(template) = model.as_template() else {
         let defaults = spatial::from_parameters(model.tag(), &[], model.frame());

@@ -47,6 +47,10 @@ impl SpatialModel for ConstantSpatialModel {
         self.set.values()[0]
     }
 
+    fn is_linear(&self) -> bool {
+        true
+    }
+
     fn evaluation_radius_deg(&self) -> Option<f64> {
         None
     }

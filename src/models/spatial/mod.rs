@@ -12,6 +12,8 @@ mod constant;
 mod disk;
 mod gaussian;
 mod generalized_gaussian;
+mod piecewise;
+mod pixels;
 mod point;
 mod registry;
 mod shell;
@@ -20,6 +22,8 @@ mod template;
 mod template_nd;
 
 pub use constant::ConstantSpatialModel;
+pub use piecewise::PiecewiseNormSpatialModel;
+pub(crate) use pixels::{pixel_factors, value_at};
 pub use registry::*;
 pub use template::TemplateSpatialModel;
 pub use template_nd::TemplateNDSpatialModel;
@@ -55,6 +59,16 @@ pub trait SpatialModel: Debug + Send + Sync {
         false
     }
 
+    /// True for factors without a unit, which scale a background or a template and are no source's shape.
+    fn is_norm(&self) -> bool {
+        false
+    }
+
+    /// True where the value is a sum of terms, each of them proportional to one of the parameters.
+    fn is_linear(&self) -> bool {
+        false
+    }
+
     /// Radius around the position, in degrees, beyond which the model is taken as 0; `None`: everywhere.
     fn evaluation_radius_deg(&self) -> Option<f64>;
 
@@ -71,6 +85,11 @@ pub trait SpatialModel: Debug + Send + Sync {
 
     /// The map of a [`TemplateSpatialModel`], `None` for other models.
     fn as_template(&self) -> Option<&TemplateSpatialModel> {
+        None
+    }
+
+    /// The nodes of a [`PiecewiseNormSpatialModel`], `None` for other models.
+    fn as_piecewise(&self) -> Option<&PiecewiseNormSpatialModel> {
         None
     }
 

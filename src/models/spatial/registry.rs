@@ -25,9 +25,10 @@ macro_rules! registry {
                 _ => {
                     let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).collect();
                     Err(Error::input(tag, "is not a spatial model that can be used here").with_help(format!(
-                        "known are {}, {}",
+                        "known are {}, {}, {}",
                         known.join(", "),
-                        MAP_TAGS.join(", ")
+                        MAP_TAGS.join(", "),
+                        NODE_TAGS.join(", ")
                     )))
                 }
             }
@@ -37,6 +38,9 @@ macro_rules! registry {
 
 /// Type names of the models that need a map.
 pub const MAP_TAGS: [&str; 2] = [TemplateSpatialModel::TAG, TemplateNDSpatialModel::TAG];
+
+/// Type names of the models that need nodes.
+pub const NODE_TAGS: [&str; 1] = [PiecewiseNormSpatialModel::TAG];
 
 registry! {
     point::PointSpatialModel, "point";

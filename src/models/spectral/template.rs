@@ -41,7 +41,8 @@ impl TemplateSpectralModel {
         Self::with_units(energies_tev, "TeV".parse()?, values, "cm-2 s-1 TeV-1".parse()?)
     }
 
-    /// From energies and values in any units; dimensionless values make it a norm.
+    /// From energies and values in any units; dimensionless values make it a norm, values per energy a spectrum of counts
+    /// (see [`crate::models::ApplyIrf`]).
     ///
     /// # Errors
     /// [`Error::Input`] for an empty table, unlike lengths, energies that are not positive and increasing, values that
@@ -52,8 +53,12 @@ impl TemplateSpectralModel {
             return wrong(format!("{} energies and {} values", energies.len(), values.len()));
         }
         let energy_factor = energy_unit.factor_to_text("TeV")?;
-        let value_factor =
-            if value_unit == Unit::dimensionless() { 1.0 } else { value_unit.factor_to_text("cm-2 s-1 TeV-1")? };
+        let value_factor = if value_unit == Unit::dimensionless() {
+            1.0
+        } else {
+            let flux = value_unit.factor_to_text("cm-2 s-1 TeV-1");
+            flux.or_else(|e| value_unit.factor_to_text("TeV-1").map_err(|_| e))?
+        };
         if let Some(e) = energies.iter().find(|e| !(e.is_finite() && **e > 0.0)) {
             return wrong(format!("energy {e} is not a positive number"));
         }

@@ -13,7 +13,7 @@ use crate::datasets::MapDataset;
 use crate::error::{Error, Result};
 use crate::kernels::CubeView;
 use crate::maps::{SkyPosition, WcsGeom};
-use crate::models::{SkyModel, SpatialModel, SpectralModel, TemporalModel};
+use crate::models::{ApplyIrf, SkyModel, SpatialModel, SpectralModel, TemporalModel};
 use crate::time::Gti;
 
 /// Margin around a model's evaluation radius in degrees, that of predicted counts.
@@ -177,6 +177,11 @@ impl<'a> Scene<'a> {
             Error::input(&model.name, "a model without a spatial part cannot be put on a map")
                 .with_help("add a spatial model, e.g. PointSpatialModel")
         })?;
+        if model.apply_irf != ApplyIrf::default() {
+            let what = format!("events of '{}', whose apply_irf leaves a response out", model.name);
+            return Err(Error::unsupported(what).with_help("leave it away, or simulate counts in place of events"));
+        }
+        model.check_irf()?;
         let exposure = self.dataset.require_exposure()?;
         if !exposure.wcs_geom()?.to_image().same_image(&self.image) {
             return Err(Error::input("exposure", "its pixels are not those of the counts"));
