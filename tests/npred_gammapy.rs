@@ -78,9 +78,11 @@ fn shapes_of_backgrounds_are_gammapys() {
     let center = SkyPosition::icrs(83.63, 22.01);
     let axis = MapAxis::energy_bounds(0.1, 300.0, 6, "energy_true").unwrap();
     let noise = |i: usize| (i as f64 * 0.754_877_666).fract();
-    let nodes: Vec<(f64, f64)> = (0..30).map(|i| (9.0 * noise(7 * i + 1) - 4.5, 8.0 * noise(i * i + 3) - 4.0)).collect();
+    let nodes: Vec<(f64, f64)> =
+        (0..30).map(|i| (9.0 * noise(7 * i + 1) - 4.5, 8.0 * noise(i * i + 3) - 4.0)).collect();
     // With corners that hold the whole map, which Gammapy has no values beyond.
-    let nodes: Vec<(f64, f64)> = nodes.into_iter().chain([(-9.0, -7.0), (8.0, -8.0), (9.0, 8.5), (-8.5, 7.5)]).collect();
+    let nodes: Vec<(f64, f64)> =
+        nodes.into_iter().chain([(-9.0, -7.0), (8.0, -8.0), (9.0, 8.5), (-8.5, 7.5)]).collect();
     let lon = nodes.iter().map(|n| center.lon_deg + n.0).collect();
     let lat = nodes.iter().map(|n| center.lat_deg + n.1).collect();
     let norms = (0..nodes.len()).map(|i| 0.7 + 0.6 * noise(11 * i)).collect();

@@ -106,7 +106,8 @@ impl FoVBackgroundModel {
     pub(crate) fn check_spatial(&self) -> Result<()> {
         match &self.spatial {
             Some(spatial) if spatial.is_point() => {
-                let problem = format!("a background is not scaled by a point: '{}' has no value at a pixel", spatial.tag());
+                let problem =
+                    format!("a background is not scaled by a point: '{}' has no value at a pixel", spatial.tag());
                 Err(Error::input(&self.name, problem).with_help("take an extended model, e.g. GaussianSpatialModel"))
             }
             _ => Ok(()),
