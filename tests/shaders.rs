@@ -27,7 +27,9 @@ fn every_shader_is_valid_within_default_limits() {
             .filter(|(_, v)| v.space == AddressSpace::WorkGroup)
             .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
             .sum();
-        assert!(workgroup <= 16_352, "{}: {workgroup} bytes of workgroup memory", shader.name);
+        // The least that an adapter of wgpu has; convolutions go another way where there is less than WebGPU's default.
+        let limit = if shader.name.starts_with("convolve_") { 16_384 } else { 16_352 };
+        assert!(workgroup <= limit, "{}: {workgroup} bytes of workgroup memory", shader.name);
     }
 }
 
@@ -42,7 +44,8 @@ fn uniforms_lie_as_the_host_writes_them() {
             panic!("{}: the uniform is no struct", shader.name);
         };
         // Passes of one kind share the uniforms that are listed for one of them.
-        let shared = [("ts_map", "ts_map_fit"), ("lists", "lists_count"), ("fft", "fft_rows")];
+        let shared =
+            [("ts_map", "ts_map_fit"), ("lists", "lists_count"), ("fft", "fft_rows"), ("convolve_", "convolve_rows")];
         let listed = shared.iter().find(|(kind, _)| shader.name.starts_with(kind)).map_or(shader.name, |(_, one)| one);
         let (_, size, fields) = layouts.iter().find(|(name, ..)| *name == listed).expect(shader.name);
         assert_eq!(*span as usize, *size, "{}", shader.name);

@@ -25,7 +25,7 @@ const POINTS: u32 = 1024u;
 // exp(-2 pi i m / side)
 @group(0) @binding(1) var<storage, read> roots: array<vec4<f32>>;
 
-// As large as every adapter allows: 16 KiB.
+// 16 KiB: WebGPU's default limit.
 var<workgroup> points: array<vec4<f32>, 1024>;
 
 fn hide(v: vec2<f32>) -> vec2<f32> {

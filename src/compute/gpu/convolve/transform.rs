@@ -76,8 +76,8 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, bool)> {
 }
 
 impl<'a, 'd> Transform<'a, 'd> {
-    /// `None` where direct sums take less work, where there is no memory for a single tile, and for values that are no
-    /// numbers, which a transform would spread over whole tiles.
+    /// `None` where direct sums take less work, where there is no memory for a single tile or for a workgroup, and for
+    /// values that are no numbers, which a transform would spread over whole tiles.
     pub(super) fn plan(device: &'a GpuDevice, job: &'a ConvolveJob<'d>) -> Option<Self> {
         let (_, ny, nx) = job.cube.dim();
         let (_, ky, kx) = job.kernel.dim();
@@ -85,6 +85,10 @@ impl<'a, 'd> Transform<'a, 'd> {
         let tiling = Tiling::new((ny, nx), (ky, kx), &SIDES, 1, pairs)?;
         let steps = pairs(tiling.grid) * tiling.area() * tiling.side.ilog2() as usize;
         if !device.transforms.unwrap_or(steps * POINT_COST <= ny * nx * ky * kx) {
+            return None;
+        }
+        // WebGPU's default; wgpu has adapters with 32 bytes less.
+        if (device.device.limits().max_compute_workgroup_storage_size as usize) < POINTS * POINT_BYTES {
             return None;
         }
         let free = device.budget.saturating_sub(device.ledger.used()) / MEMORY_SHARE;
