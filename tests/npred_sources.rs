@@ -213,7 +213,8 @@ fn only_what_a_change_needs_is_computed() {
     assert_eq!(work(&models), (0, 0, 0, 0, 0));
     // Nodes that stay keep the shape, though each change makes the models anew.
     let nodes = (vec![82.0, 85.0, 85.0, 82.0, 83.7], vec![21.0, 21.0, 23.0, 23.0, 22.1]);
-    let piecewise = PiecewiseNormSpatialModel::new(nodes.0, nodes.1, vec![1.0, 1.1, 0.9, 1.2, 0.8], Frame::Icrs).unwrap();
+    let piecewise =
+        PiecewiseNormSpatialModel::new(nodes.0, nodes.1, vec![1.0, 1.1, 0.9, 1.2, 0.8], Frame::Icrs).unwrap();
     let mut uneven = models.clone();
     let Some(Model::FoVBackground(background)) = uneven.components.last_mut() else { panic!("a background") };
     background.spatial = Some(Arc::new(piecewise));

@@ -124,7 +124,9 @@ fn spatial_of(model: &SkyModel) -> Result<&dyn SpatialModel> {
     };
     if spatial.is_norm() {
         let problem = format!("'{}' is a factor without a unit, not the shape of a source", spatial.tag());
-        return Err(Error::input(&model.name, problem).with_help("it goes with FoVBackgroundModel or TemplateNPredModel"));
+        return Err(
+            Error::input(&model.name, problem).with_help("it goes with FoVBackgroundModel or TemplateNPredModel")
+        );
     }
     Ok(spatial)
 }

@@ -80,11 +80,8 @@ impl RegionShare {
             Some(radius) => energies.iter().map(|e| part.profile.containment(radius, *e)).collect(),
             None => {
                 let share = flux_share(spatial.as_ref(), &part.geom, &energies)?;
-                let seen = if part.has_psf {
-                    evaluator.convolve(share, part.kernel.data.view(), control)?
-                } else {
-                    share
-                };
+                let seen =
+                    if part.has_psf { evaluator.convolve(share, part.kernel.data.view(), control)? } else { share };
                 let sum = |plane: ndarray::ArrayView2<'_, f64>| {
                     Zip::from(plane).and(&part.weights).fold(0.0, |sum, v, w| sum + v * w)
                 };

@@ -12,8 +12,8 @@ use crate::maps::{AxisInterp, Frame, Geom, Map, MapAxis, RegionGeom, SkyPosition
 use crate::models::spatial::*;
 use crate::models::spectral::*;
 use crate::models::{
-    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel, SpectralModel,
-    TemplateNPredModel,
+    ApplyIrf, FoVBackgroundModel, Model, Models, Parameter, Prior, PriorDensity, Scan, SkyModel, SpatialModel,
+    SpectralModel, TemplateNPredModel,
 };
 use crate::units::Unit;
 

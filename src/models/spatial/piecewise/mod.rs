@@ -123,9 +123,10 @@ impl PiecewiseNormSpatialModel {
         let mut values = Vec::with_capacity(n);
         for norm in norms {
             let place = || format!("{}.{}", Self::TAG, norm.name);
-            let factor = norm.unit.factor_to(&Unit::dimensionless()).map_err(|_| {
-                Error::input(place(), format!("unit '{}' where no unit is needed", norm.unit))
-            })?;
+            let factor = norm
+                .unit
+                .factor_to(&Unit::dimensionless())
+                .map_err(|_| Error::input(place(), format!("unit '{}' where no unit is needed", norm.unit)))?;
             let value = norm.value * factor;
             if !value.is_finite() {
                 return Err(Error::input(place(), format!("value {} is not a finite number", norm.value)));
@@ -134,7 +135,8 @@ impl PiecewiseNormSpatialModel {
         }
         let values: Vec<f64> = nodes.triangles.order.iter().map(|i| values[*i]).collect();
         let gradients = gradients(&nodes.triangles, &values);
-        let patches = (0..nodes.triangles.len()).map(|t| Patch::new(&nodes.triangles, t, &values, &gradients)).collect();
+        let patches =
+            (0..nodes.triangles.len()).map(|t| Patch::new(&nodes.triangles, t, &values, &gradients)).collect();
         Ok(Self { nodes, parameters: norms.to_vec(), is_log, frame, patches: Arc::new(patches) })
     }
 

@@ -160,8 +160,7 @@ impl Patch {
             (0.5 * (first + last) - a * side[i][j] - b * side[j][i]) / c
         });
         // Across the lines to the centroid the three are one plane each.
-        let around: [f64; 3] =
-            std::array::from_fn(|i| (inward[i] + middle[(i + 1) % 3] + middle[(i + 2) % 3]) / 3.0);
+        let around: [f64; 3] = std::array::from_fn(|i| (inward[i] + middle[(i + 1) % 3] + middle[(i + 2) % 3]) / 3.0);
         let center = (around[0] + around[1] + around[2]) / 3.0;
         Self { corner, side, inward, middle, around, center }
     }

@@ -65,7 +65,8 @@ fn it_is_smooth_across_sides() {
 #[test]
 fn the_order_of_nodes_and_turns_make_no_difference() {
     // A grid, whose cells may be cut both ways, about longitude 0.
-    let grid: Vec<(f64, f64)> = (0..20).map(|i| (-0.2 + 0.1 * f64::from(i % 5), -5.0 + 0.1 * f64::from(i / 5))).collect();
+    let grid: Vec<(f64, f64)> =
+        (0..20).map(|i| (-0.2 + 0.1 * f64::from(i % 5), -5.0 + 0.1 * f64::from(i / 5))).collect();
     let norms: Vec<f64> = (0..20).map(|i| 1.0 + noise(5 * i)).collect();
     let make = |order: &[usize], turn: &dyn Fn(f64) -> f64| {
         let pick = |f: &dyn Fn(usize) -> f64| order.iter().map(|i| f(*i)).collect::<Vec<f64>>();
@@ -124,7 +125,9 @@ fn norms_add_up_and_logarithms_stay_positive() {
         .collect();
     let steep = PiecewiseNormSpatialModel::with_nodes(lon.clone(), lat.clone(), &steep, true, Frame::Icrs).unwrap();
     assert!(!steep.is_linear());
-    assert!((steep.evaluate(lon[3], lat[3], 1.0) / 1e6 - 1.0).abs() < 1e-9 && steep.evaluate(lon[0], lat[0], 1.0) == 0.0);
+    assert!(
+        (steep.evaluate(lon[3], lat[3], 1.0) / 1e6 - 1.0).abs() < 1e-9 && steep.evaluate(lon[0], lat[0], 1.0) == 0.0
+    );
     for i in 0..300 {
         let at = (79.0 + 8.0 * noise(3 * i), 19.0 + 6.0 * noise(7 * i + 2));
         let sum: f64 = parts.iter().zip(&norms).map(|(part, norm)| norm * part.evaluate(at.0, at.1, 1.0)).sum();
