@@ -8,6 +8,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 from astropy.time import Time
+from gammapy.maps import MapCoord
 from gammapy.modeling.models import (
     EBLAbsorptionNormSpectralModel,
     ExpCutoffPowerLawSpectralModel,
@@ -22,12 +23,14 @@ from gammapy.modeling.models import (
     LightCurveTemplateTemporalModel,
     LogUniformPrior,
     Models,
+    PiecewiseNormSpatialModel,
     PiecewiseNormSpectralModel,
     PointSpatialModel,
     PowerLawSpectralModel,
     PowerLawTemporalModel,
     SineTemporalModel,
     SkyModel,
+    TemplateSpectralModel,
     UniformPrior,
 )
 
@@ -87,12 +90,25 @@ def models(folder):
         SineTemporalModel(amp=0.4, omega="2 rad/d", **t),
         LightCurveTemplateTemporalModel.read(path),
     ]
+    coords = MapCoord.create(([359.0, 1.5, 0.5, 1.0, 359.5] * u.deg, [-1.0, -1.2, 0.1, 1.0, 0.8] * u.deg))
+    nodes = PiecewiseNormSpatialModel(coords, norms=np.array([1.0, 1.2, 0.9, 1.1, 0.8]), frame="galactic")
+    nodes.parameters["norm_2"].error = 0.1
+    nodes.parameters["norm_3"].frozen = True
+    gauss = GaussianSpatialModel(sigma="0.2 deg")
+    bare = SkyModel(pl(), gauss, name="bare", apply_irf={"exposure": True, "psf": False, "edisp": False})
+    # Gammapy cannot write an amplitude in TeV-1, but a table.
+    table = TemplateSpectralModel([0.1, 1, 30] * u.TeV, [30, 2, 0.1] / u.TeV)
+    counts = SkyModel(table, gauss.copy(), name="counts", apply_irf={"exposure": False, "psf": True, "edisp": True})
     varying = [SkyModel(pl(), temporal_model=m, name=f"t{i}") for i, m in enumerate(temporal)]
     return Models(
         [
             a,
             b,
             FoVBackgroundModel(dataset_name="d"),
+            FoVBackgroundModel(dataset_name="e", spatial_model=nodes),
+            FoVBackgroundModel(dataset_name="f", spatial_model=GaussianSpatialModel(sigma="2 deg", frame="galactic")),
+            bare,
+            counts,
             SkyModel(pl() * piecewise, name="pieces"),
             SkyModel(pl() * linear, name="lines"),
             SkyModel(pl() * ebl, name="absorbed"),
@@ -116,6 +132,10 @@ def summary(path):
         if getattr(model, "map", None) is not None:
             lines.append((model.name, model.evaluate().data.tolist(), model.datasets_names))
         lines.append((model.name, [float(spectral(e * u.TeV).value.squeeze()) for e in (0.2, 2, 20)]))
+        if isinstance(model, FoVBackgroundModel) and model.spatial_model is not None:
+            shape = model.spatial_model
+            lines.append((shape.tag[0], shape.frame, np.round(float(shape(0.2 * u.deg, 0.1 * u.deg).value), 10)))
+        lines.append((model.name, getattr(model, "apply_irf", None)))
         if getattr(model, "temporal_model", None) is not None:
             temporal = model.temporal_model
             # Light curves want times, and those of energies one value for each.

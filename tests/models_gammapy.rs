@@ -56,7 +56,7 @@ fn models_of_gammapy_survive() {
         lines += 1;
     }
     assert_eq!(lines, models.components.len());
-    assert_eq!(lines, 14);
+    assert_eq!(lines, 18);
 
     models.write_with_covariance(&ours, &covariance, &WriteOptions::default()).unwrap();
     run(&[Path::new("compare"), &theirs, &ours]);

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::maps::Geom;
 use crate::models::{FoVBackgroundModel, Model, Parameter};
 
-/// Shapes that are kept, see [`Shapes::at`].
+/// Shapes that are kept; a Hessian takes two for each shape parameter and two for each pair.
 const KEPT_SHAPES: usize = 24;
 
 /// Factors `[energy or 1, y, x]` that the spatial part of a background model gives; `None` without one.

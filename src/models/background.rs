@@ -31,7 +31,7 @@ pub struct FoVBackgroundModel {
     /// Norm spectrum (dimensionless), usually a `PowerLawNormSpectralModel`.
     pub spectral: Arc<dyn SpectralModel>,
     /// A factor for each pixel: the value at its centre and, where the model varies with energy, at the centre of each
-    /// reconstructed-energy bin, in sr-1 taken as a number. `None`: 1 everywhere.
+    /// reconstructed-energy bin, as a number without its unit ([`SpatialModel::unit_factor`]). `None`: 1 everywhere.
     ///
     /// Gammapy: takes longitudes and latitudes of the map for those of the model; here they are converted to the frame of
     /// the model where that is another one.

@@ -314,7 +314,7 @@ fn problems_are_named_with_their_line() {
         ),
         (
             "components:\n- type: FoVBackgroundModel\n  datasets_names: [a]\n  spatial: {type: point}\n".to_string(),
-            vec!["'a-bkg'", "line 4", "PointSpatialModel", "extended"],
+            vec!["line 4, a-bkg", "PointSpatialModel", "extended"],
         ),
         (one("        type: pl\n    spatial: {type: point, frame: altaz}\n"), vec!["line 6", "altaz", "galactic"]),
         (nodes("lon: {data: [1, 2, 1], unit: deg}, lat: {data: [1, 1, 2], unit: deg}"), vec!["line 4", "3 nodes"]),

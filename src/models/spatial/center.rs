@@ -1,5 +1,7 @@
 //! Distances and directions from a model's centre.
 
+use crate::units::Unit;
+
 /// A centre, prepared for many positions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Center {
@@ -72,6 +74,11 @@ impl Ellipse {
         let (sin, cos) = (self.phi - angle).sin_cos();
         self.major * self.minor / (self.major * sin).hypot(self.minor * cos)
     }
+}
+
+/// From sr-1 to the inverse square of an angle's unit.
+pub(super) fn per_square(unit: &Unit) -> f64 {
+    unit.factor_to_text("rad").map_or(1.0, |rad| rad * rad)
 }
 
 /// 1 - cos(x) without a loss of digits at small x.

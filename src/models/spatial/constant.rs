@@ -4,6 +4,7 @@ use super::SpatialModel;
 use crate::maps::{Frame, SkyPosition};
 use crate::models::Parameter;
 use crate::models::parameter_set::{ParameterSet, ParameterSpec, parameter_model};
+use crate::units::Unit;
 
 const SPECS: [ParameterSpec; 1] = [ParameterSpec::frozen("value", 1.0, "sr-1")];
 
@@ -45,6 +46,11 @@ impl SpatialModel for ConstantSpatialModel {
 
     fn evaluate(&self, _lon_deg: f64, _lat_deg: f64, _energy_tev: f64) -> f64 {
         self.set.values()[0]
+    }
+
+    fn unit_factor(&self) -> f64 {
+        // The parameter's own number.
+        "sr-1".parse::<Unit>().and_then(|sr| sr.factor_to(&self.parameters()[0].unit)).unwrap_or(1.0)
     }
 
     fn is_linear(&self) -> bool {

@@ -64,6 +64,12 @@ pub trait SpatialModel: Debug + Send + Sync {
         false
     }
 
+    /// What a value in sr-1 is multiplied with to be the number that scales counts. Gammapy drops the unit there, which is
+    /// sr-1 for most models, but that of the parameter or map for some.
+    fn unit_factor(&self) -> f64 {
+        1.0
+    }
+
     /// True where the value is a sum of terms, each of them proportional to one of the parameters.
     fn is_linear(&self) -> bool {
         false

@@ -5,10 +5,10 @@ use ndarray::{Array3, Axis};
 use super::SpatialModel;
 use crate::maps::{SkyPosition, WcsGeom};
 
-/// The value at a position in any frame, 0 where it is not finite.
+/// The value at a position in any frame as a number without its unit, 0 where it is not finite.
 pub(crate) fn value_at(model: &dyn SpatialModel, p: SkyPosition, energy_tev: f64) -> f64 {
     let p = if p.frame == model.frame() { p } else { p.to_frame(model.frame()) };
-    let value = model.evaluate(p.lon_deg, p.lat_deg, energy_tev);
+    let value = model.evaluate(p.lon_deg, p.lat_deg, energy_tev) * model.unit_factor();
     if value.is_finite() { value } else { 0.0 }
 }
 

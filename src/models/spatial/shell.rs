@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::center::Center;
+use super::center::{Center, per_square};
 use super::{SpatialModel, centered_methods, centered_model};
 use crate::maps::{Frame, SkyPosition};
 use crate::models::Parameter;
@@ -84,6 +84,10 @@ impl SpatialModel for ShellSpatialModel {
     }
 
     /// radius + width.
+    fn unit_factor(&self) -> f64 {
+        per_square(&self.set.parameters()[2].unit)
+    }
+
     fn evaluation_radius_deg(&self) -> Option<f64> {
         let [_, _, radius, width] = self.set.values();
         Some(radius + width)

@@ -1,5 +1,6 @@
 //! Shell by its outer radius and relative width, projected on the sky.
 
+use super::center::per_square;
 use super::shell::Shell;
 use super::{SpatialModel, centered_methods, centered_model};
 use crate::maps::{Frame, SkyPosition};
@@ -42,6 +43,10 @@ impl SpatialModel for Shell2SpatialModel {
     }
 
     /// r_0.
+    fn unit_factor(&self) -> f64 {
+        per_square(&self.set.parameters()[2].unit)
+    }
+
     fn evaluation_radius_deg(&self) -> Option<f64> {
         Some(self.set.values()[2])
     }

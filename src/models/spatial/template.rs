@@ -257,6 +257,10 @@ impl SpatialModel for TemplateSpatialModel {
         self.factor * self.at_pixel((geom.nx(), geom.ny(), planes), x, y, energy_pix)
     }
 
+    fn unit_factor(&self) -> f64 {
+        1.0 / self.factor
+    }
+
     fn is_energy_dependent(&self) -> bool {
         self.energy.is_some()
     }

@@ -74,6 +74,10 @@ impl SpatialModel for TemplateNDSpatialModel {
         self.factor * self.template.at(pixel, energy_tev, true)
     }
 
+    fn unit_factor(&self) -> f64 {
+        1.0 / self.factor
+    }
+
     fn is_energy_dependent(&self) -> bool {
         self.template.has_energy()
     }
