@@ -153,6 +153,8 @@ fn responses_are_left_out_as_in_gammapy() {
         assert!(kept.iter().zip(&found).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs()), "{name}: what is kept");
         sums.push(found.sum());
     }
-    // Each response makes a difference.
-    assert!(sums[..8].iter().enumerate().all(|(i, a)| sums[..i].iter().all(|b| (a - b).abs() > 1e-9 * a)), "{sums:?}");
+    // Each response makes a difference; a point's sum is the same with and without a PSF that lies on the map.
+    let gauss = &sums[8..];
+    let differs = |i: usize| gauss[..i].iter().all(|other| (gauss[i] - other).abs() > 1e-3 * other);
+    assert!((0..gauss.len()).all(differs), "{gauss:?}");
 }
