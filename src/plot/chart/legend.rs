@@ -48,7 +48,8 @@ impl Sizes {
 }
 
 impl Chart {
-    fn named(&self) -> impl DoubleEndedIterator<Item = &Series> {
+    /// The series that stand in the legend.
+    fn named(&self) -> impl Iterator<Item = &Series> {
         self.series.iter().filter(|s| !s.name.is_empty())
     }
 

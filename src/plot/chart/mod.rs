@@ -315,7 +315,8 @@ mod tests {
         // Points everywhere: nothing may lie on top of them.
         let full: Vec<ChartPoint> =
             (0..900).map(|i| ChartPoint::new(f64::from(i % 30) / 29.0, f64::from(i / 30) / 29.0)).collect();
-        let all = ["counts", "npred", "background", "source of a long name", "another source", "one more"];
+        let all = (1..=9).map(|n| format!("source number {n}")).collect::<Vec<_>>();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let chart = all.iter().fold(square(), |chart, name| chart.series(Series::points(*name, &full)));
         let (height, places) = names(chart.clone(), &all);
         let bare = names(chart.without_legend(), &[]).0;
