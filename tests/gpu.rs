@@ -2,6 +2,8 @@
 #![cfg(feature = "gpu")]
 #![expect(clippy::single_range_in_vec_init, reason = "one input has one range of planes")]
 
+mod support;
+
 use std::sync::OnceLock;
 
 use ndarray::{Array2, Array3, ArrayView3};
@@ -26,14 +28,7 @@ fn engine() -> Option<&'static GpuEngine> {
 }
 
 fn open() -> Option<GpuEngine> {
-    match GpuEngine::new(&BackendOptions::default(), true) {
-        Ok(engine) => Some(engine),
-        Err(error) if std::env::var_os("PEVATRON_REQUIRE_GPU").is_none() => {
-            println!("SKIPPED: no adapter: {error}");
-            None
-        }
-        Err(error) => panic!("PEVATRON_REQUIRE_GPU is set: {error}"),
-    }
+    support::gpu_engine(&BackendOptions::default())
 }
 
 /// A sky that is drawn: planes with falling background, sources, a hole-free field.

@@ -1,6 +1,8 @@
 //! Convolution on the GPU, directly and by transforms, against direct sums in double precision.
 #![cfg(feature = "gpu")]
 
+mod support;
+
 use std::sync::OnceLock;
 
 use ndarray::{Array3, ArrayView3, Axis, s};
@@ -18,14 +20,7 @@ use rand_chacha::ChaCha8Rng;
 const ROUNDING: f64 = 2e-14;
 
 fn open() -> Option<GpuEngine> {
-    match GpuEngine::new(&BackendOptions::default(), true) {
-        Ok(engine) => Some(engine),
-        Err(error) if std::env::var_os("PEVATRON_REQUIRE_GPU").is_none() => {
-            println!("SKIPPED: no adapter: {error}");
-            None
-        }
-        Err(error) => panic!("PEVATRON_REQUIRE_GPU is set: {error}"),
-    }
+    support::gpu_engine(&BackendOptions::default())
 }
 
 /// Convolves by transforms always.

@@ -2,6 +2,8 @@
 #![cfg(feature = "gpu")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod support;
+
 use ndarray::Array3;
 use pevatron::Control;
 use pevatron::compute::{Backend, BackendOptions};
@@ -11,14 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn open() -> Option<GpuEngine> {
-    match GpuEngine::new(&BackendOptions::default(), true) {
-        Ok(engine) => Some(engine),
-        Err(error) if std::env::var_os("PEVATRON_REQUIRE_GPU").is_none() => {
-            println!("SKIPPED: no adapter: {error}");
-            None
-        }
-        Err(error) => panic!("PEVATRON_REQUIRE_GPU is set: {error}"),
-    }
+    support::gpu_engine(&BackendOptions::default())
 }
 
 fn check(engine: &GpuEngine, cube: &Array3<f64>, radius: f64, is_whole: bool) {

@@ -15,14 +15,7 @@ use pevatron::simulate::synthetic::{Case, Survey, add_source};
 use support::compare::{DEVICE, compare};
 
 fn open() -> Option<GpuEngine> {
-    match GpuEngine::new(&BackendOptions::default(), true) {
-        Ok(engine) => Some(engine),
-        Err(error) => {
-            println!("SKIPPED: no adapter: {error}");
-            assert!(std::env::var_os("PEVATRON_REQUIRE_GPU").is_none(), "PEVATRON_REQUIRE_GPU is set: {error}");
-            None
-        }
-    }
+    support::gpu_engine(&BackendOptions::default())
 }
 
 fn engine() -> Option<&'static GpuEngine> {

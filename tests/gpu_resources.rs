@@ -15,14 +15,7 @@ use pevatron::{Control, ErrorKind};
 use support::compare::{DEVICE, compare};
 
 fn open(memory_bytes: Option<u64>) -> Option<GpuEngine> {
-    match GpuEngine::new(&BackendOptions { memory_bytes, ..BackendOptions::default() }, true) {
-        Ok(engine) => Some(engine),
-        Err(error) => {
-            println!("SKIPPED: no adapter: {error}");
-            assert!(std::env::var_os("PEVATRON_REQUIRE_GPU").is_none(), "PEVATRON_REQUIRE_GPU is set: {error}");
-            None
-        }
-    }
+    support::gpu_engine(&BackendOptions { memory_bytes, ..BackendOptions::default() })
 }
 
 fn case() -> Case {

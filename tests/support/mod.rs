@@ -36,3 +36,17 @@ pub fn python_with(module: &str) -> Option<OsString> {
     println!("SKIPPED: no Python with {module} (set PEVATRON_PYTHON)");
     None
 }
+
+/// The GPU engine on any adapter, a software one included; where there is none a line saying so, and a failure with
+/// PEVATRON_REQUIRE_GPU.
+#[cfg(feature = "gpu")]
+pub fn gpu_engine(options: &pevatron::compute::BackendOptions) -> Option<pevatron::low_level::GpuEngine> {
+    match pevatron::low_level::GpuEngine::new(options, true) {
+        Ok(engine) => Some(engine),
+        Err(error) => {
+            println!("SKIPPED: no adapter: {error}");
+            assert!(std::env::var_os("PEVATRON_REQUIRE_GPU").is_none(), "PEVATRON_REQUIRE_GPU is set: {error}");
+            None
+        }
+    }
+}

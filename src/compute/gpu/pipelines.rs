@@ -27,6 +27,7 @@ const LOG: &str = include_str!("../../../shaders/shared/log.wgsl");
 const LISTS: &str = include_str!("../../../shaders/shared/lists.wgsl");
 const SCAN: &str = include_str!("../../../shaders/shared/scan.wgsl");
 const FFT: &str = include_str!("../../../shaders/shared/fft.wgsl");
+const FFT_STEPS: &str = include_str!("../../../shaders/shared/fft_steps.wgsl");
 const TWO_FFT: &str = include_str!("../../../shaders/shared/two_fft.wgsl");
 const TS_MAP: &str = include_str!("../../../shaders/shared/ts_map.wgsl");
 const TS_BINS: &str = include_str!("../../../shaders/shared/ts_bins.wgsl");
@@ -47,9 +48,9 @@ macro_rules! shaders {
 shaders! {
     SELF_TEST = "self_test": TWO_FLOAT, LOG;
     CONVOLVE = "convolve": TWO_FLOAT;
-    CONVOLVE_ROWS = "convolve_rows": TWO_FLOAT, TWO_FFT;
-    CONVOLVE_COLUMNS = "convolve_columns": TWO_FLOAT, TWO_FFT;
-    CONVOLVE_BACK = "convolve_back": TWO_FLOAT, TWO_FFT;
+    CONVOLVE_ROWS = "convolve_rows": TWO_FLOAT, TWO_FFT, FFT_STEPS;
+    CONVOLVE_COLUMNS = "convolve_columns": TWO_FLOAT, TWO_FFT, FFT_STEPS;
+    CONVOLVE_BACK = "convolve_back": TWO_FLOAT, TWO_FFT, FFT_STEPS;
     CEILING_FMA = "ceiling_fma":;
     CEILING_COPY = "ceiling_copy":;
     EDISP = "edisp": TWO_FLOAT;
@@ -61,11 +62,11 @@ shaders! {
     LISTS_COUNT = "lists_count": LISTS, SCAN;
     LISTS_OFFSETS = "lists_offsets": LISTS, SCAN;
     LISTS_SCATTER = "lists_scatter": LISTS;
-    FFT_ROWS = "fft_rows": FFT;
-    FFT_COLUMNS = "fft_columns": FFT;
-    FFT_PRODUCT = "fft_product": FFT;
-    FFT_ROWS_BACK = "fft_rows_back": FFT;
-    FFT_NOISE = "fft_noise": FFT;
+    FFT_ROWS = "fft_rows": FFT, FFT_STEPS;
+    FFT_COLUMNS = "fft_columns": FFT, FFT_STEPS;
+    FFT_PRODUCT = "fft_product": FFT, FFT_STEPS;
+    FFT_ROWS_BACK = "fft_rows_back": FFT, FFT_STEPS;
+    FFT_NOISE = "fft_noise": FFT, FFT_STEPS;
     TS_MAP_KEEP = "ts_map_keep": TS_MAP;
     TS_MAP_ADD = "ts_map_add": TWO_FLOAT, TS_MAP, TS_OPEN, TS_SHIFT;
     TS_MAP_WING = "ts_map_wing": TS_MAP, TS_STEP, TS_OPEN, TS_SHIFT;

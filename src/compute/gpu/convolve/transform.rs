@@ -25,7 +25,7 @@ use crate::kernels::cube::PlaneView;
 
 /// Sides of tiles.
 const SIDES: [usize; 5] = [64, 128, 256, 512, 1024];
-/// Points of a workgroup: `POINTS` of `shaders/shared/two_fft.wgsl`.
+/// Points of a workgroup: `POINTS` of `shaders/shared/fft_steps.wgsl`.
 const POINTS: usize = 1024;
 /// Bytes of a complex number.
 const POINT_BYTES: usize = 16;
