@@ -163,9 +163,15 @@ impl PiecewiseNormSpatialModel {
     }
 }
 
+/// A longitude from 0 to below 360 deg; what is negative by less than the rounding of a turn is 0.
+fn in_one_turn(lon_deg: f64) -> f64 {
+    let lon = lon_deg.rem_euclid(360.0);
+    if lon < 360.0 { lon } else { 0.0 }
+}
+
 /// Longitudes without a jump: they begin behind the widest gap between them. With the middle of their range.
 fn unrolled(lon_deg: &[f64]) -> (f64, Vec<f64>) {
-    let mut sorted: Vec<f64> = lon_deg.iter().map(|lon| lon.rem_euclid(360.0)).collect();
+    let mut sorted: Vec<f64> = lon_deg.iter().map(|lon| in_one_turn(*lon)).collect();
     sorted.sort_by(f64::total_cmp);
     let (mut first, mut widest) = (0, f64::NEG_INFINITY);
     for (i, lon) in sorted.iter().enumerate() {
@@ -176,7 +182,7 @@ fn unrolled(lon_deg: &[f64]) -> (f64, Vec<f64>) {
     }
     let start = sorted[first];
     let places = lon_deg.iter().map(|lon| {
-        let lon = lon.rem_euclid(360.0);
+        let lon = in_one_turn(*lon);
         if lon < start { lon + 360.0 } else { lon }
     });
     (start + 0.5 * (360.0 - widest), places.collect())

@@ -22,6 +22,10 @@ fn inverse([xx, xy, yy]: [f64; 3]) -> [f64; 3] {
     // Sides from one node on one line tell nothing about the slope across it.
     if determinant <= f64::EPSILON * xx * yy {
         let trace = xx + yy;
+        // A node on the border between two others may have no sides at all.
+        if trace <= 0.0 {
+            return [0.0; 3];
+        }
         let scale = 1.0 / (trace * trace);
         return [xx * scale, xy * scale, yy * scale];
     }

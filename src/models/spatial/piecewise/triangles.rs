@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spade::{DelaunayTriangulation, Point2, Triangulation};
 
+/// Nodes that are no more than this apart, in parts of the extent of all, are one.
+const SAME: f64 = 1e-9;
 /// A node that is by no more than this off the circle through three others, in radii, lies on it.
 const ON_CIRCLE: f64 = 1e-9;
 /// Triangles at the border that are less high than this, in parts of their longest side, are three nodes on a line.
@@ -64,11 +66,12 @@ impl Triangles {
         // The order in which they were given must not matter, not even for rounding.
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_by(|a, b| places[*a][0].total_cmp(&places[*b][0]).then(places[*a][1].total_cmp(&places[*b][1])));
-        if let Some(same) = order.windows(2).find(|w| places[w[0]] == places[w[1]]) {
-            let [lon, lat] = places[same[0]];
-            return Err(format!("nodes {} and {} are at the same place, {lon}, {lat} deg", same[0], same[1]));
-        }
         let sorted: Vec<Place> = order.iter().map(|i| places[*i]).collect();
+        if let Some((i, j)) = same_place(&sorted) {
+            let [lon, lat] = sorted[i];
+            let (first, second) = (order[i].min(order[j]), order[i].max(order[j]));
+            return Err(format!("nodes {first} and {second} are at the same place, {lon}, {lat} deg"));
+        }
         let mut corners = delaunay(&sorted)?;
         without_flat(&sorted, &mut corners);
         if corners.is_empty() {
@@ -174,6 +177,19 @@ impl Triangles {
 /// The triangle of each side, in the direction in which it goes around.
 fn by_side(corners: &[Corners]) -> BTreeMap<(usize, usize), usize> {
     corners.iter().enumerate().flat_map(|(t, c)| sides_of(*c).map(|side| (side, t))).collect()
+}
+
+/// Two nodes of a list by longitude that are so close, measured by the extent of all, that slopes between them are rounding.
+fn same_place(sorted: &[Place]) -> Option<(usize, usize)> {
+    let range = |axis: usize| {
+        let of = |f: fn(f64, f64) -> f64, start: f64| sorted.iter().map(|p| p[axis]).fold(start, f);
+        of(f64::max, f64::NEG_INFINITY) - of(f64::min, f64::INFINITY)
+    };
+    let closest = SAME * range(0).max(range(1));
+    (0..sorted.len()).find_map(|i| {
+        let near = (i + 1..sorted.len()).take_while(|j| sorted[*j][0] - sorted[i][0] <= closest);
+        near.into_iter().find(|j| distance(sorted[i], sorted[*j]) <= closest).map(|j| (i, j))
+    })
 }
 
 fn delaunay(places: &[Place]) -> Result<Vec<Corners>, String> {
