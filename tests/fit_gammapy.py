@@ -20,8 +20,10 @@ for _ in range(2):
     start = time.time()
     result = Fit().run(datasets)
     seconds = time.time() - start
+# Errors by finite differences move with the strategy: those of the default one count.
+errors = [p.error for p in models.parameters]
 result = Fit(optimize_opts={"backend": "minuit", "tol": 1e-3, "strategy": 2}).run(datasets)
 print("stat", result.total_stat, seconds)
-for name, p in zip(models.parameters_unique_names, models.parameters):
+for name, p, error in zip(models.parameters_unique_names, models.parameters, errors):
     if not p.frozen:
-        print(name, p.value, p.error)
+        print(name, p.value, error)
