@@ -53,7 +53,7 @@ pub enum ProfileInterpolation {
     Lines,
 }
 
-/// What flux points say of fluxes, see [`FluxPointsDataset::likelihood`].
+/// What flux points say of fluxes, see [`FluxPointsDataset::likelihood`](crate::datasets::FluxPointsDataset::likelihood).
 #[derive(Debug, Clone)]
 pub struct PointsLikelihood {
     pub(super) name: String,

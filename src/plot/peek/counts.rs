@@ -30,7 +30,7 @@ pub enum CountsMaps {
 /// and smoothed, if wanted.
 ///
 /// # Errors
-/// [`Error::Input`] for a region dataset, without counts, without a background for an excess, or where nothing is
+/// [`Error::Input`](crate::error::Error::Input) for a region dataset, without counts, without a background for an excess, or where nothing is
 /// predicted for `npred`; those of [`MapDataset::npred`](crate::datasets::MapDataset::npred).
 pub fn counts_figure<'a>(
     dataset: impl Into<DatasetRef<'a>>,

@@ -13,7 +13,7 @@ use crate::maps::{Geom, Map, SkyPosition};
 /// The exposure at its middle energy (where it has an image) and over energy at a position (`None`: the centre).
 ///
 /// # Errors
-/// [`Error::Input`] without an exposure, and those of [`exposure_chart`].
+/// [`Error::Input`](crate::error::Error::Input) without an exposure, and those of [`exposure_chart`].
 pub fn exposure_figure<'a>(
     dataset: impl Into<DatasetRef<'a>>,
     position: Option<SkyPosition>,

@@ -55,8 +55,8 @@ pub struct PeekOptions {
 /// ```
 ///
 /// # Errors
-/// [`Error::Input`] without counts, background and off counts, or where parts do not fit each other; those of
-/// [`MapDataset::npred`](crate::datasets::MapDataset::npred); [`Error::Options`] for a radius beyond the map.
+/// [`Error::Input`](crate::error::Error::Input) without counts, background and off counts, or where parts do not fit each other; those of
+/// [`MapDataset::npred`](crate::datasets::MapDataset::npred); [`Error::Options`](crate::error::Error::Options) for a radius beyond the map.
 pub fn peek_figure<'a>(
     dataset: impl Into<DatasetRef<'a>>,
     options: &PeekOptions,

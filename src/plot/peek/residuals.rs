@@ -19,7 +19,7 @@ use crate::maps::{Geom, Map, SkyRegion, SmoothKernel, WcsGeom};
 /// Residuals as a map, summed over the energies inside of the masks (Gammapy's `plot_residuals_spatial`).
 ///
 /// # Errors
-/// As [`counts_figure`] with [`CountsMaps::Npred`].
+/// As [`counts_figure`](crate::plot::counts_figure) with [`CountsMaps::Npred`](crate::plot::CountsMaps::Npred).
 pub fn residuals_map<'a>(
     dataset: impl Into<DatasetRef<'a>>,
     method: ResidualMethod,
@@ -65,10 +65,10 @@ pub struct PlotRegion {
 }
 
 impl PlotRegion {
-    /// The pixels of a region (see [`region_pixels`](super::region_pixels)); drawn as the circle that holds it.
+    /// The pixels of a region (see [`region_pixels`](crate::plot::region_pixels)); drawn as the circle that holds it.
     ///
     /// # Errors
-    /// [`Error::Options`] where there is no such pixel.
+    /// [`Error::Options`](crate::error::Error::Options) where there is no such pixel.
     pub fn new(geom: &WcsGeom, region: &SkyRegion) -> Result<Self> {
         let marker = Marker::new(region.center());
         let extent = region.extent_deg();
