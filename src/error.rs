@@ -142,7 +142,7 @@ pub enum Error {
         problem: String,
     },
     /// Memory: needed against available, in bytes.
-    #[error("{what} needs {needed_bytes} bytes, {available_bytes} are allowed")]
+    #[error("{what} needs {}", memory_text(*needed_bytes, *available_bytes))]
     Memory {
         /// What needs it.
         what: String,
@@ -154,6 +154,15 @@ pub enum Error {
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// What is needed and what is there; both may be unknown.
+fn memory_text(needed: u64, available: u64) -> String {
+    match (needed, available) {
+        (u64::MAX, _) => "more memory than any machine has".to_string(),
+        (_, 0 | u64::MAX) => format!("{needed} bytes of memory, which are not there"),
+        _ => format!("{needed} bytes of memory, {available} are allowed"),
+    }
 }
 
 impl Error {

@@ -8,6 +8,7 @@
 pub mod control;
 pub mod error;
 pub mod math;
+pub mod memory;
 
 pub mod units;
 

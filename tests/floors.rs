@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Rooms by floor. `lib`, `low_level` and `prelude` only re-export, so they stand above all rooms.
 const FLOORS: &[&[&str]] = &[
-    &["error", "control", "math"],
+    &["error", "control", "math", "memory"],
     &["units"],
     &["time", "table", "kernels"],
     &["maps", "compute"],
@@ -24,8 +24,9 @@ const FLOORS: &[&[&str]] = &[
     &["lib", "low_level", "prelude"],
 ];
 
-/// The one look sideways: cancelling is an error, so `control` knows `error` (and `error` knows nobody).
-const SIDEWAYS: &[(&str, &str)] = &[("control", "error")];
+/// The looks sideways: cancelling and memory that is not there are errors, so `control` and `memory` know `error` (and
+/// `error` knows nobody).
+const SIDEWAYS: &[(&str, &str)] = &[("control", "error"), ("memory", "error")];
 
 /// What `lib.rs` re-exports at the root, and the room that it comes from.
 const ROOT_NAMES: &[(&str, &str)] = &[
@@ -56,6 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["bin/"]),
     ("ctrlc", &["bin/"]),
     ("sysinfo", &["bin/"]),
+    ("libc", &["bin/"]),
 ];
 
 /// Code without comments, and with empty strings and characters; line breaks stay.

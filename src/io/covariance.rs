@@ -80,6 +80,7 @@ impl Models {
     pub fn read_covariance(&self, yaml: impl AsRef<Path>) -> Result<Option<Covariance>> {
         let yaml = yaml.as_ref();
         let text = |path: &Path| {
+            super::same::note_input(path);
             std::fs::read_to_string(path).map_err(|e| match e.kind() {
                 std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
                 std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),

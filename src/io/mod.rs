@@ -9,11 +9,14 @@ pub mod fits;
 mod flux_points;
 #[cfg(feature = "fits-system")]
 mod kind;
+#[cfg(feature = "fits-system")]
+mod pair;
 mod regions;
+mod same;
 mod table;
 mod yaml;
 
-pub use atomic::{check_output, write_atomic};
+pub use atomic::{abandon, check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{
     Catalogue, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
@@ -22,3 +25,4 @@ pub use fits::{
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};
 pub use regions::{NamedRegion, parse_region, read_regions};
+pub use same::{check_outputs, note_input, protect_inputs};

@@ -26,6 +26,8 @@ impl Table {
             bytes
         };
         #[cfg(not(feature = "fits-system"))]
+        super::same::note_input(path);
+        #[cfg(not(feature = "fits-system"))]
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let _ = hdu;
         let place = Place::file(path);

@@ -8,6 +8,7 @@ use super::frame::{Frame, SkyPosition};
 use super::region::RegionGeom;
 use super::wcs::{Wcs, WcsHeader};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::units::Angle;
 
 /// Geometry of a map: its sky part and its axes.
@@ -142,6 +143,7 @@ impl WcsGeom {
         if nx == 0 || ny == 0 {
             return Err(Error::options("npix", format!("{nx} × {ny} pixels are no map")));
         }
+        memory::bytes_of::<f64>(&format!("a map of {nx} × {ny} pixels of {binsz_deg:?} deg"), &[nx, ny])?;
         let header = WcsHeader::new(
             projection,
             center.frame,
@@ -319,7 +321,7 @@ impl WcsGeom {
     /// `pad_y`, `pad_x` pixels more on each side.
     pub fn pad(&self, pad_y: usize, pad_x: usize) -> Self {
         let wcs = self.wcs.shifted(pad_x as f64, pad_y as f64);
-        Self { wcs: Arc::new(wcs), nx: self.nx + 2 * pad_x, ny: self.ny + 2 * pad_y, axes: self.axes.clone() }
+        Self { wcs: Arc::new(wcs), nx: wider(self.nx, pad_x), ny: wider(self.ny, pad_y), axes: self.axes.clone() }
     }
 
     /// `crop_y`, `crop_x` pixels less on each side.
@@ -356,7 +358,7 @@ impl WcsGeom {
     pub fn upsample(&self, factor: usize) -> Self {
         let factor = factor.max(1);
         let wcs = Arc::new(self.wcs.rescaled(1.0 / factor as f64));
-        Self { wcs, nx: self.nx * factor, ny: self.ny * factor, axes: self.axes.clone() }
+        Self { wcs, nx: self.nx.saturating_mul(factor), ny: self.ny.saturating_mul(factor), axes: self.axes.clone() }
     }
 
     /// The kernel geometry of Gammapy's `to_odd_npix(max_radius)`: the same projection recentred at the map's centre
@@ -378,6 +380,11 @@ impl WcsGeom {
         let npix = round_up_to_odd(width_deg / binsz);
         Self::create(self.center()?, npix, npix, (binsz, binsz), &self.wcs.header().projection, self.axes.clone())
     }
+}
+
+/// A side with so many pixels more at both ends; what no memory holds is found out by who makes a map of it.
+fn wider(npix: usize, pad: usize) -> usize {
+    npix.saturating_add(pad.saturating_mul(2))
 }
 
 /// The odd number that Gammapy takes for a size in pixels: ceil(n) if that is odd, the next one if not.

@@ -16,6 +16,7 @@ use super::map::{Map, MapData};
 use super::mask::Mask;
 use crate::error::{Error, Result};
 use crate::kernels::CubeView;
+use crate::memory;
 
 /// Weights of a sum over pixels or bins: of the map's shape, or one image for all planes.
 #[derive(Debug, Clone, Copy)]
@@ -197,11 +198,13 @@ impl Map {
     /// # Errors
     /// For region maps.
     pub fn pad(&self, pad_y: usize, pad_x: usize, value: f64) -> Result<Self> {
+        let geom = self.wcs_geom()?.pad(pad_y, pad_x);
+        memory::check::<f64>("a padded map", &[self.planes(), geom.ny(), geom.nx()])?;
         let data = match self.data() {
             MapData::F32(a) => MapData::F32(padded(a, pad_y, pad_x, value as f32)),
             MapData::F64(a) => MapData::F64(padded(a, pad_y, pad_x, value)),
         };
-        self.with_image(self.wcs_geom()?.pad(pad_y, pad_x), data)
+        self.with_image(geom, data)
     }
 
     /// `crop_y`, `crop_x` pixels less on each side.
@@ -269,6 +272,7 @@ impl Map {
             return Ok(self.clone());
         }
         let geom = old.upsample(factor);
+        memory::check::<f64>("an upsampled map", &[self.planes(), geom.ny(), geom.nx()])?;
         if order == UpsampleOrder::Nearest && !preserve_counts {
             return self.with_image(geom, in_its_precision!(self.data(), a => repeated(a, factor)));
         }
@@ -466,7 +470,9 @@ impl Mask {
     /// # Errors
     /// For region masks.
     pub fn pad(&self, pad_y: usize, pad_x: usize, value: bool) -> Result<Self> {
-        Self::with_image(self.geom().as_wcs()?.pad(pad_y, pad_x), padded(self.data(), pad_y, pad_x, value))
+        let geom = self.geom().as_wcs()?.pad(pad_y, pad_x);
+        memory::check::<bool>("a padded mask", &[self.cube().dim().0, geom.ny(), geom.nx()])?;
+        Self::with_image(geom, padded(self.data(), pad_y, pad_x, value))
     }
 
     /// `crop_y`, `crop_x` pixels less on each side.
@@ -508,7 +514,9 @@ impl Mask {
     /// For region masks.
     pub fn upsample(&self, factor: usize) -> Result<Self> {
         let factor = factor.max(1);
-        Self::with_image(self.geom().as_wcs()?.upsample(factor), repeated(self.data(), factor))
+        let geom = self.geom().as_wcs()?.upsample(factor);
+        memory::check::<bool>("an upsampled mask", &[self.cube().dim().0, geom.ny(), geom.nx()])?;
+        Self::with_image(geom, repeated(self.data(), factor))
     }
 
     /// The bins of a range on one axis.

@@ -1,5 +1,8 @@
 //! `--config FILE.toml` and `--dump-config`: the options of a command under the same names, with underscores.
 
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
 use clap::CommandFactory;
 use pevatron::{Error, Place, Result};
 
@@ -9,7 +12,7 @@ use crate::args::Cli;
 const META: [&str; 2] = ["config", "dump_config"];
 
 /// Puts the options of the configuration file in front of those of the command line, so that the latter win.
-pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
+pub fn expand(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
     let Some(path) = config_path(&arguments) else {
         return Ok(arguments);
     };
@@ -19,7 +22,7 @@ pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
     else {
         return Ok(arguments);
     };
-    let text = std::fs::read_to_string(&path)
+    let text = read_text(&path)
         .map_err(|e| Error::input_at(Place::file(&path), format!("the configuration cannot be read: {e}")))?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         Error::input_at(Place::file(&path), e.to_string().trim().replace('\n', "\n  "))
@@ -40,22 +43,22 @@ pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
             Error::input_at(Place::file(&path).item(&key), "a text, number, true, false or a list of them is needed")
         })?;
         if argument.is_positional() {
-            positional.extend(texts);
+            positional.extend(texts.into_iter().map(OsString::from));
         } else if !argument.get_action().takes_values() {
             if value.as_bool() == Some(true) {
-                expanded.push(format!("--{}", key.replace('_', "-")));
+                expanded.push(format!("--{}", key.replace('_', "-")).into());
             } else if let Some(times) = value.as_integer() {
-                expanded.extend((0..times.min(9)).map(|_| format!("--{}", key.replace('_', "-"))));
+                expanded.extend((0..times.min(9)).map(|_| format!("--{}", key.replace('_', "-")).into()));
             }
         } else {
-            expanded.push(format!("--{}={}", key.replace('_', "-"), texts.join(",")));
+            expanded.push(format!("--{}={}", key.replace('_', "-"), texts.join(",")).into());
         }
     }
     let rest = &arguments[at + 1..];
     let flags_only = sub
         .clone()
         .ignore_errors(true)
-        .try_get_matches_from(std::iter::once(sub.get_name().to_string()).chain(rest.iter().cloned()));
+        .try_get_matches_from(std::iter::once(OsString::from(sub.get_name())).chain(rest.iter().cloned()));
     let has_positional = sub.get_positionals().next().is_some_and(|p| {
         flags_only.is_ok_and(|m| {
             m.value_source(p.get_id().as_str()).is_some_and(|s| s == clap::parser::ValueSource::CommandLine)
@@ -68,17 +71,24 @@ pub fn expand(arguments: Vec<String>) -> Result<Vec<String>> {
     Ok(expanded)
 }
 
-fn config_path(arguments: &[String]) -> Option<String> {
+fn config_path(arguments: &[OsString]) -> Option<PathBuf> {
     let mut iter = arguments.iter();
     while let Some(argument) = iter.next() {
         if argument == "--config" {
-            return iter.next().cloned();
+            return iter.next().map(PathBuf::from);
         }
-        if let Some(path) = argument.strip_prefix("--config=") {
-            return Some(path.to_string());
+        if let Some(path) = with_value(argument, "--config=") {
+            return Some(PathBuf::from(path));
         }
     }
     None
+}
+
+/// What follows `start` in an argument, whatever bytes it is of.
+fn with_value<'a>(argument: &'a OsStr, start: &str) -> Option<&'a OsStr> {
+    let rest = argument.as_encoded_bytes().strip_prefix(start.as_bytes())?;
+    // SAFETY: the bytes are those of an OS string, split right behind text that is UTF-8.
+    Some(unsafe { OsStr::from_encoded_bytes_unchecked(rest) })
 }
 
 fn as_texts(value: &toml::Value) -> Option<Vec<String>> {
@@ -118,7 +128,7 @@ pub fn dump(matches: &clap::ArgMatches) -> Result<()> {
             table.insert(id.to_string(), value);
         }
     }
-    crate::report::line(table.to_string().trim_end());
+    crate::report::text(table.to_string().trim_end());
     Ok(())
 }
 
@@ -132,4 +142,17 @@ fn typed(text: &str) -> toml::Value {
     } else {
         toml::Value::String(text.to_string())
     }
+}
+
+/// The text of a file; endless ones (devices) are refused.
+pub fn read_text(path: &std::path::Path) -> std::io::Result<String> {
+    use std::io::Read;
+    const MOST_BYTES: u64 = 64 << 20;
+    let mut text = String::new();
+    pevatron::io::note_input(path);
+    std::fs::File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(std::io::Error::other(format!("it has more than {MOST_BYTES} bytes")));
+    }
+    Ok(text)
 }

@@ -5,40 +5,51 @@
 mod args;
 mod commands;
 mod config;
+mod heap;
+mod outputs;
+mod process;
 mod progress;
 mod report;
+mod terminal;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command};
 
+#[global_allocator]
+static HEAP: heap::Bounded = heap::Bounded;
+
 fn main() -> ExitCode {
-    // Mesa's device-selection layer writes to stderr where a session has no runtime folder (containers, batch jobs).
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os("NODEVICE_SELECT").is_none() {
-        // SAFETY: nothing else runs yet, so no other thread can read the environment.
-        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    process::settle();
+    let code = run();
+    // What could not be written is not there for whoever reads it, so that the work is not done.
+    match terminal::stdout_error() {
+        Some(error) if code == ExitCode::SUCCESS => report::fail(&error),
+        _ => code,
     }
-    let arguments: Vec<String> = std::env::args().collect();
+}
+
+fn run() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     let arguments = match config::expand(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return report::fail(&error),
     };
-    let matches = match Cli::command().try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) => {
-            // clap prints help and versions through the same door; those are no errors.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
+    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|m| Ok((Cli::from_arg_matches(&m)?, m)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        // It repeats what was typed, or what a configuration file holds.
+        Err(error) if error.use_stderr() => {
+            terminal::err(error.render().to_string().trim_end());
             return ExitCode::from(2);
+        }
+        // clap prints help and versions through the same door; those are no errors.
+        Err(error) => {
+            terminal::note_stdout(error.print());
+            return ExitCode::SUCCESS;
         }
     };
     let control = progress::cancellable();

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use pevatron::{Control, Progress};
 
+use crate::{process, report};
+
 /// Lines come this often where stderr is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A control that Ctrl-C cancels; a second Ctrl-C ends the process at once.
+/// A control that Ctrl-C and the wish to terminate cancel; work that does not stop soon is ended.
 pub fn cancellable() -> Control {
     let control = Control::new();
     let handle = control.clone();
     // Where the handler cannot be set, Ctrl-C simply ends the process; outputs are atomic either way.
     let _ = ctrlc::set_handler(move || {
-        if handle.is_cancelled() {
-            std::process::exit(130);
-        }
         handle.cancel();
+        process::end_after_grace();
     });
     control
 }
@@ -62,7 +62,7 @@ fn with_lines(control: &Control) -> Control {
             && last.elapsed() >= LINE_INTERVAL
         {
             *last = Instant::now();
-            eprintln!("{}: {} of {}", p.stage, p.done, p.total);
+            report::remark(&format!("{}: {} of {}", p.stage, p.done, p.total));
         }
     })
 }

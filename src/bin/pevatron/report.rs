@@ -1,8 +1,11 @@
 //! Errors, memory, and other things that are told.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use pevatron::{Error, ErrorKind};
+
+use crate::terminal;
 
 /// Prints an error in one line, its help in another, and gives the exit code: 2 for wrong input or options, 130 for
 /// cancelled, else 1.
@@ -10,17 +13,36 @@ pub fn fail(error: &Error) -> ExitCode {
     problem(&error.to_string(), error.help());
     ExitCode::from(match error.kind() {
         ErrorKind::Options | ErrorKind::Input | ErrorKind::Unsupported => 2,
-        ErrorKind::Cancelled => 130,
+        ErrorKind::Cancelled => CANCELLED,
         _ => 1,
     })
 }
 
-/// Prints what is wrong in one line, and what helps in another.
+/// The exit code of what was cancelled.
+pub const CANCELLED: u8 = 130;
+
+/// Prints what is wrong in one line, and what helps in another. The picture of a wrong line of TOML stands below, indented.
 pub fn problem(problem: &str, help: Option<&str>) {
-    eprintln!("error: {problem}");
+    let parts: Vec<String> = problem.split("\n  ").map(terminal::one_line).collect();
+    terminal::err(&format!("error: {}", parts.join("\n  ")));
     if let Some(help) = help {
-        eprintln!("help: {help}");
+        terminal::err(&format!("help: {}", terminal::one_line(help)));
     }
+}
+
+/// Prints what its user should know, in one line.
+pub fn warning(text: &str) {
+    terminal::err(&format!("warning: {}", terminal::one_line(text)));
+}
+
+/// Prints one line to stderr: what is being done, what was decided.
+pub fn remark(text: &str) {
+    terminal::err(&terminal::one_line(text));
+}
+
+/// A file name in a JSON document; JSON has no bytes that are not UTF-8.
+pub fn name(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 /// Memory that is free now.
@@ -56,11 +78,15 @@ pub fn peak_memory_bytes() -> Option<u64> {
 
 /// Prints a JSON document.
 pub fn json(value: &serde_json::Value) {
-    line(&format!("{value:#}"));
+    text(&format!("{value:#}"));
 }
 
-/// Prints to stdout; a closed pipe is no error.
+/// Prints one line to stdout.
 pub fn line(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
+    terminal::out(&terminal::one_line(text));
+}
+
+/// Prints a text of several lines to stdout.
+pub fn text(text: &str) {
+    terminal::out(text);
 }

@@ -51,6 +51,13 @@ pub struct CpuEngine {
     profiles: Shelf<ProfileScratch>,
 }
 
+/// The largest number of threads that makes sense on this machine; more than that only wait for each other, and some
+/// systems end a process that asks for too many.
+fn most_threads() -> usize {
+    const MOST: usize = 1024;
+    std::thread::available_parallelism().map_or(MOST, |cores| MOST.max(4 * cores.get()))
+}
+
 impl CpuEngine {
     /// Makes one, with its own threads: `options.threads`, all cores by default.
     ///
@@ -59,6 +66,11 @@ impl CpuEngine {
     pub fn new(options: &BackendOptions, reason: &str) -> Result<Self> {
         if options.threads == Some(0) {
             return Err(Error::options("threads", "must be at least 1"));
+        }
+        let most = most_threads();
+        if let Some(threads) = options.threads.filter(|threads| *threads > most) {
+            let problem = format!("{threads} are more than make sense here: at most {most}");
+            return Err(Error::options("threads", problem).with_help("leave it out to take all cores"));
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads.unwrap_or(0))

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
 use crate::maps::{CutoutOrigin, MapAxis, SkyRegion, WcsGeom};
+use crate::memory;
 use crate::models::{SkyModel, SpatialModel, temporal};
 use crate::time::Gti;
 
@@ -376,6 +377,7 @@ impl Evaluator<'_> {
             return Err(Error::input("exposure", format!("{found} planes where its axis has {planes} bins")));
         }
         let (ny, nx) = prepared.image_shape();
+        memory::check::<f64>("predicted counts in true energy", &[planes, ny, nx])?;
         let mut counts = Array3::zeros((planes, ny, nx));
         for (t, mut plane) in counts.outer_iter_mut().enumerate() {
             let share = share.index_axis(Axis(0), if share.dim().0 == 1 { 0 } else { t });

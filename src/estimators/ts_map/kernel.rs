@@ -9,12 +9,19 @@ use crate::control::Control;
 use crate::datasets::{Domain, Evaluator, Exposure, MapDataset};
 use crate::error::{Error, Result};
 use crate::irf::{kernel_geom, nearest_positive_pixel};
+use crate::memory;
 use crate::models::SkyModel;
 use crate::units::Angle;
 
 /// Kernel values below this part of their plane's peak are set to 0: they are noise, and where the background is 0
 /// they would decide the bound npred ≥ 0. Changes no usual map by more than 1e-10 sigma.
 const TAIL: f64 = 1e-13;
+
+/// No kernel is wider.
+const WHOLE_SKY_DEG: f64 = 360.0;
+
+/// Cubes `[energy_true, ky, kx]` that are held at once.
+const CUBES: usize = 3;
 
 /// A kernel and the width it spans.
 #[derive(Debug, Clone)]
@@ -40,7 +47,17 @@ pub(super) fn estimate_kernel(
     let exposure = dataset.require_exposure()?;
     let image = exposure.wcs_geom()?.to_image();
     let geom = match width {
-        Some(width) => kernel_geom(&image, Angle::deg(width.to_deg() / 2.0))?,
+        Some(width) => {
+            if width.to_deg() > WHOLE_SKY_DEG {
+                return Err(Error::options("kernel_width", format!("{width} is more than the whole sky, 360 deg")));
+            }
+            let (sx, sy) = image.pixel_scales_deg();
+            let (nx, ny) = ((width.to_deg() / sx).ceil() as usize, (width.to_deg() / sy).ceil() as usize);
+            let energies = exposure.geom().axis("energy_true")?.nbin().saturating_mul(CUBES);
+            let what = format!("a kernel of {nx} × {ny} pixels");
+            memory::check_option::<f64>("kernel_width", &what, &[energies, ny, nx])?;
+            kernel_geom(&image, Angle::deg(width.to_deg() / 2.0))?
+        }
         None => image,
     };
     let center = geom.center()?;

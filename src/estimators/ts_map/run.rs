@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, Axis, s};
 use super::assemble::{Grid, GroupResult, assemble, status_counts};
 use super::inputs::{FitPlanes, exposure_reco, fit_planes};
 use super::kernel::{Kernel, estimate_kernel};
-use super::options::TsMapEstimator;
+use super::options::{NormScan, TsMapEstimator};
 use super::scan::{read_off_profile, scan_norms};
 use crate::compute::{Backend, PreparedTsMap};
 use crate::control::Control;
@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::estimators::{EnergyEdges, EnergyGroups};
 use crate::flux::FluxMaps;
 use crate::kernels::{ConvolveJob, CubeView, TsMapData, TsMapInput, TsMapRun, TsMapSettings};
+use crate::memory;
 use crate::units::{Angle, Energy};
 
 /// Flux maps and what is worth knowing about how they came about.
@@ -65,6 +66,7 @@ impl TsMapEstimator {
         let groups = self.energy_edges.groups(datasets[0].energy_axis()?)?;
         let bins = bins_of_datasets(&groups, datasets)?;
 
+        self.check_scan(&image, groups.bins.len())?;
         control.report("prepare", 0, 4);
         let width = self.width(datasets, control)?;
         let grid = self.grid(datasets, &image, width, control)?;
@@ -154,6 +156,11 @@ impl TsMapEstimator {
         control: &Control,
     ) -> Result<Grid> {
         let factor = self.downsampling_factor.unwrap_or(1);
+        let longest = image.nx().max(image.ny());
+        if factor > longest {
+            let problem = format!("{factor} is more than the map's longer side of {longest} pixels");
+            return Err(Error::options("downsampling_factor", problem));
+        }
         let has_sources = datasets.iter().any(|d| d.models.sky_models(&d.name).next().is_some());
         if factor == 1 && !has_sources {
             return Ok(Grid { pad: (0, 0), factor });
@@ -186,6 +193,17 @@ impl TsMapEstimator {
         let x =
             if y >= half.1 && (image.nx() + 2 * y).is_multiple_of(factor) { y } else { pad_for(image.nx(), half.1)? };
         Ok(Grid { pad: (y, x), factor })
+    }
+
+    /// Whether there is room for the likelihood profiles: norms and statistic per group, and again where they are put
+    /// together.
+    fn check_scan(&self, image: &crate::maps::WcsGeom, groups: usize) -> Result<()> {
+        let n = match (self.selection_optional.stat_scan, &self.norm) {
+            (true, NormScan::Linear { n, .. }) => *n,
+            _ => return Ok(()),
+        };
+        let what = format!("a profile of {n} norms in each of {} pixels", image.nx() * image.ny());
+        memory::check_option::<f64>("norm_scan", &what, &[4, groups, n, image.ny(), image.nx()])
     }
 
     fn settings(&self) -> TsMapSettings {

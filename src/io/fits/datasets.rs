@@ -129,6 +129,7 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Entry>> {
     if found.len() > MOST_BYTES || !found.is_file() {
         return Err(Error::input_at(place, "this is no list of datasets"));
     }
+    crate::io::same::note_input(path);
     let bytes = std::fs::read(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
     let yaml = String::from_utf8(bytes).map_err(|_| Error::input_at(place.clone(), "this is no text"))?;
     parse(&yaml, path, &place).map_err(|e| e.at(&place))

@@ -217,6 +217,7 @@ impl Fetch {
         let before = if index == 0 { Vec::new() } else { empty_primary() };
         let needed = before.len() + length;
         let mut out = Vec::new();
+        crate::memory::check_bytes("reading the file", needed as u64)?;
         out.try_reserve_exact(needed).map_err(|_| memory(needed as u64))?;
         out.extend_from_slice(&before);
         match file.small.get(&index) {
@@ -283,6 +284,7 @@ struct Stream {
 impl Stream {
     fn open(path: &Path, options: &ReadOptions) -> Result<(Self, Stamp)> {
         let io = |e| open_error(path, e);
+        crate::io::same::note_input(path);
         let mut file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if metadata.is_dir() {

@@ -8,11 +8,12 @@ use super::cfitsio::{ColumnData, MemoryWriter};
 use super::dataset::file_stem;
 use super::map::read_map;
 use super::reader::FitsReader;
-use super::writer::{Encoding, WriteOptions, map, map_bytes, provenance, save};
+use super::writer::{Encoding, WriteOptions, encode, map, map_bytes, provenance};
 use super::{check::HduKind, gti};
 use crate::error::{Error, Place, Result};
 use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, ScanZero, SedType};
-use crate::io::atomic::{check_output, write_atomic};
+use crate::io::atomic::check_output;
+use crate::io::pair::write_pair;
 use crate::maps::Map;
 use crate::models::{Model, Models, SkyModel};
 use crate::time::Gti;
@@ -122,8 +123,18 @@ impl FluxMaps {
         Ok((maps, warnings))
     }
 
-    /// Writes the maps in a SED type, with the reference model inside and beside the file (`x_model.yaml` for `x.fits`
-    /// and `x.fits.gz`), where Gammapy finds it when it runs in that folder.
+    /// Where the reference model of flux maps is written, beside them: `x_model.yaml` for `x.fits` and `x.fits.gz`.
+    pub fn model_path(path: &Path) -> PathBuf {
+        model_path(path)
+    }
+
+    /// Writes the maps in a SED type, with the reference model inside and beside the file ([`FluxMaps::model_path`]), where
+    /// Gammapy finds it when it runs in that folder.
+    ///
+    /// Maps and model are replaced as a pair: whatever fails, or ends the process, the file and the YAML that its keyword
+    /// MODEL names are the old ones or the new ones. A process that is killed between two renames may leave the new pair
+    /// with the YAML under a longer name (`x.fits-1f2e3d4c_model.yaml`), which the next writing takes away. A device or a
+    /// pipe gets the maps alone, with the model inside.
     ///
     /// # Errors
     /// [`Error::Options`] where one of the two files exists and is not to be replaced or the folder is missing;
@@ -133,7 +144,12 @@ impl FluxMaps {
         let path = path.as_ref();
         check_output(path, options.overwrite)?;
         check_output(model_path(path), options.overwrite)?;
-        write(path, &self.content(sed, model_path(path))?, options)
+        let content = self.content(sed)?;
+        let yaml = content.model.as_ref().map_or("", |model| model.yaml.as_str());
+        write_pair(path, &model_path(path), yaml.as_bytes(), options.overwrite, &|name, out| {
+            let bytes = file(&content, name, options)?.finish().map_err(|e| e.at(&Place::file(path)))?;
+            encode(&bytes, path, out).map_err(|e| Error::io(path, e))
+        })
     }
 
     /// The bytes of the FITS file of a SED type, with the reference model inside: for programs that keep files
@@ -143,17 +159,16 @@ impl FluxMaps {
     /// Where the reference model does not allow the SED type, or memory is short.
     #[doc(alias = "to_hdulist")]
     pub fn to_bytes(&self, sed: SedType, options: &WriteOptions) -> Result<Vec<u8>> {
-        let content = self.content(sed, PathBuf::new())?;
-        Ok(file(&content, options)?.finish()?.to_vec())
+        Ok(file(&self.content(sed)?, None, options)?.finish()?.to_vec())
     }
 
-    fn content(&self, sed: SedType, model_path: PathBuf) -> Result<Content<'_>> {
+    fn content(&self, sed: SedType) -> Result<Content<'_>> {
         let models = Models { components: vec![Model::Sky(self.reference_model().clone())] };
         Ok(Content {
             sed,
             maps: self.to_maps(sed)?,
             model_name: None,
-            model: Some(ModelSource { yaml: models.to_yaml()?, path: model_path }),
+            model: Some(ModelSource { yaml: models.to_yaml()?, path: PathBuf::new() }),
             gti: self.gti.clone(),
             meta: self.meta.clone(),
         })
@@ -252,6 +267,7 @@ fn find_model(reader: &mut FitsReader, name: Option<&str>) -> Result<Option<Mode
     ];
     for path in candidates.into_iter().flatten() {
         if path.is_file() {
+            crate::io::same::note_input(&path);
             let yaml = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
             return Ok(Some(ModelSource { yaml, path }));
         }
@@ -306,14 +322,13 @@ fn encoding(name: &str) -> Encoding {
     }
 }
 
-/// The file in memory.
-fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
+/// The file in memory; `beside`: the name of the file with the reference model.
+fn file(content: &Content<'_>, beside: Option<&str>, options: &WriteOptions) -> Result<MemoryWriter> {
     let mut out = MemoryWriter::new(content.maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
     out.image(8, &[]);
     out.text("SED_TYPE", content.sed.name(), "how fluxes are expressed");
-    let beside = content.model.as_ref();
-    if let Some(name) = beside.and_then(|m| m.path.file_name()) {
-        out.text("MODEL", &name.to_string_lossy(), "reference model, beside this file");
+    if let Some(name) = beside {
+        out.text("MODEL", name, "reference model, beside this file");
     }
     let mut meta = content.meta.clone();
     for (key, field, comment) in NUMBERS {
@@ -337,7 +352,7 @@ fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
     for (name, values) in &content.maps {
         map(&mut out, values, &name.to_uppercase(), encoding(name), None)?;
     }
-    if let Some(model) = beside {
+    if let Some(model) = &content.model {
         out.table(1, &[("YAML", "", ColumnData::Bytes(model.yaml.as_bytes()))]);
         out.text("EXTNAME", MODEL_HDU, "reference model");
     }
@@ -345,19 +360,6 @@ fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
         gti::write(&mut out, intervals);
     }
     Ok(out)
-}
-
-fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
-    let out = file(content, options)?;
-    let Some(model) = &content.model else { return save(out, path, options.overwrite) };
-    let existed = model.path.exists();
-    write_atomic(&model.path, options.overwrite, |file| file.write_all(model.yaml.as_bytes()))?;
-    save(out, path, options.overwrite).inspect_err(|_| {
-        if !existed {
-            // The model alone is of no use.
-            let _ = std::fs::remove_file(&model.path);
-        }
-    })
 }
 
 #[cfg(test)]

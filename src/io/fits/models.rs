@@ -10,6 +10,7 @@ use super::table::read_table;
 use super::writer::WriteOptions;
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
+use crate::io::pair::write_pair;
 use crate::io::yaml::{Readers, resolve};
 use crate::maps::{Geom, Map, MapAxis};
 use crate::models::spectral::AbsorptionTable;
@@ -79,7 +80,7 @@ impl Models {
     }
 
     /// Writes the models as YAML, and their covariance beside it as Gammapy does: `fitted.yaml` names
-    /// `fitted_covariance.dat`. Either both are written or none.
+    /// `fitted_covariance.dat`. Both are replaced as a pair, as [`FluxMaps::write`](crate::flux::FluxMaps::write) does.
     ///
     /// # Errors
     /// As [`Models::write`], for either file.
@@ -93,18 +94,13 @@ impl Models {
         let beside = Self::covariance_path(path);
         check_output(path, options.overwrite)?;
         check_output(&beside, options.overwrite)?;
-        let name = beside.file_name().map(|n| n.to_string_lossy().into_owned());
-        let yaml = self.to_yaml_beside(name.as_deref())?;
-        let existed = beside.exists();
         let table = covariance.to_table_text();
-        write_atomic(&beside, options.overwrite, |file| file.write_all(table.as_bytes()))?;
-        let written = self
-            .with_maps(path, options, || write_atomic(path, options.overwrite, |file| file.write_all(yaml.as_bytes())));
-        if written.is_err() && !existed {
-            // What failed is told below; a covariance without its models is of no use.
-            let _ = std::fs::remove_file(&beside);
-        }
-        written
+        self.with_maps(path, options, || {
+            write_pair(path, &beside, table.as_bytes(), options.overwrite, &|name, out| {
+                let yaml = self.to_yaml_beside(name)?;
+                out.write_all(yaml.as_bytes()).map_err(|e| Error::io(path, e))
+            })
+        })
     }
 
     /// Where the covariance of a YAML file stands: `fitted.yaml` → `fitted_covariance.dat`.

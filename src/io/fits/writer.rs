@@ -11,7 +11,7 @@ use super::region as region_hdu;
 use super::{axes, gti, table, wcs_header};
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
-use crate::io::atomic::{check_output, write_atomic};
+use crate::io::atomic::{Staged, check_output, commits, is_stream, write_atomic};
 use crate::irf::EDisp;
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom};
 
@@ -413,14 +413,31 @@ fn region_table(
 /// Finishes the file in memory and writes it.
 pub(super) fn save(out: MemoryWriter, path: &Path, overwrite: bool) -> Result<()> {
     let bytes = out.finish().map_err(|e| e.at(&Place::file(path)))?;
-    let gzip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    write_atomic(path, overwrite, |file| {
-        if gzip {
-            let mut encoder = GzEncoder::new(file, Compression::new(GZIP_LEVEL));
-            encoder.write_all(&bytes)?;
-            encoder.finish().map(|_| ())
-        } else {
-            file.write_all(&bytes)
-        }
-    })
+    write_atomic(path, overwrite, |file| encode(&bytes, path, file))
+}
+
+/// Finishes files in memory, writes all of them, then gives them their names.
+pub(super) fn save_all(files: Vec<(&Path, MemoryWriter)>, overwrite: bool) -> Result<()> {
+    if files.iter().any(|(path, _)| is_stream(path)) {
+        return files.into_iter().try_for_each(|(path, out)| save(out, path, overwrite));
+    }
+    let mut staged = Vec::with_capacity(files.len());
+    for (path, out) in files {
+        let bytes = out.finish().map_err(|e| e.at(&Place::file(path)))?;
+        let write = |file: &mut std::fs::File| encode(&bytes, path, file).map_err(|e| Error::io(path, e));
+        staged.push(Staged::write(path, overwrite, write)?.0);
+    }
+    let commits = commits();
+    staged.into_iter().try_for_each(|file| file.commit(&commits))
+}
+
+/// Writes bytes, compressed where the name ends in `.gz`.
+pub(super) fn encode(bytes: &[u8], path: &Path, out: &mut dyn Write) -> std::io::Result<()> {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
+        let mut encoder = GzEncoder::new(out, Compression::new(GZIP_LEVEL));
+        encoder.write_all(bytes)?;
+        encoder.finish().map(|_| ())
+    } else {
+        out.write_all(bytes)
+    }
 }

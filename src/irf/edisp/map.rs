@@ -93,6 +93,7 @@ impl EDispMap {
         let (n_migra, widths) = (migra.nbin(), migra.bin_width());
         let edges = energy.edges_tev()?;
         let nodes = truth.center_tev()?;
+        crate::memory::check::<f64>("a matrix of energies", &[nodes.len(), energy.nbin()])?;
         let mut matrix = Array2::zeros((nodes.len(), energy.nbin()));
         for (t, node) in nodes.iter().enumerate() {
             let mut cumulative = vec![0.0];

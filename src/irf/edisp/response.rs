@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use crate::error::{Error, Result};
 use crate::maps::MapAxis;
+use crate::memory;
 
 /// Perfect energy resolution `[energy_true, energy]`: the share of each true bin that overlaps a reconstructed bin
 /// (Gammapy's `EDispKernel.from_diagonal_response`).
@@ -21,6 +22,7 @@ use crate::maps::MapAxis;
 /// ```
 pub fn diagonal_response(energy_true: &MapAxis, energy: &MapAxis) -> Result<Array2<f64>> {
     let (t, r) = (energy_true.edges_tev()?, energy.edges_tev()?);
+    memory::check::<f64>("a matrix of energies", &[t.len(), r.len()])?;
     Ok(Array2::from_shape_fn((t.len() - 1, r.len() - 1), |(i, j)| {
         ((t[i + 1].min(r[j + 1]) - t[i].max(r[j])).max(0.0)) / (t[i + 1] - t[i])
     }))
@@ -37,6 +39,7 @@ pub fn gauss_response(energy_true: &MapAxis, energy: &MapAxis, sigma: f64, bias:
         return Err(Error::options("edisp_sigma", format!("width {sigma} and bias {bias} are no resolution")));
     }
     let (t, r) = (energy_true.center_tev()?, energy.edges_tev()?);
+    memory::check::<f64>("a matrix of energies", &[t.len(), r.len()])?;
     let cdf = |edge: f64, true_energy: f64| {
         0.5 * (1.0 + libm::erf((edge / true_energy - 1.0 - bias) / (std::f64::consts::SQRT_2 * sigma)))
     };

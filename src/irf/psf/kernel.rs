@@ -9,6 +9,7 @@ use super::map::PsfMap;
 use super::profile::PsfProfile;
 use crate::error::{Error, Result};
 use crate::maps::{MapAxis, SkyPosition, WcsGeom};
+use crate::memory;
 use crate::units::Angle;
 
 /// Containment that decides how large a kernel is (Gammapy's `PSF_CONTAINMENT`).
@@ -81,6 +82,13 @@ impl PsfMap {
         let max_radius = radii.iter().copied().fold(0.0, f64::max);
         let (sx, sy) = geom.pixel_scales_deg();
         let pixel = sx.max(sy);
+        // With pixels of a wrong size (CDELT) a kernel has more of them than there is memory for.
+        let across = odd_above(2.0 * max_radius / sx.min(sy));
+        let what =
+            || format!("a PSF of {max_radius:.4} deg on pixels of {pixel:e} deg, a kernel of {across} pixels across,");
+        // Planes are made one by one, then joined.
+        let planes = energies.nbin().saturating_mul(2);
+        memory::check::<f64>(&what(), &[planes, odd_above(2.0 * max_radius / sy), odd_above(2.0 * max_radius / sx)])?;
         let image = kernel_geom(&geom.to_image(), Angle::deg(max_radius))?;
         let (ny, nx) = (image.ny(), image.nx());
         let plans: Vec<PlanePlan> = energies
@@ -131,6 +139,7 @@ impl Distances {
         let center = image.center()?;
         let grid = |(oversampling, (ny, nx)): (usize, (usize, usize))| {
             let cut = image.crop((image.ny() - ny) / 2, (image.nx() - nx) / 2)?;
+            memory::check::<f64>("the kernel of a PSF", &[ny, oversampling, nx, oversampling])?;
             Ok((oversampling, cut.upsample(oversampling).separation_deg(center)))
         };
         Ok(Self { grids: sizes.into_iter().map(grid).collect::<Result<_>>()? })

@@ -259,6 +259,7 @@ impl<'a> Scene<'a> {
             return Ok((Alias::default(), place(None)));
         };
         let energies = if local { energies_tev } else { &[1.0] };
+        crate::memory::check::<f64>("a simulated source", &[energies.len(), rows.len(), columns.len()])?;
         let mut share = Array3::zeros((energies.len(), rows.len(), columns.len()));
         let mut cumulative = Vec::new();
         for (mut plane, energy) in share.outer_iter_mut().zip(energies) {

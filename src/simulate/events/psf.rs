@@ -7,6 +7,7 @@ use super::sky::{Lookup, Vector, offset};
 use crate::error::{Error, Result};
 use crate::irf::PsfMap;
 use crate::maps::{Map, MapAxis};
+use crate::memory;
 
 /// Nodes and weights of Gauss' rule with three points on 0 to 1.
 const GAUSS: [(f64, f64); 3] =
@@ -47,6 +48,7 @@ impl PsfSampler {
         let values = finite_values(&psf.psf);
         let pixels = values.len() / (n_rad * n_energy).max(1);
         let (n_nodes, n_pieces) = (nodes.len(), nodes.len() - 1);
+        memory::check::<f64>("the PSF of simulated events", &[2, pixels, n_energy, n_nodes])?;
         let mut density = vec![0.0; pixels * n_energy * n_nodes];
         let mut cumulative = vec![0.0; pixels * n_energy * n_pieces];
         density

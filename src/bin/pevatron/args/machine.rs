@@ -14,6 +14,9 @@ pub const BENCH_EXAMPLE: &str = "Example: pevatron bench --quick\n         pevat
      bench --compare before.json --threshold 10\n\nEvery result is compared with the double-precision reference; a wrong \
      one, or with --compare a slower one, ends with exit code 1.";
 
+/// More repetitions than this are a mistake.
+const MOST_RUNS: usize = 100_000;
+
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
     /// Measure what the CPU and each adapter reach: fused multiply-adds and copies
@@ -105,6 +108,9 @@ impl BenchArgs {
         let mut repeat = base.repeat;
         match self.runs {
             Some(0) => return Err(Error::options("runs", "must be at least 1")),
+            Some(runs) if runs > MOST_RUNS => {
+                return Err(Error::options("runs", format!("{runs} are more than {MOST_RUNS}, which would never end")));
+            }
             Some(runs) => (repeat.least, repeat.least_long, repeat.most) = (runs, runs, repeat.most.max(runs)),
             None => {}
         }

@@ -73,7 +73,15 @@ pub fn parse_frame(text: Option<&str>, default: Frame) -> Result<Frame> {
 }
 
 pub fn threads(wanted: Option<usize>) -> Result<Option<usize>> {
-    if wanted == Some(0) { Err(Error::options("threads", "must be at least 1")) } else { Ok(wanted) }
+    let most = crate::process::most_threads();
+    match wanted {
+        Some(0) => Err(Error::options("threads", "must be at least 1")),
+        Some(n) if n > most => {
+            let problem = format!("{n} are more than make sense here: at most {most}");
+            Err(Error::options("threads", problem).with_help("leave it out to take all cores"))
+        }
+        wanted => Ok(wanted),
+    }
 }
 
 /// What is asked for, else three quarters of what is free.

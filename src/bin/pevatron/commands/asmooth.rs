@@ -6,16 +6,20 @@ use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
 
-use super::{check_output, require_map, write_options};
+use super::{require_map, write_options};
 use crate::args::AsmoothArgs;
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
     let mut estimator = args.estimator()?;
-    check_output(&args.output, args.overwrite)?;
-    if let Some(png) = &args.png {
-        check_output(png, args.overwrite)?;
-    }
+    Outputs::new(args.overwrite)
+        .file(&args.output)
+        .picture("png", args.png.as_ref())?
+        .reading([&args.dataset])
+        .reading(&args.models)
+        .reading(&args.kernel_model)
+        .check()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = MapDataset::read(&args.dataset)?;
     require_map(&dataset, &args.dataset)?;
@@ -43,7 +47,7 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
     if args.common.json {
         let names: Vec<&str> = maps.named().iter().map(|m| m.0).collect();
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "maps": names,
             "pixels": all,
             "significant_pixels": taken,

@@ -13,8 +13,8 @@ use pevatron::bench::{Comparison, Outcome, Report, Row, compare};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::check_output;
 use crate::args::BenchArgs;
+use crate::outputs::Outputs;
 use crate::report;
 
 /// Lines of progress come this often where stderr is no terminal.
@@ -23,9 +23,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// False where a result is wrong or slower than before; stderr says which.
 pub fn run(args: &BenchArgs, control: &Control) -> Result<bool> {
     let options = args.options()?;
-    if let Some(path) = &args.csv {
-        check_output(path, args.overwrite)?;
-    }
+    Outputs::new(args.overwrite).maybe(args.csv.as_ref()).reading(&args.compare).check()?;
     let earlier = args.compare.as_deref().map(read).transpose()?;
 
     let tell = progress(args.common.quiet || args.common.json);
@@ -40,17 +38,18 @@ pub fn run(args: &BenchArgs, control: &Control) -> Result<bool> {
     if args.common.json {
         report::json(&as_json(&found, changes.as_deref(), args.threshold)?);
     } else if !args.common.quiet {
-        report::line(&table::text(&found));
+        report::text(&table::text(&found));
         if let Some(changes) = &changes {
-            report::line(&table::changes(changes, args.threshold));
+            report::text(&table::changes(changes, args.threshold));
         }
     }
     let wrong = found.wrong();
-    wrong.iter().for_each(|row| eprintln!("error: {}", complaint(row)));
+    wrong.iter().for_each(|row| report::problem(&complaint(row), None));
     let slower: Vec<_> = changes.iter().flatten().filter(|c| c.is_regression()).collect();
     for c in &slower {
         let ratio = c.ratio.unwrap_or(f64::NAN);
-        eprintln!("error: {} {} on {} takes {ratio:.2} times as long as before", c.workload, c.shape, c.engine);
+        let what = format!("{} {} on {}", c.workload, c.shape, c.engine);
+        report::problem(&format!("{what} takes {ratio:.2} times as long as before"), None);
     }
     Ok(wrong.is_empty() && slower.is_empty())
 }
@@ -90,7 +89,7 @@ fn as_json(found: &Report, changes: Option<&[Comparison]>, threshold: f64) -> Re
 
 /// An earlier report.
 fn read(path: &Path) -> Result<Report> {
-    let text = std::fs::read_to_string(path)
+    let text = crate::config::read_text(path)
         .map_err(|e| Error::input_at(Place::file(path), format!("cannot be read: {e}")))?;
     serde_json::from_str(&text).map_err(|e| {
         Error::input_at(Place::file(path), format!("is no report of pevatron bench: {e}"))
@@ -107,7 +106,7 @@ fn progress(quiet: bool) -> impl Fn(&str) {
         let due = terminal || last.elapsed() >= LINE_INTERVAL;
         if !quiet && due {
             *last = Instant::now();
-            eprintln!("bench: {step}");
+            report::remark(&format!("bench: {step}"));
         }
     }
 }

@@ -8,8 +8,9 @@ use pevatron::flux::{FluxMaps, SedType};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, max_sqrt_ts, write_options};
+use super::{max_sqrt_ts, write_options};
 use crate::args::CombineArgs;
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
@@ -17,10 +18,11 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
     if !["auto", "profile", "errors"].contains(&args.method.as_str()) {
         return Err(Error::options("method", format!("'{}' is not one of auto, profile, errors", args.method)));
     }
-    check_output(&args.output, args.overwrite)?;
-    if let Some(png) = &args.png {
-        check_output(png, args.overwrite)?;
-    }
+    Outputs::new(args.overwrite)
+        .flux_maps(&args.output)
+        .picture("png", args.png.as_ref())?
+        .reading_maps(&args.maps)
+        .check()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let names: Vec<String> = args.maps.iter().map(|p| p.display().to_string()).collect();
     let maps: Vec<FluxMaps> = args.maps.iter().map(FluxMaps::read).collect::<Result<_>>()?;
@@ -43,7 +45,7 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
     if args.common.json {
         let told = |(name, method): (&String, &CombineMethod)| json!({ "file": name, "method": method.name() });
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "inputs": names.iter().zip(&combined.methods).map(told).collect::<Vec<_>>(),
             "exact": combined.methods.iter().all(|m| *m == CombineMethod::Profile),
             "pixels": combined.pixels,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pevatron::data::EventList;
-use pevatron::datasets::Dataset;
+use pevatron::datasets::{Dataset, MapDatasetOnOff};
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::FileKind;
 use pevatron::maps::Map;
@@ -12,12 +12,22 @@ use pevatron::table::Table;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
+use super::write_options;
 use crate::args::ConvertArgs;
+use crate::outputs::Outputs;
 use crate::report;
 
 pub fn run(args: &ConvertArgs) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
+    let beside = match args.format.as_deref() {
+        Some("ogip") => MapDatasetOnOff::ogip_paths(&args.output)?.to_vec(),
+        _ => Vec::new(),
+    };
+    beside
+        .iter()
+        .fold(Outputs::new(args.overwrite).file(&args.output), Outputs::file)
+        .reading_maps([&args.file])
+        .reading(&args.models)
+        .check()?;
     let sed = args.sed_type.as_deref().map(str::parse::<SedType>).transpose()?;
     let mut inputs: Vec<&Path> = vec![&args.file];
     inputs.extend(args.models.as_deref());
@@ -78,10 +88,10 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
         }
     };
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        report::warning(warning);
     }
     if args.common.json {
-        report::json(&json!({ "output": args.output, "kind": what, "warnings": warnings }));
+        report::json(&json!({ "output": report::name(&args.output), "kind": what, "warnings": warnings }));
     } else if !args.common.quiet {
         report::line(&format!("{}: {what}", args.output.display()));
     }

@@ -4,12 +4,13 @@ use pevatron::datasets::Dataset;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, require_map, write_options};
+use super::{require_map, write_options};
 use crate::args::{CutoutArgs, parse_frame, parse_position};
+use crate::outputs::Outputs;
 use crate::report;
 
 pub fn run(args: &CutoutArgs) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
+    Outputs::new(args.overwrite).file(&args.output).reading([&args.dataset]).check()?;
     if args.containment_correction && args.region.is_none() {
         return Err(Error::options("containment_correction", "it is for the spectrum of a --region"));
     }
@@ -34,7 +35,7 @@ pub fn run(args: &CutoutArgs) -> Result<()> {
     let (ny, nx) = (shape[shape.len() - 2], shape[shape.len() - 1]);
     if args.common.json {
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "kind": cut.kind(),
             "npix": [nx, ny],
             "counts_sum": cut.common()?.counts.as_ref().map(pevatron::maps::Map::sum),

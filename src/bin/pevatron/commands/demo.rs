@@ -16,8 +16,9 @@ use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{backend, check_output, value_at, write_options};
+use super::{backend, value_at, write_options};
 use crate::args::{DemoArgs, named};
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 /// Size of the simulated survey in degrees (l, b).
@@ -44,10 +45,15 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
     }
     let folder = &args.output;
     let files = ["dataset.fits.gz", "models.yaml", "flux.fits", "sqrt_ts.png"].map(|name| folder.join(name));
-    for file in files.iter().filter(|_| folder.exists()) {
-        check_output(file, args.overwrite)?;
+    let outputs = || {
+        let all = Outputs::new(args.overwrite).flux_maps(&files[2]);
+        [&files[0], &files[1], &files[3]].into_iter().fold(all, Outputs::file)
+    };
+    if folder.exists() {
+        outputs().check()?;
     }
     fs::create_dir_all(folder).map_err(|e| Error::input_at(Place::file(folder), format!("cannot be made: {e}")))?;
+    outputs().check()?;
 
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
@@ -108,7 +114,7 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     if args.common.json {
         report::json(&json!({
-            "output": folder,
+            "output": report::name(folder),
             "backend": backend.info().name,
             "pixels": point.pixels,
             "estimate_seconds": fit_seconds,
@@ -120,7 +126,7 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
         }));
         return Ok(());
     }
-    report::line(&format!(
+    report::text(&format!(
         "Simulated a survey of {} x {} deg, pixels of {binsz} deg, in {simulated:.1} s.\n\
          Point-source TS map: {} fits in {fit_seconds:.2} s on {} ({}).\n",
         WIDTH_DEG.0,
@@ -143,7 +149,7 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
             r.sqrt_ts
         ));
     }
-    report::line(&format!("\nWritten in {seconds:.1} s:"));
+    report::text(&format!("\nWritten in {seconds:.1} s:"));
     for file in &files {
         report::line(&format!("  {}", file.display()));
     }

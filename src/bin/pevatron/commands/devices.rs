@@ -38,7 +38,7 @@ fn add_rates(device: &mut Value, measured: &EngineReport) {
 }
 
 fn table(measured: &[EngineReport]) {
-    report::line(&format!("\n{:<8}  {:>12}  {:>9}  {:<6}  name", "device", "FMA GFLOP/s", "copy GB/s", "clock"));
+    report::text(&format!("\n{:<8}  {:>12}  {:>9}  {:<6}  name", "device", "FMA GFLOP/s", "copy GB/s", "clock"));
     for engine in measured {
         let (flops, copy, clock) = match &engine.ceilings {
             Some(rates) => (
@@ -81,7 +81,7 @@ fn list() {
         report::line("no adapter: wgpu found no Vulkan, Metal or DirectX 12 driver");
     }
     for a in adapters {
-        report::line(&format!(
+        report::text(&format!(
             "{}: {} ({}, {}, {}){}\n   largest binding {} MiB, largest buffer {} MiB, timestamps: {}",
             a.index,
             a.name,

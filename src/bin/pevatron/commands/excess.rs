@@ -15,7 +15,10 @@ use crate::progress;
 
 pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
     let mut estimator = args.estimator()?;
-    let sed_type = flux_maps::check(&args.maps)?;
+    let mut inputs: Vec<&Path> = vec![&args.dataset];
+    inputs.extend(args.models.as_deref());
+    inputs.extend(args.spectral_model.as_deref());
+    let sed_type = flux_maps::check(&args.maps, &inputs)?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
@@ -36,9 +39,6 @@ pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
     let kind = dataset.kind();
     drop(dataset);
 
-    let mut inputs: Vec<&Path> = vec![&args.dataset];
-    inputs.extend(args.models.as_deref());
-    inputs.extend(args.spectral_model.as_deref());
     let write = flux_maps::write(&result.maps, sed_type, &args.maps, &inputs)?;
     let statistic = if kind == "MapDatasetOnOff" { "W, with off counts" } else { "Cash, with a known background" };
     Summary {

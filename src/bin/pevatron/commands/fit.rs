@@ -12,8 +12,9 @@ use pevatron::{Control, Error, Result};
 use serde_json::{Value, json};
 
 use super::plot::{MOST_PANELS, write_figure};
-use super::{backend, check_output, read_datasets, write_options};
+use super::{backend, read_datasets, write_options};
 use crate::args::FitArgs;
+use crate::outputs::{Outputs, picture_ending};
 use crate::{progress, report};
 
 /// Points of a contour.
@@ -26,9 +27,13 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
         return Err(Error::options("tolerance", format!("{} is not a positive number", args.tolerance)));
     }
     let stat_type = args.stat_type.as_deref().map(str::parse::<PointsStatistic>).transpose()?;
-    check_output(&args.output, args.overwrite)?;
-    check_output(&Models::covariance_path(&args.output), args.overwrite)?;
     check_picture(args)?;
+    Outputs::new(args.overwrite)
+        .models(&args.output)
+        .picture("png", args.png.as_ref())?
+        .reading(&args.datasets)
+        .reading([&args.models])
+        .check()?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
@@ -79,7 +84,7 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
             })
             .collect();
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "covariance": Models::covariance_path(&args.output),
             "backend": backend.info().name,
             "success": result.success,
@@ -153,11 +158,7 @@ fn compare_points(datasets: &mut [Dataset], stat_type: PointsStatistic) -> Resul
 /// What can be known of the picture before the fit.
 fn check_picture(args: &FitArgs) -> Result<()> {
     let Some(png) = &args.png else { return Ok(()) };
-    check_output(png, args.overwrite)?;
-    let known = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("png") || e.eq_ignore_ascii_case("svg");
-    if !png.extension().is_some_and(known) {
-        return Err(Error::options("png", format!("{}: pictures end in .png or .svg", png.display())));
-    }
+    picture_ending("png", png)?;
     match args.profile.len() + args.contour.len() {
         0 => Err(Error::options("png", "there is nothing to draw").with_help("give --profile or --contour")),
         n if n > MOST_PANELS => Err(Error::options("png", format!("{n} are too many panels"))),

@@ -9,17 +9,15 @@ use pevatron::compute::Backend;
 use pevatron::flux::{FluxMaps, SedType};
 use serde_json::{Map, Value, json};
 
-use super::{check_output, max_sqrt_ts, write_options};
+use super::{max_sqrt_ts, write_options};
 use crate::args::{CommonArgs, FluxMapArgs};
+use crate::outputs::Outputs;
 use crate::report;
 
-/// The SED type that is written, once it is known that there is room for the files.
-pub fn check(args: &FluxMapArgs) -> Result<SedType> {
+/// The SED type that is written, once it is known that there is room for the files, none of which is an input.
+pub fn check(args: &FluxMapArgs, inputs: &[&Path]) -> Result<SedType> {
     let sed_type = args.sed_type.parse()?;
-    check_output(&args.output, args.overwrite)?;
-    if let Some(png) = &args.png {
-        check_output(png, args.overwrite)?;
-    }
+    Outputs::new(args.overwrite).flux_maps(&args.output).picture("png", args.png.as_ref())?.reading(inputs).check()?;
     Ok(sed_type)
 }
 
@@ -66,7 +64,7 @@ impl Summary<'_> {
         if common.json {
             let info = self.backend.info();
             let mut document = json!({
-                "output": self.output,
+                "output": report::name(self.output),
                 "backend": info.name,
                 "adapter": info.adapter,
                 "pixels": self.pixels.0,
@@ -92,15 +90,18 @@ impl Summary<'_> {
             return Ok(());
         }
         for warning in self.warnings {
-            eprintln!("warning: {warning}");
+            report::warning(warning);
         }
         if common.verbose > 0 {
-            eprintln!("{}; null hypothesis: {}", self.decided, self.maps.meta.entries["null_models"]);
-            eprintln!("status: {:?}", self.status_counts);
+            let null = self.maps.meta.entries.get("null_models").map_or("", String::as_str);
+            report::remark(&format!("{}; null hypothesis: {null}", self.decided));
+            report::remark(&format!("status: {:?}", self.status_counts));
         }
         if common.verbose > 1 {
             let Stages { read, prepare, estimate, write } = self.stages;
-            eprintln!("read {read:.3} s, prepare {prepare:.4} s, estimate {estimate:.4} s, write {write:.3} s");
+            report::remark(&format!(
+                "read {read:.3} s, prepare {prepare:.4} s, estimate {estimate:.4} s, write {write:.3} s"
+            ));
         }
         if !common.quiet {
             let place = best.map_or(String::new(), |(value, p, _)| {

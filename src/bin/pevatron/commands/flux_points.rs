@@ -6,15 +6,18 @@ use pevatron::table::{MetaValue, Table};
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
+use super::write_options;
 use crate::args::{FluxPointsArgs, parse_frame, parse_position};
+use crate::outputs::Outputs;
 use crate::report;
 
 pub fn run(args: &FluxPointsArgs) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
-    if let Some(png) = &args.png {
-        check_output(png, args.overwrite)?;
-    }
+    Outputs::new(args.overwrite)
+        .file(&args.output)
+        .picture("png", args.png.as_ref())?
+        .reading_maps([&args.file])
+        .reading(&args.positions)
+        .check()?;
     let sed = args.sed_type.as_deref().map(str::parse::<SedType>).transpose()?;
     let (maps, warnings) = FluxMaps::read_with_warnings(&args.file)?;
     let Geom::Wcs(geom) = maps.geom().as_ref() else {
@@ -54,7 +57,7 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
         super::plot::write_spectra(&collection, None, 1200, png, args.overwrite)?;
     }
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        report::warning(warning);
     }
     if args.common.json {
         let list: Vec<_> = collection
@@ -69,7 +72,9 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
                 })
             })
             .collect();
-        report::json(&json!({ "output": args.output, "sed_type": sed.name(), "points": list, "warnings": warnings }));
+        report::json(
+            &json!({ "output": report::name(&args.output), "sed_type": sed.name(), "points": list, "warnings": warnings }),
+        );
     } else if !args.common.quiet {
         report::line(&format!(
             "{}: flux points of {} position(s), SED type {}",

@@ -120,7 +120,7 @@ fn dataset(path: &Path, format: &str) -> Result<Value> {
         pevatron::irf::EDisp::Migra(_) => "migra",
     });
     let mut document = json!({
-        "file": path,
+        "file": report::name(path),
         "kind": kind.kind(),
         "format": format,
         "name": dataset.name,
@@ -162,7 +162,7 @@ fn datasets(path: &Path) -> Result<Value> {
             "problems": dataset.check().len(),
         }));
     }
-    Ok(json!({ "file": path, "kind": "Datasets", "number": entries.len(), "datasets": entries }))
+    Ok(json!({ "file": report::name(path), "kind": "Datasets", "number": entries.len(), "datasets": entries }))
 }
 
 fn flux_maps(path: &Path) -> Result<Value> {
@@ -170,7 +170,7 @@ fn flux_maps(path: &Path) -> Result<Value> {
     let quantities: Vec<_> = maps.available_quantities().map(|q| q.name()).collect();
     let best = if maps.geom().as_wcs().is_ok() && maps.has_any_ts() { super::max_sqrt_ts(&maps)? } else { None };
     Ok(json!({
-        "file": path,
+        "file": report::name(path),
         "kind": "FluxMaps",
         "sed_type": maps.meta.sed_type_init.name(),
         "quantities": quantities,
@@ -202,7 +202,7 @@ fn flux_points(path: &Path) -> Result<Value> {
             "quantities": quantities,
         }));
     }
-    Ok(json!({ "file": path, "kind": "FluxPoints", "points": entries, "problems": warnings }))
+    Ok(json!({ "file": report::name(path), "kind": "FluxPoints", "points": entries, "problems": warnings }))
 }
 
 fn map(path: &Path) -> Result<Value> {
@@ -214,7 +214,7 @@ fn map(path: &Path) -> Result<Value> {
         .map(|a| json!({ "name": a.name(), "unit": a.unit().to_string(), "bins": a.nbin(), "edges": a.edges() }))
         .collect();
     Ok(json!({
-        "file": path,
+        "file": report::name(path),
         "kind": "Map",
         "unit": map.unit().to_string(),
         "sum": map.sum(),
@@ -241,7 +241,7 @@ fn events(path: &Path) -> Result<Value> {
         .collect();
     let meta = &list.meta;
     Ok(json!({
-        "file": path,
+        "file": report::name(path),
         "kind": "EventList",
         "events": list.len(),
         "energy_tev": range(&list.energy_tev),
@@ -275,7 +275,7 @@ fn models(path: &Path) -> Result<Value> {
             other => json!({ "name": other.name(), "datasets_names": other.datasets_names() }),
         })
         .collect();
-    Ok(json!({ "file": path, "kind": "Models", "models": list }))
+    Ok(json!({ "file": report::name(path), "kind": "Models", "models": list }))
 }
 
 /// Keys and values, indented; short lists on one line.

@@ -32,20 +32,21 @@ use pevatron::maps::SkyPosition;
 use pevatron::{Error, Place, Result};
 
 use crate::args::{CommonArgs, EngineArgs};
+use crate::report;
 
 /// Makes the backend and says which and why, if asked for or chosen automatically.
 pub fn backend(engine: &EngineArgs, common: &CommonArgs) -> Result<Backend> {
     let backend = Backend::new(&engine.options()?)?;
     let info = backend.info();
     if !common.quiet && (engine.backend == "auto" || common.verbose > 0) {
-        eprintln!("backend: {} ({}): {}", info.name, info.adapter, info.reason);
+        report::remark(&format!("backend: {} ({}): {}", info.name, info.adapter, info.reason));
     }
     Ok(backend)
 }
 
 /// How outputs of this command are written: what made them stands in them.
 pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let mut provenance = Provenance::default().with_option("command", format!("pevatron {}", arguments.join(" ")));
     for input in inputs {
         provenance = provenance.with_input(input);
@@ -80,11 +81,6 @@ pub fn each_dataset(path: &Path, mut take: impl FnMut(Dataset) -> Result<()>) ->
         return take(Dataset::read(path)?);
     }
     Datasets::open_lazy(path, false)?.load_each().try_for_each(|dataset| take(dataset?))
-}
-
-/// An output must not exist (unless it may be overwritten) and its folder must; found out before the work is done.
-pub fn check_output(path: &Path, overwrite: bool) -> Result<()> {
-    pevatron::io::check_output(path, overwrite)
 }
 
 /// Largest sqrt_ts: value, position and energy group.

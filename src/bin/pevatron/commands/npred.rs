@@ -7,12 +7,13 @@ use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
 
-use super::{backend, check_output, write_options};
+use super::{backend, write_options};
 use crate::args::NpredArgs;
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 pub fn run(args: &NpredArgs, control: &Control) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
+    Outputs::new(args.overwrite).file(&args.output).reading([&args.dataset]).reading(&args.models).check()?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
@@ -33,7 +34,7 @@ pub fn run(args: &NpredArgs, control: &Control) -> Result<()> {
     npred.write(&args.output, "NPRED", &write_options(args.overwrite, &inputs))?;
     if args.common.json {
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "backend": backend.info().name,
             "npred_sum": npred.sum(),
             "estimate_seconds": estimate_seconds,

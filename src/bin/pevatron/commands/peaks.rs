@@ -18,8 +18,9 @@ use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::{Value, json};
 
-use super::{backend, check_output, require_map, write_options};
+use super::{backend, require_map, write_options};
 use crate::args::{PeaksArgs, named};
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 /// What either way of finding gives.
@@ -46,10 +47,20 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
     if args.output.extension().is_none_or(|e| !e.eq_ignore_ascii_case("ecsv")) {
         return Err(Error::options("output", format!("'{}': tables end in .ecsv", args.output.display())));
     }
-    let outputs = [&args.regions, &args.png, &args.models_out, &args.residual];
-    for path in outputs.into_iter().flatten().chain([&args.output]) {
-        check_output(path, args.overwrite)?;
-    }
+    let outputs = Outputs::new(args.overwrite)
+        .file(&args.output)
+        .maybe(args.regions.as_ref())
+        .picture("png", args.png.as_ref())?
+        .maybe(args.models_out.as_ref());
+    let outputs = match &args.residual {
+        Some(path) => outputs.flux_maps(path),
+        None => outputs,
+    };
+    outputs
+        .reading_maps(&args.flux)
+        .reading(&args.dataset)
+        .reading(args.models.iter().chain(&args.kernel_model).chain(&args.catalogue))
+        .check()?;
     let catalogue = args.catalogue.as_deref().map(Catalogue::read).transpose()?;
     // Also checks the radius before the work.
     match_positions(&[], &[], radius)?;
@@ -85,7 +96,7 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
     }
     if args.common.json {
         let mut document = json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "threshold": args.threshold,
             "peaks": rows(&table),
             "warnings": found.warnings,
@@ -97,7 +108,7 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
         return Ok(());
     }
     for warning in &found.warnings {
-        eprintln!("warning: {warning}");
+        report::warning(warning);
     }
     if !args.common.quiet {
         summary(&found, &labels, args);

@@ -12,15 +12,20 @@ use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, plot_dataset};
+use super::plot_dataset;
 use crate::args::PlotArgs;
+use crate::outputs::Outputs;
 use crate::report;
 
 /// Pictures of more energy groups than this would be unreadable; the groups are then summed or must be chosen.
 pub const MOST_PANELS: usize = 12;
 
 pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
+    Outputs::new(args.overwrite)
+        .picture("output", Some(&args.output))?
+        .reading_maps([&args.file])
+        .reading(args.sources.iter().chain(&args.regions).chain(&args.dataset.models).chain(&args.dataset.runs))
+        .check()?;
     if !(200..=8000).contains(&args.width) {
         return Err(Error::options("width", format!("{} px is not within 200 to 8000", args.width)));
     }
@@ -84,7 +89,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
 /// Says what was written, if asked for.
 fn done(args: &PlotArgs) -> Result<()> {
     if args.common.json {
-        report::json(&json!({ "output": args.output }));
+        report::json(&json!({ "output": report::name(&args.output) }));
     }
     Ok(())
 }

@@ -10,20 +10,19 @@ use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
 use super::plot::{MOST_PANELS, chosen, energy_text, points_fit_figure, write_figure};
-use super::{backend, check_output, write_options};
+use super::{backend, write_options};
 use crate::args::ResidualsArgs;
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     let (method, smooth) = (args.method()?, args.smooth()?);
-    check_output(&args.output, args.overwrite)?;
-    if let Some(png) = &args.png {
-        check_output(png, args.overwrite)?;
-        let known = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("png") || e.eq_ignore_ascii_case("svg");
-        if !png.extension().is_some_and(known) {
-            return Err(Error::options("png", format!("{}: pictures end in .png or .svg", png.display())));
-        }
-    }
+    Outputs::new(args.overwrite)
+        .file(&args.output)
+        .picture("png", args.png.as_ref())?
+        .reading([&args.dataset])
+        .reading(&args.models)
+        .check()?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = Dataset::read(&args.dataset)?;
@@ -61,7 +60,7 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     let stat = dataset.stat_sum(&backend, &control)?;
     if args.common.json {
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "backend": backend.info().name,
             "method": method.name(),
             "bins": values.len(),
@@ -116,7 +115,7 @@ fn of_points(points: &FluxPointsDataset, method: ResidualMethod, args: &Residual
     let used = values(&residuals).iter().filter(|v| v.is_finite()).count();
     if args.common.json {
         report::json(&json!({
-            "output": args.output, "method": method.name(), "points": rows, "residuals": used, "stat_sum": stat,
+            "output": report::name(&args.output), "method": method.name(), "points": rows, "residuals": used, "stat_sum": stat,
         }));
     } else if !args.common.quiet {
         let output = args.output.display();

@@ -9,7 +9,7 @@ use crate::args::Cli;
 pub fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "pevatron", &mut text);
-    crate::report::line(&String::from_utf8_lossy(&text));
+    crate::report::text(&String::from_utf8_lossy(&text));
     Ok(())
 }
 
@@ -17,6 +17,6 @@ pub fn completions(shell: clap_complete::Shell) -> Result<()> {
 pub fn man() -> Result<()> {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(|e| Error::io("stdout", e))?;
-    crate::report::line(&String::from_utf8_lossy(&text));
+    crate::report::text(&String::from_utf8_lossy(&text));
     Ok(())
 }

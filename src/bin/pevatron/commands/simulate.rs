@@ -10,12 +10,13 @@ use pevatron::simulate::{ComponentEvents, EventSampler, EventSamplerOptions};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{backend, check_output, write_options};
+use super::{backend, write_options};
 use crate::args::{SimulateArgs, named, parse_position};
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
+    Outputs::new(args.overwrite).file(&args.output).reading([&args.dataset]).reading(&args.models).check()?;
     let backend = backend(&args.engine, &args.common)?;
     if args.events {
         // The engine has nothing to do there, but its threads are those that were asked for.
@@ -38,7 +39,7 @@ pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
     let counts = dataset.common()?.require_counts()?.sum();
     if args.common.json {
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "backend": backend.info().name,
             "kind": dataset.kind(),
             "counts_sum": counts,
@@ -95,7 +96,7 @@ fn events(args: &SimulateArgs, control: &Control) -> Result<()> {
             })
             .collect();
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "events": number,
             "components": list,
             "seed": args.seed,

@@ -9,8 +9,9 @@ use pevatron::maps::Mask;
 use pevatron::{Control, Place, Result};
 use serde_json::json;
 
-use super::{check_output, each_dataset, write_options};
+use super::{each_dataset, write_options};
 use crate::args::StackArgs;
+use crate::outputs::Outputs;
 use crate::{progress, report};
 
 /// Keywords that name an instrument.
@@ -44,7 +45,7 @@ impl Sum {
 }
 
 pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
-    check_output(&args.output, args.overwrite)?;
+    Outputs::new(args.overwrite).file(&args.output).reading(&args.datasets).check()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
     let mut sum = Sum::default();
@@ -74,7 +75,7 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
     }
     if args.common.json {
         report::json(&json!({
-            "output": args.output,
+            "output": report::name(&args.output),
             "kind": dataset.kind(),
             "datasets": count,
             "counts_sum": counts,
@@ -88,7 +89,7 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
         return Ok(());
     }
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        report::warning(warning);
     }
     if !args.common.quiet {
         report::line(&format!("{}: {count} datasets, {} counts", args.output.display(), counts.unwrap_or(0.0)));

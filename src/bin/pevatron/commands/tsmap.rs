@@ -15,7 +15,10 @@ use crate::progress;
 
 pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
     let mut estimator = args.estimator()?;
-    let sed_type = flux_maps::check(&args.maps)?;
+    let mut inputs: Vec<&Path> = args.datasets.iter().map(|p| p.as_path()).collect();
+    inputs.extend(args.models.as_deref());
+    inputs.extend(args.kernel_model.as_deref());
+    let sed_type = flux_maps::check(&args.maps, &inputs)?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
@@ -42,9 +45,6 @@ pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
     let n_datasets = datasets.len();
     drop(datasets);
 
-    let mut inputs: Vec<&Path> = args.datasets.iter().map(|p| p.as_path()).collect();
-    inputs.extend(args.models.as_deref());
-    inputs.extend(args.kernel_model.as_deref());
     let write = flux_maps::write(&result.maps, sed_type, &args.maps, &inputs)?;
     Summary {
         output: &args.maps.output,

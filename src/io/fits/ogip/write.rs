@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::super::cfitsio::{ColumnData, MemoryWriter};
-use super::super::writer::{WriteOptions, provenance, save};
+use super::super::writer::{WriteOptions, provenance, save_all};
 use super::super::{gti, region as region_table};
 use super::energies::same;
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
@@ -61,6 +61,16 @@ struct Common<'a> {
 }
 
 impl MapDatasetOnOff {
+    /// The files that [`MapDatasetOnOff::write_ogip`] writes beside `path` where the dataset has their contents: effective
+    /// area, energy dispersion, off counts.
+    ///
+    /// # Errors
+    /// [`Error::Options`] for what is no file name.
+    pub fn ogip_paths(path: impl AsRef<Path>) -> Result<[PathBuf; 3]> {
+        let names = Names::of(path.as_ref())?;
+        Ok([names.arf, names.rmf, names.bkg])
+    }
+
     /// Writes a dataset of one region as OGIP files, as Gammapy's `SpectrumDatasetOnOff.write(format="ogip")` does: counts
     /// to `path`, and beside it `NAME_arf.fits`, with energy dispersion `NAME_rmf.fits`, with off counts `NAME_bkg.fits`.
     /// Energies are in keV, areas in cm², channels count from 0; the matrix is in single precision, as the standard has
@@ -138,10 +148,11 @@ impl MapDatasetOnOff {
         for output in files.iter().map(|(file, _)| file.as_path()).chain([path]) {
             check_output(output, options.overwrite)?;
         }
-        for (file, out) in files {
-            save(out, file, options.overwrite)?;
-        }
-        save(pha, path, options.overwrite)
+        // The counts come last: they name the others.
+        let mut files: Vec<(&Path, MemoryWriter)> =
+            files.into_iter().map(|(file, out)| (file.as_path(), out)).collect();
+        files.push((path, pha));
+        save_all(files, options.overwrite)
     }
 }
 
