@@ -8,6 +8,7 @@ use super::on_off::MapDatasetOnOff;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap, diagonal_response};
 use crate::maps::{AxisInterp, Geom, Map, MapAxis, Mask, WcsGeom};
+use crate::memory;
 use crate::time::{Gti, TimeReference};
 
 /// The geometries of a dataset (Gammapy's `geoms`).
@@ -131,6 +132,7 @@ fn empty_edisp(geom: &Arc<Geom>) -> Result<EDisp> {
         if shape.len() != 4 || per_plane.len() != shape[0] * shape[1] {
             return Err(Error::input("edisp", "two axes are needed"));
         }
+        memory::check::<f64>("an energy dispersion", &[per_plane.len(), ny, nx])?;
         let cube = ndarray::Array3::from_shape_fn((per_plane.len(), ny, nx), |(p, ..)| per_plane[p]);
         Map::from_cube(Arc::clone(geom), Default::default(), cube)
     };
@@ -175,7 +177,10 @@ impl MapDataset {
     /// [`Error::Input`] for axes of other names.
     pub fn from_geoms(name: &str, geoms: &Geoms) -> Result<Self> {
         named_axis(&geoms.geom, "energy", "geom")?;
-        let zeros = |geom: &Arc<Geom>, unit: &str| -> Result<Map> { Ok(Map::zeros(Arc::clone(geom), unit.parse()?)) };
+        let zeros = |geom: &Arc<Geom>, unit: &str| -> Result<Map> {
+            memory::check::<f64>("a map of a new dataset", &geom.data_shape())?;
+            Ok(Map::zeros(Arc::clone(geom), unit.parse()?))
+        };
         let exposure = match &geoms.exposure {
             Some(geom) => {
                 named_axis(geom, "energy_true", "exposure")?;

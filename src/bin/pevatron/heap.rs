@@ -24,9 +24,15 @@ pub fn bound(bytes: u64) {
 /// The system's allocator, bounded.
 pub struct Bounded;
 
+/// What an allocation counts as.
+#[inline]
+fn counted(bytes: usize) -> usize {
+    if bytes >= COUNTED_BYTES { bytes } else { 0 }
+}
+
 #[inline]
 fn count(bytes: usize) {
-    if bytes >= COUNTED_BYTES {
+    if bytes > 0 {
         let before = LIVE.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > LIMIT.load(Ordering::Relaxed) {
             refuse(bytes);
@@ -53,7 +59,7 @@ fn there(pointer: *mut u8, bytes: usize) -> *mut u8 {
 
 #[inline]
 fn forget(bytes: usize) {
-    if bytes >= COUNTED_BYTES {
+    if bytes > 0 {
         LIVE.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -61,28 +67,31 @@ fn forget(bytes: usize) {
 // SAFETY: the system's allocator does the work; sizes are only counted.
 unsafe impl GlobalAlloc for Bounded {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
+        count(counted(layout.size()));
         // SAFETY: as the caller promises.
         there(unsafe { System.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
+        count(counted(layout.size()));
         // SAFETY: as the caller promises.
         there(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        forget(layout.size());
+        forget(counted(layout.size()));
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size);
+        // Large memory is moved by its addresses, not copied: only the growth is new.
+        let growth = counted(size).saturating_sub(counted(layout.size()));
+        let shrink = counted(layout.size()).saturating_sub(counted(size));
+        count(growth);
         // SAFETY: as the caller promises.
         let moved = there(unsafe { System.realloc(pointer, layout, size) }, size);
-        forget(layout.size());
+        LIVE.fetch_sub(shrink, Ordering::Relaxed);
         moved
     }
 }

@@ -13,6 +13,7 @@ mod report;
 mod terminal;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -48,7 +49,7 @@ fn run() -> ExitCode {
         }
         // clap prints help and versions through the same door; those are no errors.
         Err(error) => {
-            terminal::note_stdout(error.print());
+            terminal::note_stdout(error.print().and_then(|()| std::io::stdout().flush()));
             return ExitCode::SUCCESS;
         }
     };
