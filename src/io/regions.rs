@@ -21,12 +21,7 @@ pub struct NamedRegion {
 /// [`Error::Input`] with the line for other shapes, pixel coordinates and numbers that cannot be read.
 pub fn read_regions(path: impl AsRef<Path>) -> Result<Vec<NamedRegion>> {
     let path = path.as_ref();
-    crate::io::same::note_input(path);
-    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
-        std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "a region file is text, this is not"),
-        _ => Error::io(path, e),
-    })?;
+    let text = super::input::read_text(path, "a region file is text, this is not")?;
     parse(&text).map_err(|e| e.at(&Place::file(path)))
 }
 

@@ -54,6 +54,7 @@ fn run() -> ExitCode {
         }
     };
     let control = progress::cancellable();
+    pevatron::io::keep_streams();
     let result = if cli.dumps_config() {
         config::dump(&matches)
     } else {
