@@ -16,9 +16,9 @@ mod yaml;
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{
-    Catalogue, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
+    Catalogue, ImageEntry, ImageFile, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
     write_maps,
 };
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};
-pub use regions::{NamedRegion, parse_region, read_regions};
+pub use regions::{NamedRegion, parse_region, read_regions, read_shapes};
