@@ -93,6 +93,42 @@ pub enum ErrorKind {
     Cancelled,
 }
 
+/// Longer lists of names are cut short in messages.
+const MOST_NAMES: usize = 40;
+
+/// The name that is most like the one wanted; `None` where none is like it.
+fn nearest<'a>(wanted: &str, names: &[&'a str]) -> Option<&'a str> {
+    let plain = |text: &str| -> Vec<char> {
+        text.chars().filter(|c| c.is_alphanumeric()).take(64).collect::<String>().to_lowercase().chars().collect()
+    };
+    let wanted = plain(wanted);
+    let near = names.iter().map(|name| {
+        let name_plain = plain(name);
+        // A name that is part of the other is a shortened one, which counts as one edit.
+        let within = |a: &[char], b: &[char]| a.len() > 2 && b.windows(a.len()).any(|w| w == a);
+        let part = within(&wanted, &name_plain) || within(&name_plain, &wanted);
+        (if part { edits(&wanted, &name_plain).min(1) } else { edits(&wanted, &name_plain) }, *name)
+    });
+    near.min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= 1 + wanted.len() / 4)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out or exchanged to make one word of another (Levenshtein).
+fn edits(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let exchange = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = exchange.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// What went wrong, by what can be done about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -169,6 +205,29 @@ impl Error {
     /// An [`Error::Options`] without help.
     pub fn options(option: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Options { option: option.into(), problem: problem.into(), help: None }
+    }
+
+    /// An [`Error::Options`] for a name that is not known: it lists those that are, and the help names the nearest one.
+    ///
+    /// ```
+    /// let error = pevatron::Error::not_one_of("quantity", "sqrt_tz", ["ts", "sqrt_ts"]);
+    /// assert_eq!(error.to_string(), "quantity: 'sqrt_tz' is not one of ts, sqrt_ts");
+    /// assert_eq!(error.help(), Some("did you mean 'sqrt_ts'?"));
+    /// ```
+    pub fn not_one_of<'a>(option: impl Into<String>, wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<&str> = names.into_iter().collect();
+        let error = match names.as_slice() {
+            [] => Self::options(option, format!("'{wanted}' is not there, nor anything else")),
+            names if names.len() > MOST_NAMES => {
+                let shown = names[..MOST_NAMES].join(", ");
+                Self::options(option, format!("'{wanted}' is not one of {shown}, … ({} in all)", names.len()))
+            }
+            names => Self::options(option, format!("'{wanted}' is not one of {}", names.join(", "))),
+        };
+        match nearest(wanted, &names) {
+            Some(name) => error.with_help(format!("did you mean '{name}'?")),
+            None => error,
+        }
     }
 
     /// An [`Error::Input`] whose place is filled in by the rooms above (see [`Error::at`]).

@@ -142,6 +142,9 @@ fn read(path: &Path, options: &FromTable) -> Result<(Table, FromTable)> {
     }
     let hdus = fits::check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?;
     let has = |name: &str| hdus.iter().any(|h| h.name == name && h.kind == fits::HduKind::Table);
+    if let Some(hdu) = hdus.iter().find(|h| fits::is_healpix(&h.header)).filter(|_| !has(HDU)) {
+        return Err(fits::healpix_error(&Place::file(path).hdu(hdu.label())));
+    }
     if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
         return Err(Error::input_at(Place::file(path), "these are flux maps, not a table of flux points")
             .with_help("read them as flux maps and take the points of a position"));

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::fits::{
-    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes,
+    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, healpix_error, is_background,
+    is_healpix, read_bytes,
 };
 use crate::error::{Error, Place, Result};
 
@@ -21,7 +22,7 @@ pub enum FileKind {
     /// A table of flux points: [`crate::flux::FluxPoints::read`], or of several sources
     /// ([`crate::flux::FluxPointsCollection::read`]).
     FluxPoints,
-    /// A map: [`crate::maps::Map::read`].
+    /// A map, or several: [`crate::maps::Map::read`], [`crate::io::ImageFile`].
     Map,
     /// Events: [`crate::data::EventList::read`].
     EventList,
@@ -36,20 +37,29 @@ pub enum FileKind {
 /// Looks into a file. Of FITS files, only headers are read and checked.
 ///
 /// # Errors
-/// [`Error::Input`] where it is missing, truncated or damaged.
+/// [`Error::Input`] where it is missing, truncated or damaged; [`Error::Unsupported`] for HEALPix maps.
 pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     let path = path.as_ref();
     if let Some(hdus) = headers(path)? {
-        return Ok(fits_kind(&hdus));
+        return supported(path, &hdus);
     }
     let bytes = read_bytes(path, &ReadOptions::default())?;
     if bytes.starts_with(b"SIMPLE") {
-        return Ok(fits_kind(&check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?));
+        return supported(path, &check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?);
     }
     if bytes.is_empty() {
         return Err(Error::input_at(Place::file(path), "the file is empty"));
     }
     Ok(text_kind(path, &bytes))
+}
+
+/// What a FITS file is, if that is not known by name to be beyond this program.
+fn supported(path: &Path, hdus: &[Hdu]) -> Result<FileKind> {
+    let kind = fits_kind(hdus);
+    match (&kind, hdus.iter().find(|h| is_healpix(&h.header))) {
+        (FileKind::Other(_), Some(hdu)) => Err(healpix_error(&Place::file(path).hdu(hdu.label()))),
+        _ => Ok(kind),
+    }
 }
 
 /// What a file that is no FITS file is.
@@ -77,22 +87,24 @@ pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
 pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     let has = |name: &str| hdus.iter().any(|h| h.name == name);
     let other = |what: &str| FileKind::Other(what.into());
-    let image = |name: &str| hdus.iter().any(|h| h.name == name && (h.has_image() || h.column("DATA").is_some()));
     if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
         return FileKind::FluxMaps;
     }
-    if OFF_PARTS.iter().any(|part| image(part)) {
-        return FileKind::MapDatasetOnOff;
+    match dataset_of_maps(hdus) {
+        Some(true) => return FileKind::MapDatasetOnOff,
+        Some(false) => return FileKind::MapDataset,
+        None => {}
     }
-    if image("COUNTS") && (has("EXPOSURE") || has("BACKGROUND") || has("MASK_SAFE")) || image("EXPOSURE") && has("PSF")
-    {
-        return FileKind::MapDataset;
-    }
-    if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
+    let flux = |h: &Hdu| ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].contains(&h.name.as_str()) && has_bins(hdus, h);
+    if hdus.iter().any(flux) && (has("TS") || has("SQRT_TS")) && !has("SCALE") {
         return FileKind::FluxMaps;
     }
+    let map = |h: &Hdu| h.has_image() && h.header.text("CTYPE1").is_some() || h.column("DATA").is_some();
     if hdus.iter().any(|h| h.name == "EVENTS" && h.kind == HduKind::Table) {
         return FileKind::EventList;
+    }
+    if hdus.iter().any(|h| is_healpix(&h.header)) {
+        return if hdus.iter().any(map) { FileKind::Map } else { other("a HEALPix map") };
     }
     if !has("EVENTS")
         && let Some(spectrum) = find_spectrum(hdus)
@@ -111,12 +123,123 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
             return other(what);
         }
     }
-    let map = |h: &Hdu| h.has_image() && h.header.text("CTYPE1").is_some() || h.column("DATA").is_some();
     if hdus.iter().any(map) {
         return FileKind::Map;
     }
-    if hdus.iter().any(|h| h.kind == HduKind::Table && h.column("e_ref").or(h.column("e_min")).is_some()) {
+    if let Some(what) = hdus.iter().find_map(known_table) {
+        return other(what);
+    }
+    let points = |h: &Hdu| h.kind == HduKind::Table && h.column("e_ref").or(h.column("e_min")).is_some();
+    if hdus.iter().any(|h| points(h) && h.name != "EBOUNDS") {
         return FileKind::FluxPoints;
     }
-    other("a FITS file without maps")
+    if hdus.iter().any(Hdu::has_image) {
+        return other("images without sky coordinates");
+    }
+    let table = |name: &str| hdus.iter().any(|h| h.name == name && h.kind == HduKind::Table);
+    if hdus.iter().any(is_catalogue) {
+        other("a catalogue of sources")
+    } else if table("EBOUNDS") {
+        other("energies of channels (OGIP)")
+    } else if table("GTI") {
+        other("good time intervals")
+    } else {
+        other("a FITS file without maps")
+    }
+}
+
+/// Images that a dataset may hold.
+const DATASET_IMAGES: [&str; 12] = [
+    "PRIMARY",
+    "COUNTS",
+    "COUNTS_OFF",
+    "ACCEPTANCE",
+    "ACCEPTANCE_OFF",
+    "EXPOSURE",
+    "BACKGROUND",
+    "MASK_SAFE",
+    "MASK_FIT",
+    "PSF",
+    "EDISP",
+    "MASK",
+];
+
+/// Whether a file is a dataset with off counts (`true`) or without (`false`), as its HDUs and their axes say; `None`
+/// where it is no dataset. Maps of other tools have the same names, but no energies.
+fn dataset_of_maps(hdus: &[Hdu]) -> Option<bool> {
+    let has = |name: &str| hdus.iter().any(|h| h.name == name);
+    let cube = |name: &str| hdus.iter().any(|h| h.name == name && has_bins(hdus, h));
+    let off = OFF_PARTS.iter().any(|part| cube(part));
+    let responses = has("EXPOSURE") || has("PSF") || has("EDISP") || has("MASK_SAFE") || has("MASK_FIT");
+    let known = |h: &Hdu| {
+        DATASET_IMAGES.contains(&h.name.as_str()) || h.name.starts_with("PSF_") || h.name.starts_with("EDISP_")
+    };
+    let foreign = hdus.iter().any(|h| h.has_image() && !known(h));
+    if off && (responses || !foreign) {
+        return Some(true);
+    }
+    let counts = cube("COUNTS") && (responses || has("BACKGROUND") && !foreign);
+    (counts || cube("EXPOSURE") && has("PSF")).then_some(false)
+}
+
+/// Why parts of a dataset in a file are none: images without energies, HEALPix maps.
+pub(super) fn not_a_dataset(path: &Path, hdus: &[Hdu], parts: &[&str]) -> Option<Error> {
+    let parts: Vec<&Hdu> = hdus.iter().filter(|h| parts.contains(&h.name.as_str())).collect();
+    let healpix = |h: &&Hdu| is_healpix(&h.header);
+    let found = parts.iter().copied().find(healpix).or_else(|| hdus.iter().find(healpix).filter(|_| parts.is_empty()));
+    if let Some(hdu) = found {
+        return Some(healpix_error(&Place::file(path).hdu(hdu.label())));
+    }
+    let flat = |h: &&Hdu| h.has_image() && !has_bins(hdus, h);
+    if parts.is_empty() || !parts.iter().all(flat) {
+        return None;
+    }
+    let names: Vec<String> = hdus.iter().filter(|h| h.has_image()).map(Hdu::label).collect();
+    let problem = format!("no dataset: its images ({}) have no energies", names.join(", "));
+    Some(Error::input_at(Place::file(path), problem).with_help(
+        "`pevatron plot --quantity NAME` draws them; a dataset is a file as Gammapy's MapDataset.write makes it",
+    ))
+}
+
+/// True for a map with axes beside those of the sky: planes, or a table of bands of its own.
+fn has_bins(hdus: &[Hdu], map: &Hdu) -> bool {
+    let own = format!("{}_BANDS", map.name);
+    let bands = || map.header.text("BANDSHDU").is_some() || hdus.iter().any(|h| h.name == own);
+    map.column("DATA").is_some() || map.has_image() && (map.dims.iter().skip(2).any(|n| *n > 1) || bands())
+}
+
+/// Tables that are known by their class, their name or their columns, but not read.
+fn known_table(hdu: &Hdu) -> Option<&'static str> {
+    if hdu.kind != HduKind::Table {
+        return None;
+    }
+    let class = |n: usize| hdu.header.text(&format!("HDUCLAS{n}")).map(|c| c.trim().to_uppercase()).unwrap_or_default();
+    let columns = |names: &[&str]| names.iter().all(|n| hdu.column(n).is_some());
+    let classes = [class(1), class(2), class(3), class(4)];
+    let any = |name: &str| classes.iter().any(|c| c.starts_with(name)) || hdu.name.replace(' ', "_").starts_with(name);
+    Some(if any("AEFF") || any("EFF_AREA") || any("EFFECTIVE_AREA") || columns(&["THETA_LO", "EFFAREA"]) {
+        "an effective area (IRF)"
+    } else if any("EDISP") || any("ENERGY_DISPERSION") || columns(&["MIGRA_LO", "THETA_LO", "MATRIX"]) {
+        "an energy dispersion (IRF)"
+    } else if any("PSF") || any("RPSF") || any("POINT_SPREAD_FUNCTION") || columns(&["RAD_LO", "THETA_LO", "RPSF"]) {
+        "a point spread function (IRF)"
+    } else if any("BKG") || columns(&["ENERG_LO", "BKG"]) {
+        "a background model (IRF)"
+    } else if any("RAD_MAX") {
+        "radii of on regions (IRF)"
+    } else if columns(&["OBS_ID", "HDU_TYPE"]) {
+        "an HDU index"
+    } else if columns(&["OBS_ID", "RA_PNT", "DEC_PNT"]) {
+        "an observation index"
+    } else {
+        return None;
+    })
+}
+
+/// True for a table of names and positions.
+fn is_catalogue(hdu: &Hdu) -> bool {
+    let has = |names: &[&str]| names.iter().any(|n| hdu.column(n).is_some());
+    hdu.kind == HduKind::Table
+        && has(&["ra", "raj2000", "_raj2000", "ra_j2000", "glon"])
+        && has(&["dec", "dej2000", "_dej2000", "dec_j2000", "decj2000", "glat"])
 }

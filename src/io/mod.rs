@@ -20,11 +20,11 @@ mod yaml;
 pub use atomic::{abandon, check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{
-    Catalogue, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
-    write_maps,
+    Catalogue, ImageEntry, ImageFile, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity,
+    WriteOptions, write_events, write_maps,
 };
 pub use input::keep_streams;
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};
-pub use regions::{NamedRegion, parse_region, read_regions};
+pub use regions::{NamedRegion, parse_region, read_regions, read_shapes};
 pub use same::{check_outputs, note_input, protect_inputs};

@@ -13,8 +13,8 @@ const WEIGHT_DIVISIONS: usize = 10;
 
 /// A region of the sky (those of the `regions` package that have a place in spectra).
 ///
-/// Shapes are those on the sphere: what counts is the distance from the centre, or the offsets along longitude and
-/// latitude in the plane that touches the sphere there. Gammapy draws the same shapes on the pixels of a map, with the
+/// Shapes are those on the sphere: the distance from the centre decides, for an ellipse that in the direction of the
+/// position; sides of rectangles and polygons are great circles. Gammapy draws the same shapes on the pixels of a map, with the
 /// pixel scale at the region's centre, which differs where a projection distorts or pixels are not square.
 ///
 /// ```
@@ -175,7 +175,10 @@ impl SkyRegion {
             Self::Circle { radius_deg, .. } => *radius_deg,
             Self::Annulus { outer_deg, .. } => *outer_deg,
             Self::Ellipse { width_deg, height_deg, .. } => 0.5 * width_deg.max(*height_deg),
-            Self::Rectangle { width_deg, height_deg, .. } => 0.5 * width_deg.hypot(*height_deg),
+            Self::Rectangle { width_deg, height_deg, .. } => {
+                let half = |size: f64| (0.5 * size).to_radians().tan();
+                half(*width_deg).hypot(half(*height_deg)).atan().to_degrees()
+            }
             Self::Polygon { vertices } => {
                 let center = self.center();
                 vertices.iter().map(|v| center.separation_deg(*v)).fold(0.0, f64::max)
@@ -196,10 +199,18 @@ impl SkyRegion {
                 let separation = center.separation_deg(position);
                 separation >= *inner_deg && separation < *outer_deg
             }
-            Self::Ellipse { center, width_deg, height_deg, angle_deg } => offsets(*center, *angle_deg, position)
-                .is_some_and(|(u, v)| (2.0 * u / width_deg).powi(2) + (2.0 * v / height_deg).powi(2) < 1.0),
-            Self::Rectangle { center, width_deg, height_deg, angle_deg } => offsets(*center, *angle_deg, position)
-                .is_some_and(|(u, v)| u.abs() < 0.5 * width_deg && v.abs() < 0.5 * height_deg),
+            Self::Ellipse { center, width_deg, height_deg, angle_deg } => {
+                let (u, v, _) = turned(*center, *angle_deg, position);
+                let (separation, length) = (center.separation_deg(position), u.hypot(v));
+                // In the direction of the position; of no direction is the centre, and what lies opposite to it.
+                let (u, v) = if length > 0.0 { (u / length, v / length) } else { (1.0, 0.0) };
+                separation * (2.0 * u / width_deg).hypot(2.0 * v / height_deg) < 1.0
+            }
+            Self::Rectangle { center, width_deg, height_deg, angle_deg } => {
+                let half = |size: f64| (0.5 * size).to_radians().tan().to_degrees();
+                offsets(*center, *angle_deg, position)
+                    .is_some_and(|(u, v)| u.abs() < half(*width_deg) && v.abs() < half(*height_deg))
+            }
             Self::Polygon { vertices } => in_polygon(self.center(), vertices, position),
             Self::Union(parts) => parts.iter().any(|p| p.contains(position)),
         }
@@ -249,18 +260,21 @@ fn mean(positions: impl Iterator<Item = SkyPosition>) -> SkyPosition {
 /// Offsets of a position in degrees along the two axes of a shape, in the plane that touches the sphere at its centre
 /// (gnomonic); `None` on the other half of the sphere.
 fn offsets(center: SkyPosition, angle_deg: f64, position: SkyPosition) -> Option<(f64, f64)> {
+    let (u, v, cosine) = turned(center, angle_deg, position);
+    (cosine > 0.0).then(|| ((u / cosine).to_degrees(), (v / cosine).to_degrees()))
+}
+
+/// The direction to a position along the two axes of a shape and along its centre, as a unit vector.
+fn turned(center: SkyPosition, angle_deg: f64, position: SkyPosition) -> (f64, f64, f64) {
     let p = position.to_frame(center.frame);
     let (lat0, lat) = (center.lat_deg.to_radians(), p.lat_deg.to_radians());
     let dlon = (p.lon_deg - center.lon_deg).to_radians();
     let cosine = lat0.sin() * lat.sin() + lat0.cos() * lat.cos() * dlon.cos();
-    if cosine <= 0.0 {
-        return None;
-    }
     // Longitude grows to the left.
-    let x = -(lat.cos() * dlon.sin() / cosine).to_degrees();
-    let y = ((lat0.cos() * lat.sin() - lat0.sin() * lat.cos() * dlon.cos()) / cosine).to_degrees();
+    let x = -(lat.cos() * dlon.sin());
+    let y = lat0.cos() * lat.sin() - lat0.sin() * lat.cos() * dlon.cos();
     let (sin, cos) = angle_deg.to_radians().sin_cos();
-    Some((x * cos + y * sin, y * cos - x * sin))
+    (x * cos + y * sin, y * cos - x * sin, cosine)
 }
 
 /// Neighbouring corners, the last and the first one too.

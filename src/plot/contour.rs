@@ -7,6 +7,18 @@ use ndarray::Array2;
 /// An edge between neighbouring pixels: the lower one `(y, x)` and whether the other lies above it (or right of it).
 type Edge = (usize, usize, bool);
 
+/// [`contours`] of a map whose last column is followed by the first one: lines go on to both borders.
+pub(super) fn contours_around(values: &Array2<f64>, level: f64) -> Vec<Vec<(f64, f64)>> {
+    let (ny, nx) = values.dim();
+    if nx == 0 {
+        return Vec::new();
+    }
+    let padded = Array2::from_shape_fn((ny, nx + 2), |(y, x)| values[[y, (x + nx - 1) % nx]]);
+    let mut lines = contours(&padded, level);
+    lines.iter_mut().flatten().for_each(|p| p.0 -= 1.0);
+    lines
+}
+
 /// Lines where `values[y, x]` crosses `level`, as points in pixel coordinates; none through pixels that are not finite.
 pub(super) fn contours(values: &Array2<f64>, level: f64) -> Vec<Vec<(f64, f64)>> {
     let (ny, nx) = values.dim();
@@ -93,6 +105,19 @@ mod tests {
         for (x, y) in &lines[0] {
             assert!(((x - 10.0).hypot(y - 10.0) - 5.5).abs() < 0.1);
         }
+    }
+
+    #[test]
+    fn around_the_sky_a_peak_at_the_border_gives_lines_that_end_beyond_it() {
+        let far = |x: usize| (x as f64).min(20.0 - x as f64);
+        let map = Array2::from_shape_fn((11, 20), |(y, x)| 10.0 - far(x).hypot(y as f64 - 5.0));
+        let lines = contours_around(&map, 7.5);
+        let ends = |lines: &[Vec<(f64, f64)>]| {
+            let xs = lines.iter().flatten().map(|p| p.0);
+            xs.fold((f64::MAX, f64::MIN), |(lo, hi), x| (lo.min(x), hi.max(x)))
+        };
+        assert_eq!((lines.len(), ends(&lines)), (2, (-1.0, 20.0)));
+        assert_eq!(ends(&contours(&map, 7.5)), (0.0, 19.0));
     }
 
     #[test]

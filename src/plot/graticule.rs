@@ -2,7 +2,9 @@
 
 use super::label;
 use super::mapping::{SkyMapping, wrap};
+use super::outline::trace;
 use super::scale::decimals_of;
+use super::svg::Rect;
 
 /// Steps from one degree on; below it is 1, 2, 5 × 10ⁿ.
 const STEPS_DEG: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0];
@@ -232,32 +234,17 @@ impl View<'_> {
 
     /// Adds the visible pieces of a line given by sky positions.
     fn trace(&self, lines: &mut Vec<Vec<(f64, f64)>>, along: impl Fn(f64) -> (f64, f64)) {
-        let jump_px = 0.2 * self.width_px.hypot(self.height_px);
-        let mut piece: Vec<(f64, f64)> = Vec::new();
-        let mut finish = |piece: &mut Vec<(f64, f64)>| {
-            if piece.len() > 1 {
-                lines.push(self.straighten(piece));
-            }
-            piece.clear();
+        let (sx, sy) = (self.width_px / self.nx as f64, self.height_px / self.ny as f64);
+        let at = |share: f64| {
+            let (lon, lat) = along(share);
+            let (x, y) = self.mapping.pixel(lon, lat)?;
+            Some(((x + 0.5) * sx, (y + 0.5) * sy))
         };
-        for i in 0..=LINE_POINTS {
-            let (lon, lat) = along(i as f64 / LINE_POINTS as f64);
-            let Some(point) = self.mapping.pixel(lon, lat).filter(|(x, y)| x.is_finite() && y.is_finite()) else {
-                finish(&mut piece);
-                continue;
-            };
-            if let Some(last) = piece.last().copied() {
-                if self.distance_px(last, point) > jump_px {
-                    finish(&mut piece);
-                } else if !self.holds(last) && !self.holds(point) {
-                    // Both ends outside: what lies before is done, this point may begin the next visible piece.
-                    finish(&mut piece);
-                }
-            }
-            piece.push(point);
+        let bounds = Rect { x: 0.0, y: 0.0, w: self.width_px, h: self.height_px };
+        for piece in trace(&at, bounds) {
+            let pixels: Vec<(f64, f64)> = piece.iter().map(|(x, y)| (x / sx - 0.5, y / sy - 0.5)).collect();
+            lines.push(self.straighten(&pixels));
         }
-        finish(&mut piece);
-        lines.retain(|line| line.iter().any(|p| self.holds(*p)) || line.len() == 2);
     }
 
     /// Two points where they say the same as all.

@@ -1,5 +1,7 @@
 //! Texts of numbers and units: minus signs, powers of ten, superscripts.
 
+use crate::units::Unit;
+
 /// A power in superscript digits: `-12` gives `⁻¹²`.
 pub fn superscript(power: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
@@ -8,7 +10,7 @@ pub fn superscript(power: i32) -> String {
     sign.chars().chain(digits.bytes().map(|d| DIGITS[usize::from(d - b'0')])).collect()
 }
 
-/// A unit as it is printed: powers as superscripts, divisions as negative powers.
+/// A unit as it is printed: powers as superscripts, divisions as negative powers. What is no unit is left as it is.
 ///
 /// ```
 /// use pevatron::plot::unit_label;
@@ -16,6 +18,9 @@ pub fn superscript(power: i32) -> String {
 /// assert_eq!(unit_label("1e-12 / (cm2 s)"), "10⁻¹² cm⁻² s⁻¹");
 /// ```
 pub fn unit_label(unit: &str) -> String {
+    if unit.parse::<Unit>().is_err() {
+        return unit.trim().to_string();
+    }
     let mut words: Vec<String> = Vec::new();
     let mut inverse = false;
     let mut group_inverse = false;
@@ -162,6 +167,8 @@ mod tests {
             ("1.5 m", "1.5 m"),
             ("", ""),
             ("1/s", "s⁻¹"),
+            ("sqrt(TS)", "sqrt(TS)"),
+            ("σ above (what?)", "σ above (what?)"),
         ] {
             assert_eq!(unit_label(unit), label, "{unit}");
         }

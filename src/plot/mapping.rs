@@ -17,6 +17,16 @@ pub(super) trait SkyMapping: Debug + Send + Sync {
     /// Degrees per pixel along x and y.
     fn scales_deg(&self) -> (f64, f64);
 
+    /// Pixel coordinate of one of the whole image that this is a part of.
+    fn image_pixel(&self, x: f64, y: f64) -> (f64, f64) {
+        (x, y)
+    }
+    /// Whether the last of `nx` columns is followed by the first one, once around the sky.
+    fn closes(&self, nx: usize) -> bool {
+        let _ = nx;
+        false
+    }
+
     /// Pixel coordinate of a position in any frame.
     fn place(&self, position: SkyPosition) -> Option<(f64, f64)> {
         let p = if position.frame == self.frame() { position } else { position.to_frame(self.frame()) };
@@ -39,6 +49,10 @@ impl SkyMapping for WcsGeom {
 
     fn scales_deg(&self) -> (f64, f64) {
         self.pixel_scales_deg()
+    }
+
+    fn closes(&self, nx: usize) -> bool {
+        self.closes_in_longitude() == Some(nx)
     }
 }
 
@@ -65,6 +79,15 @@ impl SkyMapping for Window {
 
     fn scales_deg(&self) -> (f64, f64) {
         self.whole.scales_deg()
+    }
+
+    fn image_pixel(&self, x: f64, y: f64) -> (f64, f64) {
+        let (x, y) = self.whole.image_pixel(x, y);
+        (x - self.x0 as f64, y - self.y0 as f64)
+    }
+
+    fn closes(&self, nx: usize) -> bool {
+        self.x0 == 0 && self.whole.closes(nx)
     }
 }
 

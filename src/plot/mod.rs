@@ -36,6 +36,7 @@ mod image;
 mod label;
 mod mapping;
 mod marker;
+mod outline;
 mod peek;
 mod picture;
 mod points_fit;

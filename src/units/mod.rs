@@ -1,5 +1,7 @@
 //! Units as they stand in files, and the typed quantities of options.
 
+mod atoms;
+mod parse;
 mod quantity;
 mod unit;
 

@@ -1,34 +1,48 @@
-//! Units of gamma-ray files: FITS and astropy spelling, products and powers, conversion factors.
+//! Units of gamma-ray files: conversion factors between all that have a meaning, and text for those that have none.
 
 use std::fmt;
 
+use super::atoms::Dims;
+use super::parse::parse;
 use crate::error::{Error, Result};
 
-/// Exponents of length, time, energy, angle and mass-free counts.
-type Dims = [i8; 4];
-
-/// A unit: the text it was written as, its scale against (m, s, TeV, rad), and its dimensions.
+/// A unit: its text, its scale against (m, s, TeV, rad, …), and its dimensions.
 ///
-/// Dimensionless names (`ph`, `count`, `ct`, `adu`, `pix`, the empty string) are all 1.
+/// Spellings are those of FITS, OGIP, CDS and astropy: `cm-2 s-1 TeV-1`, `erg/(cm2 s)`, `10**-12 cm**-2/s`, `2.5e-12 cm⁻²`,
+/// `sqrt(m)`, with all SI prefixes. `erg/cm2 s` is `erg/(cm2 s)`, as in astropy. What can be read in two ways is refused,
+/// as are logarithmic units and those with a zero of their own. Dimensionless names (`ph`, `count`, `ct`, `adu`, `pix`,
+/// `bin`, the empty string) are all 1, other than in astropy; `percent` is 0.01. The text is that of the file where
+/// FITS or astropy read it, else the same unit in their spelling.
+///
+/// Text that is no unit can be kept ([`Unit::parse_or_keep`]): it is shown and written as it is, equals itself, and
+/// converts to nothing else.
 ///
 /// ```
 /// use pevatron::units::Unit;
 /// let a: Unit = "cm2 s".parse()?;
 /// let b: Unit = "m2 s".parse()?;
 /// assert!((b.factor_to(&a)? - 1e4).abs() < 1e-9);
+/// let sigma = Unit::parse_or_keep("sigma");
+/// assert!(!sigma.is_known() && sigma.factor_to(&a).is_err() && sigma.factor_to(&sigma)? == 1.0);
 /// # Ok::<(), pevatron::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Unit {
     text: String,
-    scale: f64,
-    dims: Dims,
+    /// `None` for text that is no unit.
+    meaning: Option<(f64, Dims)>,
 }
 
 impl PartialEq for Unit {
     /// Units are equal when they mean the same, whatever their spelling.
     fn eq(&self, other: &Self) -> bool {
-        self.dims == other.dims && (self.scale / other.scale - 1.0).abs() < 1e-12
+        match (&self.meaning, &other.meaning) {
+            (Some((scale, dims)), Some((other_scale, other_dims))) => {
+                dims == other_dims && (scale / other_scale - 1.0).abs() < 1e-12
+            }
+            (None, None) => self.text == other.text,
+            _ => false,
+        }
     }
 }
 
@@ -44,69 +58,49 @@ impl fmt::Display for Unit {
     }
 }
 
-/// Energy of one erg in TeV (CODATA 2018, exact by the SI definition of e).
-const ERG_TEV: f64 = 1.0 / 1.602_176_634;
-
-/// A parsec in metres: 648000 / pi astronomical units (IAU 2015).
-const PARSEC_M: f64 = 3.085_677_581_491_367e16;
-
-const ATOMS: [(&str, f64, Dims); 34] = [
-    ("m", 1.0, [1, 0, 0, 0]),
-    ("cm", 1e-2, [1, 0, 0, 0]),
-    ("km", 1e3, [1, 0, 0, 0]),
-    ("pc", PARSEC_M, [1, 0, 0, 0]),
-    ("kpc", 1e3 * PARSEC_M, [1, 0, 0, 0]),
-    ("Mpc", 1e6 * PARSEC_M, [1, 0, 0, 0]),
-    ("s", 1.0, [0, 1, 0, 0]),
-    ("sec", 1.0, [0, 1, 0, 0]),
-    ("ms", 1e-3, [0, 1, 0, 0]),
-    ("min", 60.0, [0, 1, 0, 0]),
-    ("h", 3600.0, [0, 1, 0, 0]),
-    ("d", 86400.0, [0, 1, 0, 0]),
-    ("day", 86400.0, [0, 1, 0, 0]),
-    ("yr", 31_557_600.0, [0, 1, 0, 0]),
-    ("eV", 1e-12, [0, 0, 1, 0]),
-    ("keV", 1e-9, [0, 0, 1, 0]),
-    ("MeV", 1e-6, [0, 0, 1, 0]),
-    ("GeV", 1e-3, [0, 0, 1, 0]),
-    ("TeV", 1.0, [0, 0, 1, 0]),
-    ("PeV", 1e3, [0, 0, 1, 0]),
-    ("erg", ERG_TEV, [0, 0, 1, 0]),
-    ("J", 1e7 * ERG_TEV, [0, 0, 1, 0]),
-    ("rad", 1.0, [0, 0, 0, 1]),
-    ("deg", std::f64::consts::PI / 180.0, [0, 0, 0, 1]),
-    ("arcmin", std::f64::consts::PI / 10800.0, [0, 0, 0, 1]),
-    ("arcsec", std::f64::consts::PI / 648_000.0, [0, 0, 0, 1]),
-    ("sr", 1.0, [0, 0, 0, 2]),
-    ("ph", 1.0, [0; 4]),
-    ("photon", 1.0, [0; 4]),
-    ("ct", 1.0, [0; 4]),
-    ("count", 1.0, [0; 4]),
-    ("counts", 1.0, [0; 4]),
-    ("adu", 1.0, [0; 4]),
-    ("pix", 1.0, [0; 4]),
-];
-
 impl Unit {
     /// The unit 1.
     pub fn dimensionless() -> Self {
-        Self { text: String::new(), scale: 1.0, dims: [0; 4] }
+        Self { text: String::new(), meaning: Some((1.0, Dims::default())) }
+    }
+
+    /// The unit of a text, or, where it has no meaning, the text itself (without control characters).
+    pub fn parse_or_keep(text: &str) -> Self {
+        text.parse().unwrap_or_else(|_| {
+            let clean = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            Self { text: clean, meaning: None }
+        })
+    }
+
+    /// False where it is text that is no unit, see [`Unit::parse_or_keep`].
+    pub fn is_known(&self) -> bool {
+        self.meaning.is_some()
     }
 
     /// True if it has no dimension (its scale may differ from 1).
     pub fn is_dimensionless(&self) -> bool {
-        self.dims == [0; 4]
+        self.meaning.is_some_and(|(_, dims)| dims == Dims::default())
     }
 
     /// The number that turns a value in this unit into one in `target`.
     ///
     /// # Errors
-    /// [`Error::Input`] where the dimensions differ.
+    /// [`Error::Input`] where the dimensions differ, or one of the two is no unit (and the other is not the same text).
     pub fn factor_to(&self, target: &Self) -> Result<f64> {
-        if self.dims == target.dims {
-            Ok(self.scale / target.scale)
-        } else {
-            Err(Error::input("unit", format!("'{self}' cannot be converted to '{target}'")))
+        match (&self.meaning, &target.meaning) {
+            (Some((scale, dims)), Some((target_scale, target_dims))) if dims == target_dims => Ok(scale / target_scale),
+            (None, None) if self.text == target.text => Ok(1.0),
+            (None, _) => Err(self.unknown()),
+            (_, None) => Err(target.unknown()),
+            _ => Err(Error::input("unit", format!("'{self}' cannot be converted to '{target}'"))),
+        }
+    }
+
+    /// Why a text is no unit.
+    fn unknown(&self) -> Error {
+        match parse(&self.text) {
+            Err(error) => error,
+            Ok(_) => Error::input("unit", format!("'{self}' is no unit")),
         }
     }
 
@@ -118,96 +112,44 @@ impl Unit {
         self.factor_to(&target.parse()?)
     }
 
-    /// The product of two units, spelled one after the other.
+    /// The product of two units, spelled one after the other. With text that is no unit, the product is text, too.
     pub fn times(&self, other: &Self) -> Self {
+        // A quotient or a factor keeps its meaning in parentheses only.
+        let part = |text: &str| {
+            let simple = text.starts_with(|c: char| c.is_alphabetic()) && !text.contains('/');
+            if simple { text.to_string() } else { format!("({text})") }
+        };
         let text = match (self.text.is_empty(), other.text.is_empty()) {
             (true, _) => other.text.clone(),
             (_, true) => self.text.clone(),
-            _ => format!("{} {}", self.text, other.text),
+            _ => format!("{} {}", part(&self.text), part(&other.text)),
         };
-        let mut dims = self.dims;
-        for (a, b) in dims.iter_mut().zip(other.dims) {
-            *a = a.saturating_add(b);
-        }
-        Self { text, scale: self.scale * other.scale, dims }
+        let meaning = match (self.meaning, other.meaning) {
+            (Some((a, mut dims)), Some((b, more))) => {
+                dims.iter_mut().zip(more).for_each(|(a, b)| *a = a.saturating_add(b));
+                Some((a * b, dims))
+            }
+            _ => None,
+        };
+        Self { text, meaning }
     }
 
     /// True where the two differ by a number only.
     pub fn is_convertible_to(&self, other: &Self) -> bool {
-        self.dims == other.dims
+        match (&self.meaning, &other.meaning) {
+            (Some((_, a)), Some((_, b))) => a == b,
+            (None, None) => self.text == other.text,
+            _ => false,
+        }
     }
-
-    fn unknown(text: &str, word: &str) -> Error {
-        Error::input("unit", format!("'{word}' in '{text}' is not a known unit"))
-            .with_help("units are spelled as in FITS or astropy, e.g. 'cm-2 s-1 TeV-1'")
-    }
-}
-
-/// `cm-2`, `cm**-2`, `cm^-2`, `cm(-2)`, `cm2`: name and exponent.
-fn split_power(word: &str) -> Option<(&str, i8)> {
-    let end = word.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(word.len());
-    let (name, power) = word.split_at(end);
-    let power = power.trim_start_matches("**").trim_start_matches('^').trim_matches(['(', ')']);
-    if power.is_empty() { Some((name, 1)) } else { power.parse().ok().map(|p| (name, p)) }
 }
 
 impl std::str::FromStr for Unit {
     type Err = Error;
 
-    /// Words divided by blanks, `.` or `*`; after a `/` the next word (or parenthesis) counts inversely.
     fn from_str(text: &str) -> Result<Self> {
-        let trimmed = text.trim();
-        let mut unit = Self { text: trimmed.to_string(), scale: 1.0, dims: [0; 4] };
-        let mut spaced = String::with_capacity(trimmed.len() + 8);
-        let mut chars = trimmed.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '*' if chars.peek() == Some(&'*') => {
-                    chars.next();
-                    spaced.push('^');
-                }
-                '*' | '.' => spaced.push(' '),
-                '/' => spaced.push_str(" / "),
-                _ => spaced.push(c),
-            }
-        }
-        let words = spaced.split_whitespace();
-        let mut inverse = false;
-        let mut group_inverse = false;
-        for word in words {
-            if word == "/" {
-                inverse = true;
-                continue;
-            }
-            let mut word = word;
-            if let Some(rest) = word.strip_prefix('(') {
-                group_inverse = inverse;
-                word = rest;
-            }
-            let closes = word.ends_with(')') && !word.contains('(');
-            let word = if closes { word.trim_end_matches(')') } else { word };
-            let sign: i8 = if inverse || group_inverse { -1 } else { 1 };
-            inverse = false;
-            if closes {
-                group_inverse = false;
-            }
-            if word.is_empty() {
-                continue;
-            }
-            if let Ok(number) = word.parse::<f64>() {
-                unit.scale *= number.powi(i32::from(sign));
-                continue;
-            }
-            let (name, power) = split_power(word).ok_or_else(|| Self::unknown(trimmed, word))?;
-            let (_, scale, dims) =
-                ATOMS.iter().find(|(atom, ..)| *atom == name).ok_or_else(|| Self::unknown(trimmed, name))?;
-            let power = sign.saturating_mul(power);
-            unit.scale *= scale.powi(i32::from(power));
-            for (total, dim) in unit.dims.iter_mut().zip(dims) {
-                *total = total.saturating_add(dim.saturating_mul(power));
-            }
-        }
-        if unit.scale.is_finite() && unit.scale > 0.0 { Ok(unit) } else { Err(Self::unknown(trimmed, trimmed)) }
+        let parsed = parse(text)?;
+        Ok(Self { text: parsed.text, meaning: Some((parsed.scale, parsed.dims)) })
     }
 }
 
@@ -244,5 +186,24 @@ mod tests {
         assert!("furlong".parse::<Unit>().unwrap_err().to_string().contains("furlong"));
         assert!("cm".parse::<Unit>().unwrap().factor_to_text("s").is_err());
         assert!("cm99999".parse::<Unit>().is_err());
+    }
+
+    #[test]
+    fn text_equals_itself_alone() {
+        let (a, b) = (Unit::parse_or_keep("furlong"), Unit::parse_or_keep(" furlong "));
+        assert!(a == b && a != Unit::default() && !a.is_dimensionless() && a.is_convertible_to(&b));
+        assert!(a.factor_to_text("m").is_err() && Unit::default().factor_to(&a).is_err());
+        let product = a.times(&"cm".parse().unwrap());
+        assert!(!product.is_known() && product.to_string() == "furlong cm");
+    }
+
+    #[test]
+    fn products_mean_what_they_say() {
+        let units = ["erg/s", "cm2", "1 / (cm2 s)", "10**-12 cm", "2.5e-12 s", "m(1/2)", "%"];
+        for (a, b) in units.iter().flat_map(|a| units.map(|b| (a, b))) {
+            let (a, b): (Unit, Unit) = (a.parse().unwrap(), b.parse().unwrap());
+            let product = a.times(&b);
+            assert_eq!(product.to_string().parse::<Unit>().unwrap(), product, "{a} times {b}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::reader::{FitsReader, ReadOptions, read_bytes};
 use super::{check::HduKind, gti, ogip};
 use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
-use crate::io::kind::{FileKind, fits_kind, text_kind};
+use crate::io::kind::{FileKind, fits_kind, not_a_dataset, text_kind};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, MapData, Mask};
 use crate::table::Table;
@@ -265,6 +265,9 @@ pub(super) fn refuse_others(reader: &FitsReader) -> Result<()> {
         return Err(Error::input_at(reader.place(), problem).with_help("read it with MapDatasetOnOff::read"));
     }
     let parts = ["COUNTS", "EXPOSURE", "BACKGROUND", "COUNTS_OFF"];
+    if let Some(error) = not_a_dataset(reader.path(), reader.hdus(), &[&parts[..], &OFF_PARTS[..]].concat()) {
+        return Err(error);
+    }
     if parts.iter().all(|p| reader.find(p).is_none()) {
         let problem = format!("no dataset: none of {parts:?} among the HDUs [{}]", reader.names().join(", "));
         return Err(Error::input_at(reader.place(), problem)

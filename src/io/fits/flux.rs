@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::cfitsio::{ColumnData, MemoryWriter};
 use super::dataset::file_stem;
+use super::images::{healpix_error, is_healpix};
 use super::map::read_map;
 use super::reader::FitsReader;
 use super::writer::{Encoding, WriteOptions, encode, map, map_bytes, provenance};
-use super::{check::HduKind, gti};
+use super::{check::Hdu, check::HduKind, gti};
 use crate::error::{Error, Place, Result};
 use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, ScanZero, SedType};
 use crate::io::atomic::check_output;
@@ -93,6 +94,16 @@ impl FluxMaps {
     fn from_reader(mut reader: FitsReader, given: Option<SkyModel>) -> Result<(Self, Vec<String>)> {
         let content = read(&mut reader)?;
         let mut warnings = Vec::new();
+        let known = |h: &&Hdu| content.maps.iter().any(|(name, _)| name.eq_ignore_ascii_case(&h.name));
+        let others: Vec<String> =
+            reader.hdus().iter().filter(|h| h.has_image() && !known(h)).map(|h| h.label()).collect();
+        if !others.is_empty() {
+            warnings.push(format!(
+                "{}: images that are no quantities of flux maps are left out: {}",
+                reader.path().display(),
+                others.join(", ")
+            ));
+        }
         let model = match (given, &content.model, &content.model_name) {
             (Some(model), ..) => model,
             (None, Some(source), _) => parse_model(&source.yaml, &source.path)?,
@@ -215,6 +226,9 @@ fn model_path(path: &Path) -> PathBuf {
 }
 
 fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
+    if let Some(hdu) = reader.hdus().iter().find(|h| is_healpix(&h.header)) {
+        return Err(healpix_error(&reader.place().hdu(hdu.label())));
+    }
     let images: Vec<(usize, String)> = reader
         .hdus()
         .iter()

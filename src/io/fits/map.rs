@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use super::check::{Hdu, HduKind};
+use super::images::{healpix_error, is_healpix};
 use super::reader::FitsReader;
 use super::{axes, region, wcs_header};
 use crate::error::{Error, Place, Result};
@@ -44,12 +45,14 @@ impl Mask {
 }
 
 fn first_map(reader: &FitsReader) -> Result<usize> {
-    reader
-        .hdus()
-        .iter()
-        .find(|h| h.has_image() || h.column("DATA").is_some())
-        .map(|h| h.index)
-        .ok_or_else(|| Error::input_at(reader.place(), format!("no map in [{}]", reader.names().join(", "))))
+    let found = |h: &&Hdu| h.has_image() || h.column("DATA").is_some();
+    if let Some(hdu) = reader.hdus().iter().find(found) {
+        return Ok(hdu.index);
+    }
+    Err(match reader.hdus().iter().find(|h| is_healpix(&h.header)) {
+        Some(hdu) => healpix_error(&reader.place().hdu(hdu.label())),
+        None => Error::input_at(reader.place(), format!("no map in [{}]", reader.names().join(", "))),
+    })
 }
 
 /// The table of bands that belongs to a map.
@@ -140,8 +143,8 @@ fn geometry(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<Geom> {
         None => Vec::new(),
     };
     if hdu.kind == HduKind::Table {
-        if hdu.header.text("PIXTYPE").is_some_and(|p| p.eq_ignore_ascii_case("HEALPIX")) {
-            wcs_header::read(&hdu.header, place)?;
+        if is_healpix(&hdu.header) {
+            return Err(healpix_error(place));
         }
         return Ok(Geom::Region(RegionGeom::of(region::read(reader, &hdu.name)?, axes)));
     }

@@ -98,7 +98,7 @@ impl Map {
 }
 
 /// Writes several maps into one file, each as the HDU of its name (in upper case) with its table of bands; Gammapy's
-/// `Map.read(file, hdu="NAME")` reads them.
+/// `Map.read(file, hdu="NAME")` reads them. A first one of the name `PRIMARY` is the image of the primary HDU.
 ///
 /// # Errors
 /// As [`Map::write`].
@@ -106,9 +106,18 @@ pub fn write_maps(path: impl AsRef<Path>, maps: &[(&str, &Map)], options: &Write
     let path = path.as_ref();
     check_output(path, options.overwrite)?;
     let mut out = MemoryWriter::new(maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
-    out.image(8, &[]);
-    provenance(&mut out, options);
-    for (name, values) in maps {
+    let mut rest = maps;
+    match maps {
+        [(name, first), others @ ..] if name.eq_ignore_ascii_case("PRIMARY") && first.wcs_geom().is_ok() => {
+            map(&mut out, first, "PRIMARY", Encoding::Keep, Some(options))?;
+            rest = others;
+        }
+        _ => {
+            out.image(8, &[]);
+            provenance(&mut out, options);
+        }
+    }
+    for (name, values) in rest {
         map(&mut out, values, &name.to_uppercase(), Encoding::Keep, None)?;
     }
     save(out, path, options.overwrite)

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::super::colour::ColourMap;
-use super::super::contour::contours;
+use super::super::contour::{contours, contours_around};
 use super::super::font;
 use super::super::graticule::Graticule;
 use super::super::marker::{Ground, draw_markers};
@@ -69,7 +69,7 @@ impl MapImage {
             at(((x + 0.5) * nx as f64 / shown_x as f64 - 0.5, (y + 0.5) * ny as f64 / shown_y as f64 - 0.5))
         };
         for (i, level) in self.contours.iter().enumerate() {
-            let lines = contours(shown, *level);
+            let lines = if self.mapping.closes(nx) { contours_around(shown, *level) } else { contours(shown, *level) };
             let data: String =
                 lines.iter().map(|l| path_data(&l.iter().map(whole).collect::<Vec<_>>(), false)).collect();
             let colour = if dark { "#101018" } else { "#ffffff" };

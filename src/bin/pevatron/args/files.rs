@@ -40,7 +40,8 @@ pub struct PlotArgs {
     #[arg(long)]
     pub overwrite: bool,
     /// Quantity of flux maps (sqrt_ts, ts, flux, flux_ul, …), part of a dataset (counts, background, exposure; counts_off,
-    /// acceptance, acceptance_off, alpha), counts or excess of a spectrum of counts, or SED type of flux points (dnde, e2dnde, flux, eflux, likelihood)
+    /// acceptance, acceptance_off, alpha), counts or excess of a spectrum of counts, SED type of flux points (dnde, e2dnde, flux, eflux, likelihood), or image of a
+    /// file of maps by its name
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
     /// Energy bin, counted from 0 [default: all, as panels; counts are summed]
@@ -52,7 +53,8 @@ pub struct PlotArgs {
     /// Models (YAML) whose positions are marked; in the spectrum of flux points the first one's line is drawn
     #[arg(long, value_name = "MODELS.yaml")]
     pub sources: Option<PathBuf>,
-    /// DS9 regions (circles, ellipses, points) that are drawn over maps
+    /// DS9 regions that are drawn over maps, as what they are: circles, annuli, ellipses, boxes, sectors, polygons, lines,
+    /// points and texts, in frames of the sky or in pixels
     #[arg(long, value_name = "FILE.reg")]
     pub regions: Option<PathBuf>,
     /// What to draw. Flux maps: map, histogram (of significances); flux points: sed, light-curve, profiles, fit (with
@@ -156,6 +158,9 @@ pub struct ConvertArgs {
     /// Reference model (YAML) instead of the one that the file has or lacks
     #[arg(long, value_name = "MODEL.yaml")]
     pub models: Option<PathBuf>,
+    /// The image of a file of maps that is written, by the name that `pevatron info` says [default: all of them]
+    #[arg(long, value_name = "NAME")]
+    pub quantity: Option<String>,
     /// Column of a table of another tool and its unit; may be repeated
     #[arg(long, value_name = "NEW=OLD[:UNIT]", allow_hyphen_values = true)]
     pub column: Vec<String>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use pevatron::data::EventList;
 use pevatron::datasets::{Dataset, MapDatasetOnOff};
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
-use pevatron::io::FileKind;
+use pevatron::io::{FileKind, ImageFile};
 use pevatron::maps::Map;
 use pevatron::models::Models;
 use pevatron::table::Table;
@@ -68,9 +68,8 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             "a dataset".to_string()
         }
         FileKind::Map => {
-            only(args, &[], "a map")?;
-            Map::read(&args.file, None)?.write(&args.output, "PRIMARY", &options)?;
-            "a map".to_string()
+            only(args, &["quantity"], "maps")?;
+            maps(args, &options)?
         }
         FileKind::EventList => {
             only(args, &[], "events")?;
@@ -110,6 +109,7 @@ fn only(args: &ConvertArgs, allowed: &[&str], what: &str) -> Result<()> {
         ("format", args.format.is_some()),
         ("models", args.models.is_some()),
         ("column", !args.column.is_empty()),
+        ("quantity", args.quantity.is_some()),
     ];
     match given.iter().find(|(name, given)| *given && !allowed.contains(name)) {
         Some((name, _)) => {
@@ -117,6 +117,40 @@ fn only(args: &ConvertArgs, allowed: &[&str], what: &str) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// The image that is asked for by its name, or all of them, each under its name.
+fn maps(args: &ConvertArgs, options: &pevatron::io::WriteOptions) -> Result<String> {
+    let mut file = ImageFile::open(&args.file)?;
+    let entries = match &args.quantity {
+        Some(name) => vec![file.find(name)?.clone()],
+        None => file.entries().to_vec(),
+    };
+    let mut maps = Vec::new();
+    for entry in &entries {
+        let name = match (entry.is_named(), entry.hdu) {
+            (true, _) => entry.given_name().to_string(),
+            (false, 0) => "PRIMARY".to_string(),
+            (false, number) => format!("HDU{number}"),
+        };
+        // Images that share a name would have to share their tables of axes.
+        if maps.iter().any(|(other, _): &(String, Map)| other.eq_ignore_ascii_case(&name)) {
+            let problem = format!("several of its images have the name {name}: {}", file.names());
+            return Err(Error::input_at(Place::file(&args.file), problem)
+                .with_help(format!("convert them one by one, e.g. --quantity {}", entry.name)));
+        }
+        let map = file.read(entry).map_err(|e| match entries.len() {
+            1 => e,
+            _ => e.with_help(format!("choose others by their names with --quantity: {}", file.names())),
+        })?;
+        maps.push((name, map));
+    }
+    let lent: Vec<(&str, &Map)> = maps.iter().map(|(name, map)| (name.as_str(), map)).collect();
+    pevatron::io::write_maps(&args.output, &lent, options)?;
+    Ok(match lent.as_slice() {
+        [(name, _)] => format!("the map {name}"),
+        maps => format!("{} maps: {}", maps.len(), maps.iter().map(|m| m.0).collect::<Vec<_>>().join(", ")),
+    })
 }
 
 fn points(

@@ -5,7 +5,8 @@ use std::path::Path;
 use pevatron::data::EventList;
 use pevatron::datasets::{Dataset, Datasets};
 use pevatron::flux::{FluxMaps, FromTable};
-use pevatron::io::FileKind;
+use pevatron::io::fits::HduKind;
+use pevatron::io::{FileKind, ImageFile, ReadOptions};
 use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
@@ -38,11 +39,11 @@ fn describe(path: &Path) -> Result<Value> {
         FileKind::Spectrum => dataset(path, "ogip"),
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
-        FileKind::Map => map(path),
+        FileKind::Map => maps(path),
         FileKind::EventList => events(path),
         FileKind::Models => models(path),
         FileKind::Datasets => datasets(path),
-        FileKind::Other(what) => Err(Error::input_at(Place::file(path), format!("{what}, which is not read here"))),
+        FileKind::Other(what) => other(path, &what),
     }
 }
 
@@ -205,23 +206,74 @@ fn flux_points(path: &Path) -> Result<Value> {
     Ok(json!({ "file": report::name(path), "kind": "FluxPoints", "points": entries, "problems": warnings }))
 }
 
-fn map(path: &Path) -> Result<Value> {
-    let map = Map::read(path, None)?;
+/// The map of a file, or all of them by their names.
+fn maps(path: &Path) -> Result<Value> {
+    let mut file = ImageFile::open(path)?;
+    let entries = file.entries().to_vec();
+    if let [one] = entries.as_slice() {
+        let mut document = json!({ "file": report::name(path), "kind": "Map", "name": one.name });
+        let described = map(&file.read(one)?);
+        if let (Value::Object(document), Value::Object(described)) = (&mut document, described) {
+            document.extend(described);
+        }
+        return Ok(document);
+    }
+    let mut images = Vec::new();
+    for entry in &entries {
+        let mut image = json!({ "name": entry.name, "hdu": entry.hdu, "shape": entry.shape });
+        let described = match file.read(entry) {
+            Ok(read) => map(&read),
+            Err(error) => json!({ "problem": entry.problem.clone().unwrap_or_else(|| error.to_string()) }),
+        };
+        if let (Value::Object(image), Value::Object(described)) = (&mut image, described) {
+            image.extend(described);
+        }
+        images.push(image);
+    }
+    Ok(json!({ "file": path, "kind": "Maps", "number": images.len(), "images": images }))
+}
+
+fn map(map: &Map) -> Value {
     let axes: Vec<_> = map
         .geom()
         .axes()
         .iter()
         .map(|a| json!({ "name": a.name(), "unit": a.unit().to_string(), "bins": a.nbin(), "edges": a.edges() }))
         .collect();
-    Ok(json!({
-        "file": report::name(path),
-        "kind": "Map",
+    json!({
         "unit": map.unit().to_string(),
         "sum": map.sum(),
+        "min": map.data().iter().filter(|v| !v.is_nan()).reduce(f64::min),
         "max": map.max().map(|(_, v)| v),
         "axes": axes,
         "geometry": geometry(map.geom()),
-    }))
+    })
+}
+
+/// A FITS file that is recognised, or not, but not read: the HDUs that it has.
+fn other(path: &Path, what: &str) -> Result<Value> {
+    let refused = || Error::input_at(Place::file(path), format!("{what}, which is not read here"));
+    let bytes = pevatron::io::fits::read_bytes(path, &ReadOptions::default())?;
+    if !bytes.starts_with(b"SIMPLE") {
+        return Err(refused());
+    }
+    let hdus = pevatron::io::fits::check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?;
+    let list: Vec<Value> = hdus
+        .iter()
+        .filter(|hdu| hdu.kind != HduKind::Image || hdu.has_image())
+        .map(|hdu| match hdu.kind {
+            HduKind::Table => {
+                let columns: Vec<&str> = hdu.columns.iter().map(|c| c.name.trim()).collect();
+                json!({ "name": hdu.label(), "rows": hdu.rows(), "columns": columns })
+            }
+            HduKind::Image | HduKind::CompressedImage => json!({ "name": hdu.label(), "shape": hdu.dims }),
+            _ => json!({ "name": hdu.label() }),
+        })
+        .collect();
+    if list.is_empty() {
+        return Err(refused());
+    }
+    Ok(json!({ "file": path, "kind": "Other", "what": what, "hdus": list }))
 }
 
 fn events(path: &Path) -> Result<Value> {
@@ -290,7 +342,12 @@ fn print_text(document: &Value) {
             Value::Array(list) if list.iter().all(|v| v.is_object()) && !list.is_empty() => {
                 report::line(&format!("  {key}:"));
                 for item in list {
-                    report::line(&format!("    {item}"));
+                    report::line(&match item.get("name").and_then(Value::as_str) {
+                        Some(name) if ["images", "hdus"].contains(&key.as_str()) => {
+                            format!("    {name}: {}", of_hdu(item))
+                        }
+                        _ => format!("    {item}"),
+                    });
                 }
             }
             Value::Array(list) => {
@@ -314,10 +371,34 @@ fn print_text(document: &Value) {
     }
 }
 
+/// An image or table of a file in one line, the JSON has more.
+fn of_hdu(item: &Value) -> String {
+    let Value::Object(entries) = item else { return item.to_string() };
+    let mut words = Vec::new();
+    for (key, value) in entries.iter().filter(|(key, _)| !["name", "hdu", "sum"].contains(&key.as_str())) {
+        match (key.as_str(), value) {
+            (_, Value::Null) => {}
+            ("axes", Value::Array(axes)) => {
+                let axis = |a: &Value| format!("axis {} of {} bins", short(&a["name"]), short(&a["bins"]));
+                words.extend(axes.iter().map(axis));
+            }
+            ("geometry", geometry) => words.extend(geometry["projection"].as_str().map(str::to_string)),
+            ("columns", Value::Array(columns)) => {
+                words.push(format!("columns {}", columns.iter().map(short).collect::<Vec<_>>().join(", ")));
+            }
+            ("problem", problem) => words.push(short(problem)),
+            (key, value) => words.push(format!("{key} {}", short(value)).trim_end().to_string()),
+        }
+    }
+    words.join("; ")
+}
+
 fn short(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
         Value::Number(n) => match n.as_f64() {
+            // Fluxes would vanish among the decimals.
+            Some(v) if n.is_f64() && v != 0.0 && !(1e-3..1e9).contains(&v.abs()) => format!("{v:.5e}"),
             Some(v) if n.is_f64() => format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_string(),
             _ => n.to_string(),
         },

@@ -5,8 +5,8 @@ use std::path::Path;
 use ndarray::Array2;
 use pevatron::datasets::{Dataset, FluxPointsDataset, ResidualMethod};
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType};
-use pevatron::io::FileKind;
-use pevatron::maps::{Map, WcsGeom};
+use pevatron::io::{FileKind, ImageFile};
+use pevatron::maps::Map;
 use pevatron::models::{Model, Models};
 use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Control, Error, Place, Result};
@@ -16,6 +16,9 @@ use super::plot_dataset;
 use crate::args::PlotArgs;
 use crate::outputs::Outputs;
 use crate::report;
+
+/// Maps of a dataset that are drawn by their name; the first three are those of every one.
+const PARTS: [&str; 7] = ["counts", "background", "exposure", "counts_off", "acceptance", "acceptance_off", "alpha"];
 
 /// Pictures of more energy groups than this would be unreadable; the groups are then summed or must be chosen.
 pub const MOST_PANELS: usize = 12;
@@ -34,13 +37,11 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         None => Vec::new(),
     };
     if let Some(path) = &args.regions {
-        markers.extend(pevatron::io::read_regions(path)?.into_iter().map(|named| {
-            let marker = Marker::new(named.region.center()).label(named.name);
-            match named.region.extent_deg() {
-                radius if radius > 0.0 => marker.radius_deg(radius),
-                _ => marker,
-            }
-        }));
+        let (shapes, warnings) = pevatron::io::read_shapes(path)?;
+        for warning in &warnings {
+            eprintln!("warning: {warning}");
+        }
+        markers.extend(shapes.into_iter().map(Marker::of_shape));
     }
     let quantity = args.quantity.as_deref();
     let kind = args.kind.as_deref();
@@ -60,7 +61,8 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
                 contours: contours(args)?,
                 markers: &|_| markers.clone(),
             };
-            write_flux_maps(&maps, &style, args.energy, args.width, &args.output, args.overwrite)?;
+            write_flux_maps(&maps, &style, args.energy, args.width, &args.output, args.overwrite)
+                .or_else(|error| other_image(args, error, &markers))?;
         }
         FileKind::FluxPoints => {
             wants(&["sed", "light-curve", "profiles", "fit"])?;
@@ -76,12 +78,23 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
                 return done(args);
             }
             let part = quantity.unwrap_or("counts");
-            let map = part_of(dataset, part)?;
-            let map = map.ok_or_else(|| Error::input_at(Place::file(&args.file), format!("it has no {part}")))?;
-            write_map_picture(&map, part, args, &markers)?;
+            match part_of(dataset, part) {
+                Ok(Some(map)) => write_map_picture(&map, part, args, &markers)?,
+                Ok(None) => return Err(Error::input_at(Place::file(&args.file), format!("it has no {part}"))),
+                Err(error) => other_image(args, error, &markers)?,
+            }
         }
-        FileKind::Map => write_map_picture(&Map::read(&args.file, None)?, quantity.unwrap_or(""), args, &markers)?,
-        _ => return Err(Error::input_at(Place::file(&args.file), "there is nothing to draw in it")),
+        FileKind::Map => {
+            wants(&["map"])?;
+            image_of_several(args, &markers)?;
+        }
+        FileKind::Other(what) => {
+            let problem = format!("{what}, in which there is nothing to draw");
+            return Err(Error::input_at(Place::file(&args.file), problem));
+        }
+        FileKind::EventList | FileKind::Datasets | FileKind::Models => {
+            return Err(Error::input_at(Place::file(&args.file), "there is nothing to draw in it"));
+        }
     }
     done(args)
 }
@@ -94,11 +107,44 @@ fn done(args: &PlotArgs) -> Result<()> {
     Ok(())
 }
 
+/// An image of the file by its HDU's name, where `error` says that the quantity is not known otherwise.
+fn other_image(args: &PlotArgs, error: Error, markers: &[Marker]) -> Result<()> {
+    match (&error, &args.quantity) {
+        (Error::Options { option, .. }, Some(name)) if option == "quantity" => {
+            match ImageFile::open(&args.file)?.find(name) {
+                Ok(_) => image_of_several(args, markers),
+                Err(_) => Err(error),
+            }
+        }
+        _ => Err(error),
+    }
+}
+
+/// The image of a file of maps that is asked for by its name, or the only one.
+fn image_of_several(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
+    let mut file = ImageFile::open(&args.file)?;
+    let entry = match &args.quantity {
+        Some(name) => file.find(name)?.clone(),
+        None => file.only()?.clone(),
+    };
+    if args.quantity.is_none() && file.entries().len() > 1 && !args.common.quiet {
+        let file_name = args.file.display();
+        eprintln!(
+            "warning: {file_name}: {} is drawn, the only one of {} with sky coordinates",
+            entry.name,
+            file.names()
+        );
+    }
+    let map = file.read(&entry)?;
+    let name = if entry.is_named() { entry.name.as_str() } else { "" };
+    write_map_picture(&map, name, args, markers).map_err(|e| e.at(&Place::file(&args.file).hdu(&entry.name)))
+}
+
 /// A map of a dataset by its name.
 fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
     let names = match &dataset {
-        Dataset::OnOff(_) => "counts, background, exposure, counts_off, acceptance, acceptance_off, alpha",
-        _ => "counts, background, exposure",
+        Dataset::OnOff(_) => PARTS.as_slice(),
+        _ => &PARTS[..3],
     };
     Ok(match (part, dataset) {
         ("counts", dataset) => dataset.common()?.counts.clone(),
@@ -109,7 +155,7 @@ fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
         ("acceptance", Dataset::OnOff(dataset)) => dataset.acceptance,
         ("acceptance_off", Dataset::OnOff(dataset)) => dataset.acceptance_off,
         ("alpha", Dataset::OnOff(dataset)) => Some(dataset.alpha()?),
-        _ => return Err(Error::options("quantity", format!("'{part}' is not one of {names}"))),
+        _ => return Err(Error::not_one_of("quantity", part, names.iter().copied())),
     })
 }
 
@@ -148,7 +194,7 @@ fn histogram(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
     }
     let is_off = |i: usize, radius: f64| {
         let here = geom.pix_to_sky((i % geom.nx()) as f64, (i / geom.nx()) as f64);
-        here.is_some_and(|p| markers.iter().all(|m| m.position().separation_deg(p) > radius))
+        here.is_some_and(|p| markers.iter().filter_map(|m| m.position_on(&geom)).all(|m| m.separation_deg(p) > radius))
     };
     let off: Option<Vec<bool>> = radius.map(|r| (0..geom.nx() * geom.ny()).map(|i| is_off(i, r)).collect());
     let edges = sqrt_ts.geom().axis("energy")?.edges_tev()?;
@@ -302,7 +348,11 @@ fn write_flux_maps(
     path: &Path,
     overwrite: bool,
 ) -> Result<()> {
-    let quantity = style.quantity;
+    let quantity = match style.quantity {
+        // Gammapy's name.
+        "excess" => "npred_excess",
+        quantity => quantity,
+    };
     let mut names = Vec::new();
     let mut found = None;
     for sed in SedType::ALL {
@@ -314,8 +364,7 @@ fn write_flux_maps(
             }
         }
     }
-    let map =
-        found.ok_or_else(|| Error::options("quantity", format!("'{quantity}' is not one of {}", names.join(", "))))?;
+    let map = found.ok_or_else(|| Error::not_one_of("quantity", style.quantity, names.iter().map(String::as_str)))?;
     let geom = map.wcs_geom()?.to_image();
     let edges = map.geom().axis("energy")?.edges_tev()?;
     let groups = chosen(energy, edges.len() - 1)?;
@@ -358,37 +407,60 @@ pub fn write_panels(map: &Map, quantity: &str, path: &Path, overwrite: bool) -> 
 
 fn write_map_picture(map: &Map, name: &str, args: &PlotArgs, markers: &[Marker]) -> Result<()> {
     let geom = map.wcs_geom()?.to_image();
-    let image = match args.energy {
-        Some(energy) => {
-            chosen(Some(energy), map.planes())?;
-            map.plane_f64(energy)
-        }
-        // Exposures of different energies do not add up to anything.
-        None if name == "exposure" => map.plane_f64(map.planes() / 2),
-        None => (0..map.planes()).fold(Array2::zeros((geom.ny(), geom.nx())), |sum, p| sum + map.plane_f64(p)),
+    let contours = contours(args)?;
+    let planes = map.planes();
+    let summed = args.energy.is_none() && planes > 1 && adds_up(name, map);
+    let shown: Vec<usize> = match args.energy {
+        Some(_) => chosen(args.energy, planes)?,
+        None if summed => vec![0],
+        // Exposures of different energies do not add up to anything, and look alike.
+        None if name.eq_ignore_ascii_case("exposure") || planes > MOST_PANELS => vec![planes / 2],
+        None => (0..planes).collect(),
     };
-    write_figure(
-        map_figure(&image, &geom, name, map.unit().to_string(), args.width, markers)?,
-        &args.output,
-        args.overwrite,
-    )
+    if planes > shown.len() && !summed && args.energy.is_none() && !args.common.quiet {
+        let file_name = args.file.display();
+        eprintln!("warning: {file_name}: plane {} of 0 to {} is drawn; --energy chooses one", shown[0], planes - 1);
+    }
+    let mut figure = Figure::new().width_px(args.width).shared_range(true);
+    if (2..=4).contains(&shown.len()) && 2 * geom.nx() >= 3 * geom.ny() {
+        figure = figure.columns(1);
+    }
+    for plane in &shown {
+        let image = match summed {
+            true => (0..planes).fold(Array2::zeros((geom.ny(), geom.nx())), |sum, p| sum + map.plane_f64(p)),
+            false => map.plane_f64(*plane),
+        };
+        let title = if planes > 1 && !summed { plane_title(map, *plane) } else { String::new() };
+        let panel = MapImage::new(&image, &geom)?.markers(markers.iter().cloned()).contours(&contours).title(title);
+        figure = figure.panel(styled(panel, name, map.unit().to_string()));
+    }
+    write_figure(figure.draw()?, &args.output, args.overwrite)
 }
 
-fn map_figure(
-    image: &Array2<f64>,
-    geom: &WcsGeom,
-    name: &str,
-    unit: String,
-    width: u32,
-    markers: &[Marker],
-) -> Result<pevatron::plot::Picture> {
-    let panel = MapImage::new(image, geom)?.markers(markers.iter().cloned());
-    Figure::new().width_px(width).panel(styled(panel, name, unit)).draw()
+/// Whether the planes of a map make sense as a sum: numbers of events do, significances and fluxes do not.
+fn adds_up(name: &str, map: &Map) -> bool {
+    let name = name.to_lowercase();
+    let counted = ["count", "npred", "background", "excess", "event", "signal"].iter().any(|n| name.contains(n));
+    let nameless = name.is_empty() || name == "primary";
+    (counted || nameless) && map.unit().is_dimensionless()
+}
+
+/// The energies of a plane, or its number.
+fn plane_title(map: &Map, plane: usize) -> String {
+    let energies =
+        map.geom().axes().first().filter(|a| a.name().starts_with("energy")).filter(|_| map.geom().axes().len() == 1);
+    match energies.and_then(|axis| axis.edges_tev().ok()).as_deref().and_then(|edges| edges.get(plane..plane + 2)) {
+        Some([low, high]) => format!("{} – {}", energy_text(*low), energy_text(*high)),
+        _ => format!("plane {plane}"),
+    }
 }
 
 fn styled(image: MapImage, quantity: &str, unit: String) -> MapImage {
-    match quantity {
+    match quantity.to_lowercase().as_str() {
         "sqrt_ts" => image.significance(),
+        name if name.contains("significance") || name.contains("sqrt_ts") => {
+            image.significance().quantity(quantity.replace('_', " "), unit)
+        }
         "ts" => image.quantity("TS", unit).colours(ColourMap::Inferno).stretch(Stretch::Sqrt),
         "counts" => image.quantity("counts", unit).colours(ColourMap::Inferno).stretch(Stretch::Sqrt),
         _ => image.quantity(quantity.replace('_', " "), unit).colours(ColourMap::Viridis),
