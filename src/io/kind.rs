@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::fits::{
-    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes,
+    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, is_flux_points,
+    read_bytes,
 };
 use crate::error::{Error, Place, Result};
 
@@ -62,8 +63,14 @@ pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
     } else if yaml || has_key("components") {
         FileKind::Models
     } else if text.starts_with("# %ECSV") {
-        let has = |name: &str| text.contains(&format!("name: {name},")) || text.contains(&format!("name: {name}}}"));
-        if has("e_ref") || has("e_min") || text.contains("SED_TYPE") {
+        let lower = text.to_lowercase();
+        let has = |name: &str| {
+            lower.match_indices(name).any(|(at, _)| {
+                let before = lower[..at].trim_end_matches(['\'', '"']).ends_with("name: ");
+                before && !lower[at + name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+            })
+        };
+        if has("e_ref") || has("e_min") || lower.contains("sed_type") {
             FileKind::FluxPoints
         } else {
             FileKind::Other("an ECSV table".into())
@@ -78,7 +85,10 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     let has = |name: &str| hdus.iter().any(|h| h.name == name);
     let other = |what: &str| FileKind::Other(what.into());
     let image = |name: &str| hdus.iter().any(|h| h.name == name && (h.has_image() || h.column("DATA").is_some()));
-    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
+    // A table of points is one whatever its HDU is called.
+    let points = hdus.iter().any(is_flux_points);
+    let images = hdus.iter().any(Hdu::has_image);
+    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) && (images || !points) {
         return FileKind::FluxMaps;
     }
     if OFF_PARTS.iter().any(|part| image(part)) {
@@ -90,6 +100,9 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     }
     if ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].iter().any(|n| image(n)) && (has("TS") || has("SQRT_TS")) {
         return FileKind::FluxMaps;
+    }
+    if points && !images {
+        return FileKind::FluxPoints;
     }
     if hdus.iter().any(|h| h.name == "EVENTS" && h.kind == HduKind::Table) {
         return FileKind::EventList;
