@@ -91,10 +91,8 @@ pub(super) fn parse(text: &str) -> Result<Table> {
 fn describe(node: &Node) -> Result<Described> {
     let name = node.require("name")?.text()?;
     let unit = match node.get("unit") {
-        Some(unit) => {
-            let text = unit.text()?;
-            text.parse().map_err(|e: Error| node.error(format!("the unit of column '{name}': {e}")))?
-        }
+        // Only columns that are used need a unit that is known.
+        Some(unit) => Unit::parse_or_keep(&unit.text()?),
         None => Unit::default(),
     };
     let datatype = node.require("datatype")?.text()?;

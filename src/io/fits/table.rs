@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
-use super::check::HduKind;
+use super::check::{Hdu, HduKind};
 use super::gti;
 use super::header::Value;
 use super::reader::FitsReader;
 use super::writer::{WriteOptions, provenance, save};
 use crate::error::{Error, Result};
+use crate::flux::SedType;
 use crate::io::atomic::check_output;
 use crate::table::{Column, MetaValue, Table, Values};
 use crate::time::Gti;
@@ -32,6 +33,28 @@ pub fn read_table(path: &Path, bytes: Vec<u8>, hdu: Option<&str>) -> Result<Tabl
                 Error::input_at(place, format!("there is no table in [{}]", reader.names().join(", ")))
             })?,
         };
+    read(&mut reader, index)
+}
+
+/// True for an HDU whose table has the columns of flux points: energies, and a flux or norm.
+pub(in crate::io) fn is_flux_points(hdu: &Hdu) -> bool {
+    let has = |name: &str| hdu.columns.iter().any(|c| c.name.trim().eq_ignore_ascii_case(name));
+    hdu.kind == HduKind::Table
+        && (has("e_ref") || (has("e_min") && has("e_max")))
+        && SedType::ALL.iter().any(|sed| has(sed.stem()))
+}
+
+/// The table of flux points of a file: the HDU of this name where there is one, else the first table that has their
+/// columns, else the first table.
+pub fn read_flux_points_table(path: &Path, bytes: Vec<u8>, name: &str) -> Result<Table> {
+    let place = crate::error::Place::file(path);
+    let mut reader = FitsReader::from_bytes(path, bytes).map_err(|e| e.at(&place))?;
+    let tables = || reader.hdus().iter().filter(|h| h.kind == HduKind::Table);
+    let found = tables().find(|h| h.name == name).or_else(|| tables().find(|h| is_flux_points(h)));
+    let index = found
+        .or_else(|| tables().next())
+        .map(|h| h.index)
+        .ok_or_else(|| Error::input_at(place, format!("there is no table in [{}]", reader.names().join(", "))))?;
     read(&mut reader, index)
 }
 
@@ -68,10 +91,8 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Table> {
         if repeat == 0 || (info.code == 'A' && values.len() != hdu.rows()) {
             continue;
         }
-        let unit: Unit = info
-            .unit
-            .parse()
-            .map_err(|e: Error| Error::input_at(place.clone().item(name), format!("the unit of the column: {e}")))?;
+        // Only columns that are used need a unit that is known.
+        let unit = Unit::parse_or_keep(&info.unit);
         let mut column = Column::new(name, unit, values);
         if info.code != 'A' {
             let fits = info.dims.iter().product::<usize>() == repeat && !info.dims.is_empty();
