@@ -34,6 +34,7 @@ mod table;
 mod tiles;
 mod values;
 mod wcs_header;
+mod wcs_linear;
 mod writer;
 
 pub use catalogue::Catalogue;
