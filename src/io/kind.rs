@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::fits::{
-    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes,
+    Chosen, Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, is_background, read_bytes,
 };
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.
@@ -33,18 +34,26 @@ pub enum FileKind {
     Other(String),
 }
 
-/// Looks into a file. Of FITS files, only headers are read and checked.
+/// Looks into a file, which may be followed by what is chosen of it ([`super::OgipOptions`]). Of FITS files, only headers
+/// are read and checked.
 ///
 /// # Errors
 /// [`Error::Input`] where it is missing, truncated or damaged.
 pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     let path = path.as_ref();
+    let chosen = Chosen::parse(path);
+    if chosen.is_part() {
+        return match headers(&chosen.path)? {
+            Some(hdus) if find_spectrum(&hdus).is_some() => Ok(FileKind::Spectrum),
+            _ => Err(Error::input_at(Place::file(&chosen.path), "this is no OGIP spectrum, of which a part is chosen here")),
+        };
+    }
     if let Some(hdus) = headers(path)? {
         return Ok(fits_kind(&hdus));
     }
     let bytes = read_bytes(path, &ReadOptions::default())?;
     if bytes.starts_with(b"SIMPLE") {
-        return Ok(fits_kind(&check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?));
+        return Ok(fits_kind(&within(&Place::file(path), || check_bytes(&bytes))?));
     }
     if bytes.is_empty() {
         return Err(Error::input_at(Place::file(path), "the file is empty"));

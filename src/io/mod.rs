@@ -16,7 +16,7 @@ mod yaml;
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{
-    Catalogue, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
+    Catalogue, LazyDataset, LazyDatasets, OgipOptions, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
     write_maps,
 };
 #[cfg(feature = "fits-system")]

@@ -41,6 +41,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    pevatron::error::warnings::set_handler(report::warning);
+    pevatron::error::warnings::set_strict(cli.is_strict());
     let control = progress::cancellable();
     let result = if cli.dumps_config() {
         config::dump(&matches)

@@ -1,6 +1,7 @@
 //! Errors, memory, and other things that are told.
 
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use pevatron::{Error, ErrorKind};
 
@@ -20,6 +21,17 @@ pub fn problem(problem: &str, help: Option<&str>) {
     eprintln!("error: {problem}");
     if let Some(help) = help {
         eprintln!("help: {help}");
+    }
+}
+
+/// Prints what was read although something is wrong with it, each text once: files are looked into more than once.
+pub fn warning(text: &str) {
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    if let Ok(mut said) = SAID.lock()
+        && !said.iter().any(|known| known == text)
+    {
+        eprintln!("warning: {text}");
+        said.push(text.to_string());
     }
 }
 

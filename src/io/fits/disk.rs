@@ -25,6 +25,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::cfitsio::MemoryFile;
 use super::check::{BLOCK, Hdu, Source, check_again, walk};
 use super::reader::{ReadOptions, memory, open_error, too_large, undecodable};
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 
 /// HDUs of a compressed file up to this size are kept when it is opened.
@@ -100,7 +101,7 @@ impl DiskFile {
         let compressed = stream.compressed();
         let mut window =
             Window { stream, start: 0, bytes: start, file_bytes: stamp.bytes, small: BTreeMap::new(), small_bytes: 0 };
-        let hdus = walk(&mut window).map_err(|e| e.at(&Place::file(path)))?;
+        let hdus = within(&Place::file(path), || walk(&mut window))?;
         let Window { stream, small, .. } = window;
         Ok(Some(Self {
             path: path.to_path_buf(),
@@ -205,7 +206,7 @@ impl Fetch {
     fn check(&self, index: usize, bytes: &[u8]) -> Result<Hdu> {
         let expected = &self.file.hdus[index];
         let own = if index == 0 { bytes } else { &bytes[BLOCK..] };
-        let found = check_again(expected, own).map_err(|e| e.at(&Place::file(&self.file.path)))?;
+        let found = within(&Place::file(&self.file.path), || check_again(expected, own))?;
         found.ok_or_else(|| self.file.changed(&format!("the header of {} differs", expected.label())))
     }
 

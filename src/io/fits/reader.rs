@@ -11,6 +11,7 @@ use super::cfitsio::{MemoryFile, Pixel};
 use super::check::{BLOCK, Hdu, HduKind, check_bytes};
 use super::disk::{DiskFile, Fetch};
 use super::header::Header;
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 
 /// Bounds on reading.
@@ -116,7 +117,7 @@ impl FitsReader {
 
     /// From the bytes of an uncompressed file.
     pub(super) fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<Self> {
-        let hdus = check_bytes(&bytes)?;
+        let hdus = within(&Place::file(path), || check_bytes(&bytes))?;
         // Data that end within the last block are complete; the library wants the whole block.
         bytes.resize(bytes.len().div_ceil(BLOCK) * BLOCK, 0);
         Ok(Self { path: path.to_path_buf(), hdus: hdus.into(), store: Store::Whole(MemoryFile::open(bytes)?) })

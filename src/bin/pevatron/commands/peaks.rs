@@ -18,7 +18,7 @@ use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::{Value, json};
 
-use super::{backend, check_output, require_map, write_options};
+use super::{backend, check_output, require_map, say_unused, write_options};
 use crate::args::{PeaksArgs, named};
 use crate::{progress, report};
 
@@ -158,6 +158,7 @@ fn search(args: &PeaksArgs, min_distance: PeakDistance, control: &Control) -> Re
         }
         datasets.push(dataset);
     }
+    say_unused(&models, &datasets.iter().map(|d| d.name.as_str()).collect::<Vec<_>>())?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let SearchReport { sources, first, residual, warnings, maps, complete, .. } =

@@ -12,6 +12,7 @@ use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
+use super::spectra::{self, read_dataset};
 use super::{check_output, plot_dataset};
 use crate::args::PlotArgs;
 use crate::report;
@@ -45,6 +46,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         }
         _ => Ok(()),
     };
+    spectra::options(&[&args.file], &args.spectrum)?;
     match pevatron::io::file_kind(&args.file)? {
         FileKind::FluxMaps if kind == Some("histogram") => histogram(args, &markers)?,
         FileKind::FluxMaps => {
@@ -63,7 +65,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         }
         FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
             wants(&plot_dataset::KINDS)?;
-            let dataset = Dataset::read(&args.file)?;
+            let dataset = read_dataset(&args.file, &args.spectrum)?;
             let natural = if dataset.common()?.is_spectrum() { "spectrum" } else { "map" };
             let kind = kind.unwrap_or(natural);
             if kind != "map" {
