@@ -1,5 +1,7 @@
 //! The one error type of the crate, its classes, and the place a problem was found at.
 
+pub mod warnings;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use ndarray::Array3;
 use pevatron::compute::{Backend, BackendChoice, BackendOptions};
 use pevatron::datasets::{DatasetRef, MapDataset, MapDatasetOnOff};
+use pevatron::error::warnings;
 use pevatron::fit::{Fit, FitResult};
 use pevatron::irf::PsfMap;
-use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, SkyPosition, WcsGeom};
+use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, Mask, SkyPosition, WcsGeom};
 use pevatron::models::spatial::{GaussianSpatialModel, PiecewiseNormSpatialModel, PointSpatialModel};
 use pevatron::models::spectral::{LogParabolaSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel};
 use pevatron::models::{
@@ -509,10 +510,23 @@ fn what_cannot_be_fitted_is_refused() {
     let outside = models(vec![point("a", 2.4, 2e-12, (20.0, 0.0))]);
     refused(&[&dataset], &outside, "no free parameter has an effect");
     let mut broken = dataset.clone();
-    let cube = broken.background.as_ref().unwrap().to_cube_f64().mapv(|v| if v > 0.55 { f64::NAN } else { v });
-    let geom = Arc::clone(broken.background.as_ref().unwrap().geom());
-    broken.background = Some(Map::from_cube(geom, Default::default(), cube).unwrap());
+    let with = |value: f64| {
+        let background = dataset.background.as_ref().unwrap();
+        let cube = background.to_cube_f64().mapv(|v| if v > 0.55 { value } else { v });
+        Some(Map::from_cube(Arc::clone(background.geom()), Default::default(), cube).unwrap())
+    };
+    broken.background = with(f64::INFINITY);
     refused(&[&broken], &truth, "no finite predicted counts");
+    // What is not defined is left out, and told.
+    broken.background = with(f64::NAN);
+    let (left_out, said) = warnings::collect(|| fit.run(&[(&broken).into()], &truth, &backend, &control).unwrap());
+    assert!(said.len() == 1 && said[0].contains("left out"), "{said:?}");
+    let mut masked = dataset.clone();
+    let background = broken.background.as_ref().unwrap();
+    let defined = background.to_cube_f64().mapv(|v| !v.is_nan()).into_dyn();
+    masked.mask_fit = Some(Mask::new(Arc::clone(background.geom()), defined).unwrap());
+    let by_mask = fit.run(&[(&masked).into()], &truth, &backend, &control).unwrap();
+    assert_eq!(left_out.stat, by_mask.stat);
 
     let mut alone = models(vec![truth.components[0].clone(), point("far", 2.0, 1e-12, (20.0, 0.0))]);
     alone.freeze("a.spatial.lon_0").unwrap();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 use pevatron::datasets::MapDataset;
+use pevatron::error::warnings;
 use pevatron::io::fits::check_bytes;
 use pevatron::io::{FileKind, ReadOptions, Severity, WriteOptions, file_kind};
 use pevatron::irf::{EDisp, EDispKernelMap, PsfMap};
@@ -265,10 +266,17 @@ fn checksums_are_verified() {
         assert!(hdu.header.text("CHECKSUM").is_some());
         let mut broken = bytes.clone();
         broken[hdu.data_start + 9] ^= 1;
-        Broken { bytes: broken }.fails(&[name, "DATASUM"]);
+        // Tools that change a file leave the old ones: worth a warning, or an error for who wants that.
+        let (read, said) = warnings::collect(|| Broken { bytes: broken.clone() }.read());
+        let text = warnings::as_errors(|| Broken { bytes: broken }.read()).unwrap_err().to_string();
+        assert!(text.starts_with("memory") && text.contains(name) && text.contains("DATASUM"), "{text}");
+        if name != "GTI" {
+            assert!(read.is_ok());
+        }
+        assert!(said.len() == 1 && said[0].starts_with(&text), "{said:?}");
         let mut broken = bytes.clone();
         broken[hdu.header_start + 500] ^= 1;
-        Broken { bytes: broken }.fails(&[]);
+        warnings::as_errors(|| Broken { bytes: broken }.read()).unwrap_err();
     }
 }
 

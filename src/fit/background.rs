@@ -48,6 +48,11 @@ impl Background {
         Self { cube: Arc::new(cube), geom, shapes: Vec::new(), slopes: BTreeMap::new() }
     }
 
+    /// `[energy, y, x]`, before the model.
+    pub fn cube(&self) -> &Array3<f64> {
+        &self.cube
+    }
+
     /// The factors of the model's spatial part.
     pub fn shape(&mut self, model: &Model) -> Result<Factors> {
         let model = fov(model)?;

@@ -10,9 +10,9 @@ use super::bins::{self, Bin};
 use super::source::{Block, Source, add};
 use crate::compute::Backend;
 use crate::control::Control;
-use crate::datasets::{DatasetRef, Evaluator, TemplateCounts};
-use crate::error::{Error, Result};
-use crate::maps::{Geom, SkyRegion};
+use crate::datasets::{DatasetRef, Evaluator, MapDataset, TemplateCounts};
+use crate::error::{Error, Result, warnings};
+use crate::maps::{Geom, Map, SkyRegion};
 use crate::models::{Model, Models};
 
 /// Part of a region's size that stands for a pixel in the steps of derivatives by positions.
@@ -65,6 +65,46 @@ pub(super) struct Derivatives {
     pub curvature: Array3<f64>,
 }
 
+/// Takes bins out of a mask whose counts, background or off counts are not defined (NaN), and those of pixels without a
+/// defined exposure, as the other estimators and `info` do, and says how many.
+fn leave_out_undefined(
+    dataset: &MapDataset,
+    counts: &Array3<f64>,
+    kind: &Kind,
+    mask: &mut Option<Array3<bool>>,
+) -> Result<()> {
+    let exposure = dataset.exposure.as_ref().map(Map::cube).filter(|e| !e.all(|v| !v.is_nan()));
+    let measured = match kind {
+        Kind::Cash { background } => background.cube(),
+        Kind::W { off, .. } => off,
+    };
+    let nan = |values: &Array3<f64>| values.iter().any(|v| v.is_nan());
+    if exposure.is_none() && !nan(counts) && !nan(measured) {
+        return Ok(());
+    }
+    let (_, ny, nx) = counts.dim();
+    let unexposed = Array2::from_shape_fn((ny, nx), |(y, x)| {
+        exposure.is_some_and(|e| e.dim().1 == ny && e.dim().2 == nx && (0..e.dim().0).any(|p| e.at(p, y, x).is_nan()))
+    });
+    let mask = mask.get_or_insert_with(|| Array3::from_elem(counts.dim(), true));
+    let mut left_out = 0usize;
+    for (index, used) in mask.indexed_iter_mut() {
+        if *used && (counts[index].is_nan() || measured[index].is_nan() || unexposed[[index.1, index.2]]) {
+            *used = false;
+            left_out += 1;
+        }
+    }
+    if left_out == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "dataset '{}': {left_out} bins inside of the masks have no defined counts, background or exposure (NaN): they are \
+         left out",
+        dataset.name
+    );
+    warnings::warn(Error::input("counts", text))
+}
+
 /// One dataset.
 pub(super) struct Term<'a> {
     pub name: String,
@@ -110,7 +150,11 @@ impl<'a> Term<'a> {
             }
             DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
         };
-        let mask = common.mask()?;
+        let mut mask = common.mask()?.map(|m| m.cube().to_owned());
+        if let Some(mask) = &mask {
+            same("mask", mask.dim())?;
+        }
+        leave_out_undefined(common, &counts, &kind, &mut mask)?;
         let pixel_deg = match common.geom()?.as_ref() {
             Geom::Wcs(geom) => geom.pixel_scales_deg().0.max(geom.pixel_scales_deg().1),
             Geom::Region(geom) => match geom.region().map(SkyRegion::extent_deg) {
@@ -120,8 +164,8 @@ impl<'a> Term<'a> {
         };
         let mut term = Self {
             name: common.name.clone(),
-            mask_image: mask.as_ref().map(|m| m.any_plane()),
-            mask: mask.as_ref().map(|m| m.cube().to_owned()),
+            mask_image: mask.as_ref().map(|m| m.map_axis(Axis(0), |bins| bins.iter().any(|m| *m))),
+            mask,
             energies: common.energy_axis()?.center_tev()?,
             background: None,
             templates: Vec::new(),
@@ -131,9 +175,6 @@ impl<'a> Term<'a> {
             counts,
             kind,
         };
-        if let Some(mask) = &term.mask {
-            same("mask", mask.dim())?;
-        }
         for (place, model) in models.components.iter().enumerate().filter(|(_, m)| m.applies_to(&common.name)) {
             match model {
                 Model::FoVBackground(background) => {

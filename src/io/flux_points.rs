@@ -6,6 +6,7 @@ use super::fits::file_stem;
 use super::table::is_fits;
 use super::{WriteOptions, fits};
 use crate::datasets::FluxPointsDataset;
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 use crate::flux::{FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use crate::maps::Mask;
@@ -143,7 +144,7 @@ fn read(path: &Path, options: &FromTable) -> Result<(Table, FromTable)> {
     if !bytes.starts_with(b"SIMPLE") {
         return Ok((Table::read(path, None)?, options));
     }
-    let hdus = fits::check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?;
+    let hdus = within(&Place::file(path), || fits::check_bytes(&bytes))?;
     let has = |name: &str| hdus.iter().any(|h| h.name == name && h.kind == fits::HduKind::Table);
     if let Some(hdu) = hdus.iter().find(|h| fits::is_healpix(&h.header)).filter(|_| !has(HDU)) {
         return Err(fits::healpix_error(&Place::file(path).hdu(hdu.label())));

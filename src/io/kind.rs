@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::fits::{
-    Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, healpix_error, is_background,
+    Chosen, Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, healpix_error, is_background,
     is_flux_points, is_healpix, read_bytes,
 };
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 
 /// Kinds of files.
@@ -34,18 +35,29 @@ pub enum FileKind {
     Other(String),
 }
 
-/// Looks into a file. Of FITS files, only headers are read and checked.
+/// Looks into a file, which may be followed by what is chosen of it ([`super::OgipOptions`]). Of FITS files, only headers
+/// are read and checked.
 ///
 /// # Errors
 /// [`Error::Input`] where it is missing, truncated or damaged; [`Error::Unsupported`] for HEALPix maps.
 pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     let path = path.as_ref();
+    let chosen = Chosen::parse(path);
+    if chosen.is_part() {
+        return match headers(&chosen.path)? {
+            Some(hdus) if find_spectrum(&hdus).is_some() => Ok(FileKind::Spectrum),
+            _ => Err(Error::input_at(
+                Place::file(&chosen.path),
+                "this is no OGIP spectrum, of which a part is chosen here",
+            )),
+        };
+    }
     if let Some(hdus) = headers(path)? {
         return supported(path, &hdus);
     }
     let bytes = read_bytes(path, &ReadOptions::default())?;
     if bytes.starts_with(b"SIMPLE") {
-        return supported(path, &check_bytes(&bytes).map_err(|e| e.at(&Place::file(path)))?);
+        return supported(path, &within(&Place::file(path), || check_bytes(&bytes))?);
     }
     if bytes.is_empty() {
         return Err(Error::input_at(Place::file(path), "the file is empty"));

@@ -155,6 +155,11 @@ impl Models {
         self.components.iter().filter(move |m| m.applies_to(dataset) && !matches!(m, Model::FoVBackground(_)))
     }
 
+    /// The models that apply to none of the datasets of these names.
+    pub fn unused(&self, datasets: &[&str]) -> Vec<&Model> {
+        self.components.iter().filter(|m| !datasets.iter().any(|name| m.applies_to(name))).collect()
+    }
+
     /// True where something predicts a signal in a dataset.
     pub fn has_signal(&self, dataset: &str) -> bool {
         self.signal(dataset).next().is_some()

@@ -143,3 +143,73 @@ impl FitsFile {
         std::fs::write(path, encoder.finish().unwrap()).unwrap();
     }
 }
+
+/// A column of a table: TTYPE, TFORM, TUNIT and the bytes of each row.
+pub type Cells = (&'static str, String, &'static str, Vec<Vec<u8>>);
+
+/// A column of 32-bit integers.
+pub fn whole(name: &'static str, values: &[i32]) -> Cells {
+    (name, "J".into(), "", values.iter().map(|v| v.to_be_bytes().to_vec()).collect())
+}
+
+/// A column of double precision numbers.
+pub fn real(name: &'static str, unit: &'static str, values: &[f64]) -> Cells {
+    (name, "D".into(), unit, values.iter().map(|v| v.to_be_bytes().to_vec()).collect())
+}
+
+/// A column with a list of double precision numbers in each row.
+pub fn lists(name: &'static str, unit: &'static str, rows: &[Vec<f64>]) -> Cells {
+    let bytes = rows.iter().map(|row| row.iter().flat_map(|v| v.to_be_bytes()).collect()).collect();
+    (name, format!("{}D", rows[0].len()), unit, bytes)
+}
+
+/// A column of texts.
+pub fn texts(name: &'static str, values: &[&str]) -> Cells {
+    (name, "24A".into(), "", values.iter().map(|v| format!("{v:<24}").into_bytes()).collect())
+}
+
+/// A text as it stands in a card.
+pub fn quoted(text: &str) -> String {
+    format!("'{text:<8}'")
+}
+
+/// A table of columns with more keywords, whose values are as they stand in the cards.
+pub fn table_of(name: &str, columns: &[Cells], more: &[(&str, &str)]) -> Hdu {
+    let rows = columns[0].3.len();
+    let data: Vec<u8> = (0..rows).flat_map(|row| columns.iter().flat_map(move |c| c.3[row].clone())).collect();
+    let mut hdu = Hdu { cards: Vec::new(), data };
+    let width = hdu.data.len() / rows;
+    for (key, value) in [
+        ("XTENSION", quoted("BINTABLE")),
+        ("BITPIX", "8".into()),
+        ("NAXIS", "2".into()),
+        ("NAXIS1", width.to_string()),
+        ("NAXIS2", rows.to_string()),
+        ("PCOUNT", "0".into()),
+        ("GCOUNT", "1".into()),
+        ("TFIELDS", columns.len().to_string()),
+        ("EXTNAME", quoted(name)),
+    ] {
+        hdu.set(key, &value);
+    }
+    for (n, (name, form, unit, _)) in columns.iter().enumerate() {
+        hdu.set(&format!("TTYPE{}", n + 1), &quoted(name));
+        hdu.set(&format!("TFORM{}", n + 1), &quoted(form));
+        if !unit.is_empty() {
+            hdu.set(&format!("TUNIT{}", n + 1), &quoted(unit));
+        }
+    }
+    for (key, value) in more {
+        hdu.set(key, value);
+    }
+    hdu
+}
+
+/// A file of tables, behind an empty first HDU.
+pub fn file_of(tables: Vec<Hdu>) -> FitsFile {
+    let mut primary = Hdu { cards: Vec::new(), data: Vec::new() };
+    for (key, value) in [("SIMPLE", "T"), ("BITPIX", "8"), ("NAXIS", "0")] {
+        primary.set(key, value);
+    }
+    FitsFile { hdus: [vec![primary], tables].concat() }
+}

@@ -53,6 +53,8 @@ fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    pevatron::error::warnings::set_handler(report::warning);
+    pevatron::error::warnings::set_strict(cli.is_strict());
     let control = progress::cancellable();
     pevatron::io::keep_streams();
     let result = if cli.dumps_config() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use pevatron::{Error, ErrorKind};
 
@@ -30,9 +31,15 @@ pub fn problem(problem: &str, help: Option<&str>) {
     }
 }
 
-/// Prints what its user should know, in one line.
+/// Prints what its user should know in one line, each text once: files are looked into more than once.
 pub fn warning(text: &str) {
-    terminal::err(&format!("warning: {}", terminal::one_line(text)));
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    if let Ok(mut said) = SAID.lock()
+        && !said.iter().any(|known| known == text)
+    {
+        terminal::err(&format!("warning: {}", terminal::one_line(text)));
+        said.push(text.to_string());
+    }
 }
 
 /// Prints one line to stderr: what is being done, what was decided.

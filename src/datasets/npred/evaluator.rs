@@ -7,7 +7,7 @@ use super::region::RegionShare;
 use super::shape::flux_share;
 use crate::compute::Backend;
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, warnings};
 use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
 use crate::maps::{CutoutOrigin, MapAxis, SkyRegion, WcsGeom};
@@ -89,6 +89,8 @@ pub struct Prepared {
     pub matrix: Array2<f64>,
     /// False for a model whose spectrum is one of counts.
     has_exposure: bool,
+    /// Of a source outside of the image: rows and columns on each side of the cutout from which the PSF reaches in.
+    beyond: Option<(usize, usize)>,
 }
 
 /// Where a model's shape is evaluated.
@@ -230,7 +232,8 @@ impl Evaluator<'_> {
             Domain::Image(geom) => geom,
             Domain::Region(region) => {
                 let place = Place::Region(RegionShare::new(self, *region, model)?);
-                return Ok(Some(Prepared { place, origin: CutoutOrigin { y0: 0, x0: 0 }, matrix, has_exposure }));
+                let origin = CutoutOrigin { y0: 0, x0: 0 };
+                return Ok(Some(Prepared { place, origin, matrix, has_exposure, beyond: None }));
             }
         };
         let spatial = spatial_of(model)?;
@@ -261,7 +264,35 @@ impl Evaluator<'_> {
         };
         // Gammapy: a PSF that is switched off leaves the cutout as wide as it would have made it.
         let psf = psf.filter(|_| model.apply_irf.psf);
-        Ok(Some(Prepared { place: Place::Image(geom, psf), origin, matrix, has_exposure }))
+        let beyond = self.reach_from_outside(model, image, psf.as_ref())?;
+        Ok(Some(Prepared { place: Place::Image(geom, psf), origin, matrix, has_exposure, beyond }))
+    }
+
+    /// How far beyond the border the flux of a source that lies outside of the image is looked at; `None` for others, whose
+    /// flux beyond the border is not seen, as in Gammapy (there also that of sources outside).
+    ///
+    /// # Errors
+    /// Only where warnings are errors.
+    fn reach_from_outside(
+        &self,
+        model: &SkyModel,
+        image: &WcsGeom,
+        psf: Option<&PsfKernel>,
+    ) -> Result<Option<(usize, usize)>> {
+        let position = model.spatial.as_ref().and_then(|s| s.position());
+        let (Some(kernel), Some((x, y))) = (psf, position.and_then(|p| image.sky_to_pix(p))) else { return Ok(None) };
+        let inside = |v: f64, n: usize| v >= -0.5 && v < n as f64 - 0.5;
+        if inside(x, image.nx()) && inside(y, image.ny()) {
+            return Ok(None);
+        }
+        if self.psf_in_reco() {
+            let text = "it lies outside of the map, and what its PSF smears into the map is not predicted: a PSF in \
+                        reconstructed energy would need the exposure outside";
+            warnings::warn(Error::input(&model.name, text))?;
+            return Ok(None);
+        }
+        let (_, rows, columns) = kernel.data.dim();
+        Ok(Some((rows / 2, columns / 2)))
     }
 
     /// The flux in each true-energy bin, cm-2 s-1 (counts, where the exposure is switched off): the integral of the spectrum, times the mean of the variation with time
@@ -337,6 +368,12 @@ impl Evaluator<'_> {
             Place::Image(geom, psf) => (geom, psf),
             Place::Region(region) => return region.share(self, model, control),
         };
+        if let (Some((y, x)), Some(kernel)) = (prepared.beyond, psf) {
+            // As on a map that is larger by what the PSF reaches.
+            let share = flux_share(spatial_of(model)?, &geom.pad(y, x), &self.energy_true.center_tev()?)?;
+            let seen = self.convolve(share, kernel.data.view(), control)?;
+            return Ok(seen.slice(s![.., y..y + geom.ny(), x..x + geom.nx()]).to_owned());
+        }
         let share = flux_share(spatial_of(model)?, geom, &self.energy_true.center_tev()?)?;
         match psf {
             Some(kernel) if !self.psf_in_reco() => self.convolve(share, kernel.data.view(), control),

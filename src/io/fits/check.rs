@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, warnings};
 
 use super::header::{CARD, Header, Value};
 use super::tiles::Plan;
@@ -634,15 +634,18 @@ pub(super) fn ones_sum(bytes: &[u8]) -> u32 {
 /// those of another header. Nothing is computed from what such a table holds.
 const CARRIED_ALONG: [&str; 1] = ["META_TABLE"];
 
-/// Compares DATASUM and CHECKSUM, where they are. `data`: with the filling of the last block.
+/// Compares DATASUM and CHECKSUM, where they are; tools that change a file often leave the old ones, so others are worth
+/// a warning. `data`: with the filling of the last block.
 fn verify_checksums(hdu: &Hdu, header: &[u8], data: &[u8]) -> Result<()> {
     if CARRIED_ALONG.contains(&hdu.name.as_str()) {
         return Ok(());
     }
     let place = Place::default().hdu(hdu.label());
     let damaged = |key: &str, problem: String| {
-        Err(Error::input_at(place.clone().item(key), problem)
-            .with_help("the file was changed after it was written; get it again, or remove CHECKSUM and DATASUM"))
+        let error = Error::input_at(place.clone().item(key), format!("the checksum is another one: {problem}"));
+        warnings::warn(
+            error.with_help("the file was changed after it was written; get it again, or renew CHECKSUM and DATASUM"),
+        )
     };
     let datasum = hdu.header.text("DATASUM").and_then(|t| t.trim().parse::<u32>().ok());
     let checksum = hdu.header.text("CHECKSUM").unwrap_or("").trim();

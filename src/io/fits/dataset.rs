@@ -9,8 +9,9 @@ use super::disk::DiskFile;
 use super::header::Value;
 use super::lazy::{Kept, or_read};
 use super::map::{read_geom, read_map, read_mask};
+use super::ogip::{self, Chosen, OgipOptions};
 use super::reader::{FitsReader, ReadOptions, read_bytes};
-use super::{check::HduKind, gti, ogip};
+use super::{check::HduKind, content, gti};
 use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
 use crate::io::kind::{FileKind, fits_kind, not_a_dataset, text_kind};
@@ -94,7 +95,11 @@ impl MapDatasetOnOff {
     /// # Errors
     /// As [`MapDataset::read`], also for off counts and acceptances; where the file is a dataset without off counts.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = open(path.as_ref())?;
+        let chosen = Chosen::parse(path.as_ref());
+        if chosen.is_part() {
+            return Self::read_ogip(path);
+        }
+        let mut reader = open(&chosen.path)?;
         if is_ogip(&reader) { Self::read_ogip(path) } else { whole(&mut reader, read_on_off) }
     }
 
@@ -108,18 +113,22 @@ impl MapDatasetOnOff {
 }
 
 impl Dataset {
-    /// Reads a dataset of the kind that the file is, which its HDUs say; flux points also from ECSV.
+    /// Reads a dataset of the kind that the file is, which its HDUs say; flux points also from ECSV. Of a file with several
+    /// OGIP spectra one may be chosen, as [`crate::io::OgipOptions`] says.
     ///
     /// # Errors
     /// As [`MapDataset::read`], [`MapDatasetOnOff::read`] and [`FluxPointsDataset::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        if Chosen::parse(path).is_part() {
+            return Self::read_ogip(path, &OgipOptions::default());
+        }
         let points = || FluxPointsDataset::read(path).map(Self::FluxPoints);
         if let Some(mut reader) = open_plain(path)? {
             return if fits_kind(reader.hdus()) == FileKind::FluxPoints {
                 points()
             } else if is_ogip(&reader) {
-                MapDatasetOnOff::read_ogip(path).map(Self::OnOff)
+                Self::read_ogip(path, &OgipOptions::default())
             } else {
                 whole(&mut reader, |reader| read_any(reader, None))
             };
@@ -147,7 +156,11 @@ impl Dataset {
     }
 
     fn from_reader(mut reader: FitsReader) -> Result<Self> {
-        if is_ogip(&reader) { ogip::read(&mut reader).map(Self::OnOff) } else { read_any(&mut reader, None) }
+        if is_ogip(&reader) {
+            let chosen = Chosen::parse(reader.path());
+            return ogip::read(&mut reader, &chosen, &OgipOptions::default()).map(ogip::dataset_of);
+        }
+        read_any(&mut reader, None)
     }
 
     /// What a user should know of this dataset, the worst first.
@@ -325,7 +338,12 @@ fn read_common(reader: &mut FitsReader, kept: Option<&Kept>) -> Result<MapDatase
 /// A map by the name of its HDU; off counts make the background of a dataset that has any, whose own is not read (nor
 /// does Gammapy read it).
 pub(super) fn map_part(reader: &mut FitsReader, name: &str) -> Result<Option<Map>> {
-    let map = optional(reader, name)?;
+    let mut map = optional(reader, name)?;
+    if !["COUNTS", "COUNTS_OFF"].contains(&name)
+        && let Some(map) = &mut map
+    {
+        content::round_to_zero(&reader.place().hdu(name), map)?;
+    }
     if name == "EXPOSURE" { map.map(with_true_energy).transpose() } else { Ok(map) }
 }
 
@@ -419,6 +437,7 @@ pub(super) fn read_edisp(reader: &mut FitsReader) -> Result<Option<EDisp>> {
     let Some(edisp) = optional(reader, "EDISP")? else { return Ok(None) };
     let exposure = optional(reader, "EDISP_EXPOSURE")?;
     let names: Vec<&str> = edisp.geom().axes().iter().map(MapAxis::name).collect();
+    content::check_edisp(&reader.place().hdu("EDISP"), &edisp)?;
     match names.as_slice() {
         ["migra", "energy_true"] => Ok(Some(EDisp::Migra(EDispMap { edisp, exposure }))),
         ["energy", "energy_true"] => Ok(Some(EDisp::Kernel(EDispKernelMap { edisp, exposure }))),
@@ -546,6 +565,7 @@ fn validate(reader: &FitsReader, dataset: &MapDataset, off: &[(&str, Option<&Map
     for (name, map) in off {
         map.map_or(Ok(()), |map| check_map(&reader.place(), name, map))?;
     }
+    content::check_acceptances(&reader.place(), dataset, off)?;
     let parts = [
         ("COUNTS", dataset.counts.as_ref().map(|m| m.geom())),
         ("BACKGROUND", dataset.background.as_ref().map(|m| m.geom())),

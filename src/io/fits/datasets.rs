@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::lazy::{LazyDataset, Wanted};
+use super::ogip::Chosen;
 use super::writer::WriteOptions;
 use crate::datasets::{Dataset, Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, PointsStatistic};
 use crate::error::{Error, Place, Result};
@@ -217,5 +218,6 @@ impl Entry {
 /// Beside the list; else as the name says.
 fn locate(list: &Path, filename: &str) -> PathBuf {
     let beside = list.parent().map(|folder| folder.join(filename)).unwrap_or_default();
-    if beside.exists() { beside } else { PathBuf::from(filename) }
+    // A part of a file may be chosen.
+    if Chosen::parse(&beside).path.exists() { beside } else { PathBuf::from(filename) }
 }

@@ -25,6 +25,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::check::{BLOCK, Hdu, Source, check_again, walk};
 use super::memory::MemoryFile;
 use super::reader::{ReadOptions, STEP_BYTES, memory, read_stream, too_large, undecodable};
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 use crate::io::input::{is_stream, keeps_streams, open_error};
 
@@ -102,7 +103,7 @@ impl DiskFile {
         let compressed = stream.compressed();
         let mut window =
             Window { stream, start: 0, bytes: start, file_bytes: stamp.bytes, small: BTreeMap::new(), small_bytes: 0 };
-        let hdus = walk(&mut window).map_err(|e| e.at(&Place::file(path)))?;
+        let hdus = within(&Place::file(path), || walk(&mut window))?;
         let Window { stream, small, .. } = window;
         Ok(Some(Self {
             path: path.to_path_buf(),
@@ -199,7 +200,7 @@ impl Fetch {
     /// The HDU as it stands in bytes, checked.
     fn check(&self, index: usize, bytes: &[u8]) -> Result<Hdu> {
         let expected = &self.file.hdus[index];
-        let found = check_again(expected, bytes).map_err(|e| e.at(&Place::file(&self.file.path)))?;
+        let found = within(&Place::file(&self.file.path), || check_again(expected, bytes))?;
         found.ok_or_else(|| self.file.changed(&format!("the header of {} differs", expected.label())))
     }
 

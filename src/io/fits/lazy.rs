@@ -10,6 +10,7 @@ use super::dataset::{
     read_edisp, read_gti, read_meta_table, read_psf, refuse_off, refuse_others, require_off, whole,
 };
 use super::disk::DiskFile;
+use super::ogip::{Chosen, dataset_of};
 use super::reader::{FitsReader, ReadOptions};
 use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Place, Result};
@@ -186,7 +187,8 @@ impl Dataset {
 
 impl LazyDataset {
     pub(super) fn open(path: &Path, cache: bool, wanted: Wanted) -> Result<Self> {
-        let file = DiskFile::open(path, &ReadOptions::default())?;
+        let chosen = Chosen::parse(path);
+        let file = DiskFile::open(&chosen.path, &ReadOptions::default())?;
         let points = match &file {
             Some(file) => fits_kind(file.hdus()) == FileKind::FluxPoints,
             None => wanted == Wanted::Any,
@@ -209,7 +211,7 @@ impl LazyDataset {
         };
         let file = Arc::new(file);
         let reader = FitsReader::on_disk(&file);
-        if is_ogip(&reader) && wanted != Wanted::WithBackground {
+        if (is_ogip(&reader) || chosen.is_part()) && wanted != Wanted::WithBackground {
             let dataset = MapDatasetOnOff::read_ogip(path)?;
             let name = dataset.on.name.clone();
             let content = Content::Spectrum(Box::new(dataset));
@@ -251,6 +253,7 @@ impl LazyDataset {
     pub fn kind(&self) -> Result<&'static str> {
         let off = match &self.content {
             Content::Points(_) => return Ok("FluxPointsDataset"),
+            Content::Spectrum(d) if d.counts_off.is_none() => return Ok("SpectrumDataset"),
             Content::Spectrum(_) => return Ok("SpectrumDatasetOnOff"),
             Content::Maps(file) => is_on_off(&FitsReader::on_disk(file)),
         };
@@ -557,7 +560,7 @@ impl LazyDataset {
                 let mut reader = FitsReader::on_disk(file);
                 whole(&mut reader, |reader| read_any(reader, self.kept.as_ref()))?
             }
-            Content::Spectrum(dataset) => Dataset::OnOff(dataset.as_ref().clone()),
+            Content::Spectrum(dataset) => dataset_of(dataset.as_ref().clone()),
             Content::Points(points) => Dataset::FluxPoints(points.as_ref().clone()),
         };
         dataset.set_name(&self.name);

@@ -13,6 +13,7 @@ use super::growing;
 use super::header::Header;
 use super::memory::MemoryFile;
 use super::values::{Cell, Real};
+use crate::error::warnings::within;
 use crate::error::{Error, Place, Result};
 use crate::io::input::{MOST_TEXT_BYTES, is_stream, open_error, stream, too_long};
 
@@ -150,7 +151,7 @@ impl FitsReader {
 
     /// From the bytes of an uncompressed file.
     pub(super) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        let hdus = check_bytes(&bytes)?;
+        let hdus = within(&Place::file(path), || check_bytes(&bytes))?;
         Ok(Self { path: path.to_path_buf(), hdus: hdus.into(), store: Store::Whole(MemoryFile::new(bytes)) })
     }
 

@@ -9,7 +9,7 @@ use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
 use super::parse::named;
-use super::{CommonArgs, EngineArgs};
+use super::{CommonArgs, EngineArgs, SpectrumArgs};
 
 pub const STACK_EXAMPLE: &str = "Example: pevatron stack run-1.fits.gz run-2.fits.gz -o stacked.fits\n\nThe sum has the \
      geometry of the first dataset; the others have the same one or that of a cutout of it. Counts and background are \
@@ -36,6 +36,8 @@ pub struct StackArgs {
     /// Name of the stacked dataset
     #[arg(long, default_value = "stacked", value_name = "NAME")]
     pub name: String,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -113,6 +115,8 @@ pub struct ResidualsArgs {
     #[command(flatten)]
     pub engine: EngineArgs,
     #[command(flatten)]
+    pub spectrum: SpectrumArgs,
+    #[command(flatten)]
     pub common: CommonArgs,
 }
 
@@ -161,6 +165,8 @@ pub struct SimulateArgs {
     pub component: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }

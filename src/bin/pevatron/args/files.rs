@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CommonArgs, EngineArgs};
+use super::{CommonArgs, EngineArgs, SpectrumArgs};
 
 pub const FLUX_POINTS_EXAMPLE: &str = "Example: pevatron flux-points flux.fits --position 83.63deg,22.01deg --frame icrs -o \
      crab.fits --png crab.png\n         pevatron flux-points flux.fits --positions sources.csv -o points.ecsv\n\nThe file \
@@ -24,6 +24,8 @@ pub struct InfoArgs {
     /// Datasets, flux maps, maps or models
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -70,6 +72,8 @@ pub struct PlotArgs {
     /// Levels of contour lines, e.g. 3,5,10
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub contours: Option<String>,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -164,6 +168,8 @@ pub struct ConvertArgs {
     /// Column of a table of another tool and its unit; may be repeated
     #[arg(long, value_name = "NEW=OLD[:UNIT]", allow_hyphen_values = true)]
     pub column: Vec<String>,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -122,6 +122,24 @@ impl EngineArgs {
     }
 }
 
+/// What OGIP spectra are read with.
+#[derive(Debug, Args)]
+pub struct SpectrumArgs {
+    /// OGIP spectra: effective area in place of the ANCRFILE that they name, 'none': without; of several spectra one for
+    /// all, or given once for each
+    #[arg(long, value_name = "FILE")]
+    pub arf: Vec<PathBuf>,
+    /// OGIP spectra: energy dispersion in place of RESPFILE, likewise
+    #[arg(long, value_name = "FILE")]
+    pub rmf: Vec<PathBuf>,
+    /// OGIP spectra: background in place of BACKFILE, likewise, one for each spectrum
+    #[arg(long, value_name = "FILE")]
+    pub bkg: Vec<PathBuf>,
+    /// OGIP spectra: channels are merged as their GROUPING says
+    #[arg(long)]
+    pub group: bool,
+}
+
 /// What every command has.
 #[derive(Debug, Args)]
 pub struct CommonArgs {
@@ -134,6 +152,9 @@ pub struct CommonArgs {
     /// What was decided and why; twice: timings by stage
     #[arg(long, short, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Input that can only be read with a warning, as one whose checksum is another, is an error
+    #[arg(long)]
+    pub strict: bool,
     /// TOML file with the options of this command (underscores for dashes); the command line wins
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
@@ -165,6 +186,10 @@ impl Cli {
             Command::Bench(a) => Some(&a.common),
             Command::Completions { .. } | Command::Man => None,
         }
+    }
+
+    pub fn is_strict(&self) -> bool {
+        self.common().is_some_and(|c| c.strict)
     }
 
     pub fn dumps_config(&self) -> bool {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CommonArgs, EngineArgs};
+use super::{CommonArgs, EngineArgs, SpectrumArgs};
 
 pub const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
 pub const FIT_EXAMPLE: &str = "Example: pevatron fit run1.fits run2.fits --models models.yaml -o fitted.yaml --confidence \
@@ -34,6 +34,8 @@ pub struct NpredArgs {
     pub component: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -78,6 +80,8 @@ pub struct FitArgs {
     pub tolerance: f64,
     #[command(flatten)]
     pub engine: EngineArgs,
+    #[command(flatten)]
+    pub spectrum: SpectrumArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -6,7 +6,7 @@ use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
 
-use super::{require_map, write_options};
+use super::{require_map, say_unused, write_options};
 use crate::args::AsmoothArgs;
 use crate::outputs::Outputs;
 use crate::{progress, report};
@@ -25,6 +25,7 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
     require_map(&dataset, &args.dataset)?;
     if let Some(models) = &args.models {
         dataset.models = Models::read(models)?;
+        say_unused(&dataset.models, &[&dataset.name])?;
     }
     if let Some(path) = &args.kernel_model {
         estimator.spectral_model = super::tsmap::kernel_model(path)?.spectral;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pevatron::data::EventList;
-use pevatron::datasets::{Dataset, MapDatasetOnOff};
+use pevatron::datasets::MapDatasetOnOff;
 use pevatron::flux::{ColumnAs, FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::{FileKind, ImageFile};
 use pevatron::maps::Map;
@@ -11,6 +11,7 @@ use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
+use super::spectra::{self, read_dataset};
 use super::write_options;
 use crate::args::ConvertArgs;
 use crate::outputs::Outputs;
@@ -32,6 +33,7 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     inputs.extend(args.models.as_deref());
     let options = write_options(args.overwrite, &inputs);
     let mut warnings = Vec::new();
+    spectra::options(&[&args.file], &args.spectrum)?;
     let kind = if args.column.is_empty() { pevatron::io::file_kind(&args.file)? } else { FileKind::FluxPoints };
     let what = match kind {
         FileKind::FluxMaps => {
@@ -58,8 +60,8 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             only(args, &["format"], "a dataset")?;
             let as_it_came = if kind == FileKind::Spectrum { "ogip" } else { "gadf" };
             match args.format.as_deref().unwrap_or(as_it_came) {
-                "gadf" => Dataset::read(&args.file)?.write(&args.output, &options)?,
-                "ogip" => Dataset::read(&args.file)?.write_ogip(&args.output, &options)?,
+                "gadf" => read_dataset(&args.file, &args.spectrum)?.write(&args.output, &options)?,
+                "ogip" => read_dataset(&args.file, &args.spectrum)?.write_ogip(&args.output, &options)?,
                 other => {
                     return Err(Error::options("format", format!("'{other}': datasets are written as gadf or ogip")));
                 }

@@ -9,7 +9,7 @@ use pevatron::{Control, Result};
 use serde_json::{Map, json};
 
 use super::flux_maps::{self, Stages, Summary};
-use super::{backend, require_map};
+use super::{backend, require_map, say_unused};
 use crate::args::ExcessArgs;
 use crate::progress;
 
@@ -27,6 +27,7 @@ pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
     require_map(dataset.common()?, &args.dataset)?;
     if let Some(models) = &args.models {
         dataset.set_models(Models::read(models)?);
+        say_unused(dataset.models(), &[dataset.name()])?;
     }
     if let Some(path) = &args.spectral_model {
         estimator.spectral_model = super::tsmap::kernel_model(path)?;

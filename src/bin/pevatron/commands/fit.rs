@@ -12,7 +12,8 @@ use pevatron::{Control, Error, Result};
 use serde_json::{Value, json};
 
 use super::plot::{MOST_PANELS, write_figure};
-use super::{backend, read_datasets, write_options};
+use super::spectra::each_of;
+use super::{backend, say_unused, write_options};
 use crate::args::FitArgs;
 use crate::outputs::{Outputs, picture_ending};
 use crate::{progress, report};
@@ -40,12 +41,14 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     let start = Instant::now();
     let models = Models::read(&args.models)?;
     let mut datasets = Vec::new();
-    for path in &args.datasets {
-        datasets.extend(read_datasets(path)?);
-    }
+    each_of(&args.datasets, &args.spectrum, |_, _, dataset| {
+        datasets.push(dataset);
+        Ok(())
+    })?;
     if let Some(stat_type) = stat_type {
         compare_points(&mut datasets, stat_type)?;
     }
+    say_unused(&models, &datasets.iter().map(Dataset::name).collect::<Vec<_>>())?;
     let lent: Vec<DatasetRef<'_>> = datasets.iter().map(Dataset::lend).collect();
     let read_seconds = start.elapsed().as_secs_f64();
 

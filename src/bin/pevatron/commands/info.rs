@@ -4,14 +4,16 @@ use std::path::Path;
 
 use pevatron::data::EventList;
 use pevatron::datasets::{Dataset, Datasets};
+use pevatron::error::warnings;
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::fits::HduKind;
-use pevatron::io::{FileKind, ImageFile, ReadOptions};
+use pevatron::io::{FileKind, ImageFile, OgipOptions, ReadOptions};
 use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 use serde_json::{Value, json};
 
+use super::spectra;
 use crate::args::InfoArgs;
 use crate::report;
 
@@ -20,8 +22,12 @@ const MOST_NUMBERS: usize = 16;
 
 pub fn run(args: &InfoArgs) -> Result<()> {
     let mut documents = Vec::new();
-    for file in &args.files {
-        documents.push(describe(file)?);
+    let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
+    for (file, options) in files.iter().zip(spectra::options(&files, &args.spectrum)?) {
+        // What is said belongs to what is known of the file.
+        let (document, said) = warnings::collect(|| describe(file, options));
+        said.iter().for_each(|text| report::warning(text));
+        documents.push(with_problems(document?, &said));
     }
     if args.common.json {
         report::json(&if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) });
@@ -33,10 +39,24 @@ pub fn run(args: &InfoArgs) -> Result<()> {
     Ok(())
 }
 
-fn describe(path: &Path) -> Result<Value> {
+/// The document with what was said in reading the file as the first of its problems.
+fn with_problems(mut document: Value, said: &[String]) -> Value {
+    if let (Value::Object(entries), false) = (&mut document, said.is_empty()) {
+        let known = entries.entry("problems").or_insert_with(|| json!([]));
+        if let Value::Array(list) = known {
+            list.splice(0..0, said.iter().map(|text| json!(format!("warning: {text}"))));
+        }
+    }
+    document
+}
+
+fn describe(path: &Path, options: Option<OgipOptions>) -> Result<Value> {
+    if let Some(options) = options {
+        return dataset(path, Dataset::read_ogip(path, &options)?, "ogip");
+    }
     match pevatron::io::file_kind(path)? {
-        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path, "gadf"),
-        FileKind::Spectrum => dataset(path, "ogip"),
+        FileKind::MapDataset | FileKind::MapDatasetOnOff => dataset(path, Dataset::read(path)?, "gadf"),
+        FileKind::Spectrum => dataset(path, Dataset::read(path)?, "ogip"),
         FileKind::FluxMaps => flux_maps(path),
         FileKind::FluxPoints => flux_points(path),
         FileKind::Map => maps(path),
@@ -98,8 +118,7 @@ fn sum_json(map: &Option<Map>) -> Value {
 }
 
 /// `format`: the layout of the file, gadf or ogip.
-fn dataset(path: &Path, format: &str) -> Result<Value> {
-    let kind = Dataset::read(path)?;
+fn dataset(path: &Path, kind: Dataset, format: &str) -> Result<Value> {
     let dataset = kind.common()?;
     let off = match &kind {
         Dataset::OnOff(dataset) => Some(dataset),
@@ -336,6 +355,7 @@ fn print_text(document: &Value) {
     let title = |key: &str| entries.get(key).map(|v| v.to_string().trim_matches('"').to_string()).unwrap_or_default();
     report::line(&format!("{}: {}", title("file"), title("kind")));
     for (key, value) in entries.iter().filter(|(k, _)| !["file", "kind"].contains(&k.as_str())) {
+        let (key, value) = &in_own_unit(key, value).unwrap_or_else(|| (key.clone(), value.clone()));
         match value {
             Value::Null => {}
             Value::String(s) => report::line(&format!("  {key}: {s}")),
@@ -393,16 +413,38 @@ fn of_hdu(item: &Value) -> String {
     words.join("; ")
 }
 
+/// Energies far below 1 TeV in the unit that those who measure them think in.
+fn in_own_unit(key: &str, value: &Value) -> Option<(String, Value)> {
+    let (name, list) = (key.strip_suffix("_tev")?, value.as_array()?);
+    let energies: Vec<f64> = list.iter().map(Value::as_f64).collect::<Option<_>>()?;
+    let largest = energies.iter().copied().fold(0.0, f64::max);
+    let (unit, factor) = match largest {
+        v if v <= 0.0 || v >= 1e-3 => return None,
+        v if v >= 1e-6 => ("mev", 1e6),
+        _ => ("kev", 1e9),
+    };
+    let energies: Vec<f64> = energies.iter().map(|v| v * factor).collect();
+    Some((format!("{name}_{unit}"), json!(energies)))
+}
+
 fn short(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
         Value::Number(n) => match n.as_f64() {
-            // Fluxes would vanish among the decimals.
-            Some(v) if n.is_f64() && v != 0.0 && !(1e-3..1e9).contains(&v.abs()) => format!("{v:.5e}"),
-            Some(v) if n.is_f64() => format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_string(),
+            Some(v) if n.is_f64() => number(v),
             _ => n.to_string(),
         },
         Value::Array(list) => list.iter().map(short).collect::<Vec<_>>().join(" x "),
         other => other.to_string(),
     }
+}
+
+/// Six digits behind the point, or in all where the number is so small that it would vanish among them, or very large.
+fn number(v: f64) -> String {
+    if v != 0.0 && !(1e-3..1e9).contains(&v.abs()) {
+        let text = format!("{v:.5e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'));
+    }
+    format!("{v:.6}").trim_end_matches('0').trim_end_matches('.').to_string()
 }

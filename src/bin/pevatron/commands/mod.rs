@@ -19,6 +19,7 @@ pub mod plot_dataset;
 pub mod residuals;
 pub mod shell;
 pub mod simulate;
+pub mod spectra;
 pub mod stack;
 pub mod tsmap;
 
@@ -26,9 +27,11 @@ use std::path::Path;
 
 use pevatron::compute::Backend;
 use pevatron::datasets::{Dataset, Datasets, MapDataset};
+use pevatron::error::warnings;
 use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::{Provenance, WriteOptions};
 use pevatron::maps::SkyPosition;
+use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 
 use crate::args::{CommonArgs, EngineArgs};
@@ -54,6 +57,17 @@ pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
     WriteOptions { overwrite, provenance }
 }
 
+/// Says which models none of the datasets takes, by their `datasets_names`.
+pub fn say_unused(models: &Models, datasets: &[&str]) -> Result<()> {
+    let unused = models.unused(datasets);
+    let Some(first) = unused.first() else { return Ok(()) };
+    let wanted = first.datasets_names().unwrap_or_default().join("', '");
+    let more = if unused.len() > 1 { format!(" and {} more", unused.len() - 1) } else { String::new() };
+    let there = datasets.join("', '");
+    let text = format!("it is for the datasets '{wanted}', which are not among '{there}': it{more} is not used");
+    warnings::warn(Error::input(first.name(), text).with_help("correct datasets_names if it is meant for them"))
+}
+
 /// Refuses datasets of a region: an image is to be made of this one.
 pub fn require_map(dataset: &MapDataset, path: &Path) -> Result<()> {
     match dataset.geom() {
@@ -70,12 +84,7 @@ fn is_list(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"))
 }
 
-/// The datasets of a file: one, or those of a list (YAML).
-pub fn read_datasets(path: &Path) -> Result<Vec<Dataset>> {
-    if is_list(path) { Datasets::read(path, None).map(Datasets::into_inner) } else { Ok(vec![Dataset::read(path)?]) }
-}
-
-/// The same one after the other, so that only one is in memory.
+/// The datasets of a file, one or those of a list (YAML), one after the other, so that only one is in memory.
 pub fn each_dataset(path: &Path, mut take: impl FnMut(Dataset) -> Result<()>) -> Result<()> {
     if !is_list(path) {
         return take(Dataset::read(path)?);

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use pevatron::datasets::Dataset;
 use pevatron::models::Models;
 use pevatron::{Control, Result};
 use serde_json::json;
 
-use super::{backend, write_options};
+use super::spectra::read_dataset;
+use super::{backend, say_unused, write_options};
 use crate::args::NpredArgs;
 use crate::outputs::Outputs;
 use crate::{progress, report};
@@ -17,9 +17,10 @@ pub fn run(args: &NpredArgs, control: &Control) -> Result<()> {
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
-    let mut dataset = Dataset::read(&args.dataset)?;
+    let mut dataset = read_dataset(&args.dataset, &args.spectrum)?;
     if let Some(models) = &args.models {
         dataset.set_models(Models::read(models)?);
+        say_unused(dataset.models(), &[dataset.name()])?;
     }
     let estimate = Instant::now();
     let npred = match (&args.component, args.signal) {

@@ -18,7 +18,7 @@ use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::{Value, json};
 
-use super::{backend, require_map, write_options};
+use super::{backend, require_map, say_unused, write_options};
 use crate::args::{PeaksArgs, named};
 use crate::outputs::Outputs;
 use crate::{progress, report};
@@ -169,6 +169,7 @@ fn search(args: &PeaksArgs, min_distance: PeakDistance, control: &Control) -> Re
         }
         datasets.push(dataset);
     }
+    say_unused(&models, &datasets.iter().map(|d| d.name.as_str()).collect::<Vec<_>>())?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let SearchReport { sources, first, residual, warnings, maps, complete, .. } =

@@ -13,6 +13,7 @@ use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
 use super::plot_dataset;
+use super::spectra::{self, read_dataset};
 use crate::args::PlotArgs;
 use crate::outputs::Outputs;
 use crate::report;
@@ -51,6 +52,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         }
         _ => Ok(()),
     };
+    spectra::options(&[&args.file], &args.spectrum)?;
     match pevatron::io::file_kind(&args.file)? {
         FileKind::FluxMaps if kind == Some("histogram") => histogram(args, &markers)?,
         FileKind::FluxMaps => {
@@ -70,7 +72,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         }
         FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
             wants(&plot_dataset::KINDS)?;
-            let dataset = Dataset::read(&args.file)?;
+            let dataset = read_dataset(&args.file, &args.spectrum)?;
             let natural = if dataset.common()?.is_spectrum() { "spectrum" } else { "map" };
             let kind = kind.unwrap_or(natural);
             if kind != "map" {

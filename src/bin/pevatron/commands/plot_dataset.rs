@@ -9,7 +9,7 @@ use pevatron::plot::{self, CountsMaps, Figure, FitPanel, Marker, PeekOptions, Pl
 use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 
-use super::{backend, plot::write_figure};
+use super::{backend, plot::write_figure, say_unused};
 use crate::args::{PlotArgs, named, parse_frame, parse_position};
 
 /// What is drawn of datasets beside plain maps.
@@ -25,6 +25,7 @@ pub fn run(args: &PlotArgs, mut dataset: Dataset, kind: &str, markers: &[Marker]
     let models = options.models.as_ref().map(Models::read).transpose()?;
     if let Some(models) = &models {
         dataset.common_mut()?.models = models.clone();
+        say_unused(models, &[dataset.name()])?;
     }
     let place = Place::file(&args.file);
     let of_file = |e: Error| e.at(&place);

@@ -10,7 +10,8 @@ use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
 use super::plot::{MOST_PANELS, chosen, energy_text, points_fit_figure, write_figure};
-use super::{backend, write_options};
+use super::spectra::read_dataset;
+use super::{backend, say_unused, write_options};
 use crate::args::ResidualsArgs;
 use crate::outputs::Outputs;
 use crate::{progress, report};
@@ -25,9 +26,10 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
         .check()?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
-    let mut dataset = Dataset::read(&args.dataset)?;
+    let mut dataset = read_dataset(&args.dataset, &args.spectrum)?;
     if let Some(models) = &args.models {
         dataset.set_models(Models::read(models)?);
+        say_unused(dataset.models(), &[dataset.name()])?;
     }
     let place = Place::file(&args.dataset);
     if let Dataset::FluxPoints(points) = &dataset {

@@ -10,7 +10,8 @@ use pevatron::simulate::{ComponentEvents, EventSampler, EventSamplerOptions};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{backend, write_options};
+use super::spectra::read_dataset;
+use super::{backend, say_unused, write_options};
 use crate::args::{SimulateArgs, named, parse_position};
 use crate::outputs::Outputs;
 use crate::{progress, report};
@@ -23,9 +24,10 @@ pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
         return backend.install(|| events(args, control));
     }
     let control = progress::observed(control, args.common.quiet || args.common.json);
-    let mut dataset = Dataset::read(&args.dataset)?;
+    let mut dataset = read_dataset(&args.dataset, &args.spectrum)?;
     if let Some(models) = &args.models {
         dataset.set_models(Models::read(models)?);
+        say_unused(dataset.models(), &[dataset.name()])?;
     }
     let place = Place::file(&args.dataset);
     if args.asimov {
@@ -58,7 +60,7 @@ fn events(args: &SimulateArgs, control: &Control) -> Result<()> {
         args.pointing.as_deref().map(|text| named("pointing", parse_position(text, Frame::Icrs))).transpose()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
-    let mut dataset: MapDataset = match Dataset::read(&args.dataset)? {
+    let mut dataset: MapDataset = match read_dataset(&args.dataset, &args.spectrum)? {
         Dataset::Map(dataset) => dataset,
         Dataset::OnOff(_) => {
             return Err(Error::options("events", format!("{} has off counts", args.dataset.display()))
@@ -68,6 +70,7 @@ fn events(args: &SimulateArgs, control: &Control) -> Result<()> {
     };
     if let Some(models) = &args.models {
         dataset.models = Models::read(models)?;
+        say_unused(&dataset.models, &[&dataset.name])?;
     }
     let options = EventSamplerOptions {
         seed: args.seed,

@@ -9,7 +9,8 @@ use pevatron::maps::Mask;
 use pevatron::{Control, Place, Result};
 use serde_json::json;
 
-use super::{each_dataset, write_options};
+use super::spectra::each_of;
+use super::write_options;
 use crate::args::StackArgs;
 use crate::outputs::Outputs;
 use crate::{progress, report};
@@ -50,11 +51,11 @@ pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
     let start = Instant::now();
     let mut sum = Sum::default();
     // One after the other, so that only the sum and one dataset are in memory.
-    for (n, path) in args.datasets.iter().enumerate() {
+    each_of(&args.datasets, &args.spectrum, |n, path, dataset| {
         control.check()?;
         control.report("stack", n as u64, args.datasets.len() as u64);
-        each_dataset(path, |dataset| sum.add(dataset, path))?;
-    }
+        sum.add(dataset, path)
+    })?;
     let Sum { dataset: Some(mut dataset), count, instruments } = sum else { return Ok(()) };
     let common = dataset.common_mut()?;
     common.name.clone_from(&args.name);

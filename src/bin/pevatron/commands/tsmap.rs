@@ -9,7 +9,7 @@ use pevatron::{Control, Error, Place, Result};
 use serde_json::{Map, json};
 
 use super::flux_maps::{self, Stages, Summary};
-use super::{backend, require_map};
+use super::{backend, require_map, say_unused};
 use crate::args::TsmapArgs;
 use crate::progress;
 
@@ -32,6 +32,9 @@ pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
             dataset.models = models.clone();
         }
         datasets.push(dataset);
+    }
+    if let Some(models) = &models {
+        say_unused(models, &datasets.iter().map(|d| d.name.as_str()).collect::<Vec<_>>())?;
     }
     if let Some(path) = &args.kernel_model {
         estimator.kernel_model = kernel_model(path)?;

@@ -108,6 +108,11 @@ impl<'a> Cells<'a> {
         raw * self.scale + self.zero
     }
 
+    /// All elements of a row.
+    pub(super) fn all(&self, row: usize) -> Vec<f64> {
+        self.bytes(row).chunks_exact(size(self.code)).map(|b| self.number(b)).collect()
+    }
+
     /// The first `count` elements of a row.
     ///
     /// # Errors
@@ -154,6 +159,16 @@ fn layout(hdu: &Hdu, column: usize, info: &Column) -> (char, Layout) {
 /// The one number that each row of a column has.
 pub(super) fn numbers(reader: &FitsReader, index: usize, name: &str) -> Result<Vec<f64>> {
     Cells::open(reader, index, name)?.scalars()
+}
+
+/// The text of a column in a row, without blanks around it; empty for a column of no texts.
+pub(super) fn text(reader: &FitsReader, index: usize, name: &str, row: usize) -> Result<String> {
+    let hdu = &reader.hdus()[index];
+    let column = &hdu.columns[reader.column_index(hdu, name)?];
+    let at = row * hdu.dims.first().copied().unwrap_or(0) + column.offset;
+    let bytes = if column.code == 'A' { reader.data(index)?.get(at..at + column.bytes) } else { None };
+    let text = String::from_utf8_lossy(bytes.unwrap_or_default());
+    Ok(text.split('\0').next().unwrap_or_default().trim().to_string())
 }
 
 /// A number that counts something, from 0 to `most`.

@@ -157,13 +157,17 @@ impl MapDatasetOnOff {
 }
 
 impl Dataset {
-    /// Writes a dataset with off counts as OGIP files, see [`MapDatasetOnOff::write_ogip`].
+    /// Writes a dataset with off counts, or a spectrum without any background, as OGIP files, see
+    /// [`MapDatasetOnOff::write_ogip`].
     ///
     /// # Errors
     /// Those of it, and [`Error::Unsupported`] for a dataset with a known background.
     pub fn write_ogip(&self, path: impl AsRef<Path>, options: &WriteOptions) -> Result<()> {
         match self {
             Self::OnOff(dataset) => dataset.write_ogip(path, options),
+            Self::Map(dataset) if dataset.is_spectrum() && dataset.background.is_none() => {
+                MapDatasetOnOff { on: dataset.clone(), ..MapDatasetOnOff::default() }.write_ogip(path, options)
+            }
             Self::Map(_) | Self::FluxPoints(_) => {
                 let what = format!("dataset '{}' has no off counts, which OGIP files need", self.name());
                 Err(Error::unsupported(what)
