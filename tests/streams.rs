@@ -12,7 +12,11 @@ use std::time::{Duration, Instant};
 use support::program::{Place, data, dataset};
 
 /// Runs the program on what `feed` writes into its standard input, until it does not read any more.
-fn piped(place: &Place, arguments: &[&str], feed: impl Fn(&mut dyn Write) -> std::io::Result<()> + Sync) -> Output {
+fn piped(
+    place: &Place,
+    arguments: &[&str],
+    feed: impl Fn(&mut dyn Write) -> std::io::Result<()> + Sync + Send,
+) -> Output {
     let mut command = place.command(arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -57,7 +61,9 @@ fn the_standard_input_is_a_file() {
     let output = piped(&place, &["tsmap", "-", "-o", "flux.fits", "--quiet"], |stdin| stdin.write_all(&whole));
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert_eq!(place.run(&["tsmap", "in.fits", "-o", "file.fits", "--quiet"]).status.code(), Some(0));
-    let sum = |name: &str| pevatron::flux::FluxMaps::read(place.path(name)).unwrap().get("ts").unwrap().sum();
+    let sum = |name: &str| {
+        pevatron::flux::FluxMaps::read(place.path(name)).unwrap().get(pevatron::flux::FluxQuantity::Ts).unwrap().sum()
+    };
     assert_eq!(sum("flux.fits"), sum("file.fits"));
 }
 

@@ -84,7 +84,7 @@ pub fn tiles(bytes: &[u8]) {
 /// Flux maps.
 pub fn flux(bytes: &[u8]) {
     if let Ok(maps) = FluxMaps::from_bytes(bytes.to_vec()) {
-        let _ = maps.names();
+        let _ = maps.geom();
     }
 }
 

@@ -303,7 +303,7 @@ impl Keys<'_> {
         let first = all.next();
         match all.find(|other| Some(*other) != first) {
             Some(_) => Err(self.error(key, "the keyword stands there with different values")),
-            None => Ok(first.filter(|value| **value != Value::None)),
+            None => Ok(first),
         }
     }
 

@@ -272,7 +272,7 @@ impl FitsReader {
             return Err(Error::input_at(place(), "a table is needed here"));
         }
         if hdu.header.flag("ZTABLE") == Some(true) {
-            return Err(Error::unsupported(format!("{}: compressed tables (ZTABLE) cannot be read", place()))
+            return Err(Error::input_at(place().item("ZTABLE"), "compressed tables cannot be read")
                 .with_help("uncompress the file with funpack"));
         }
         hdu.column(name).ok_or_else(|| {

@@ -23,7 +23,7 @@ pub(super) struct Decoder<'a> {
 }
 
 /// The values of a tile as they were stored.
-enum Elements<'a> {
+pub(super) enum Elements<'a> {
     /// Big-endian, of the type of a column.
     Bytes(char, Cow<'a, [u8]>),
     Whole(Vec<i32>),
@@ -34,45 +34,56 @@ fn wrong(problem: impl Into<String>) -> Error {
 }
 
 impl Decoder<'_> {
-    /// The values of a tile (counted from 0), as many as `out` has.
+    /// The values of a tile of so many pixels as they were stored. Memory is taken as far as the stream has data.
     ///
     /// # Errors
     /// [`Error::Input`] that says what is wrong with it.
-    pub(super) fn decode<T: Real>(&self, tile: usize, source: &Source, out: &mut [T]) -> Result<()> {
-        source.check_size(self.plan, out.len())?;
+    pub(super) fn elements(&self, source: &Source, pixels: usize) -> Result<Elements<'_>> {
+        source.check_size(self.plan, pixels)?;
         let bytes = self.data.get(source.start..source.start + source.bytes).unwrap_or_default();
-        let lossless = source.kept != Kept::Compressed;
-        let elements = match source.kept {
+        let exact = self.plan.quantised.is_none();
+        match source.kept {
             Kept::Stored(code) => {
                 let count = bytes.len() / size(code);
-                if count != out.len() {
-                    return Err(wrong(format!("{count} uncompressed values where the tile has {} pixels", out.len())));
+                if count != pixels {
+                    return Err(wrong(format!("{count} uncompressed values where the tile has {pixels} pixels")));
                 }
-                Elements::Bytes(code, Cow::Borrowed(bytes))
+                Ok(Elements::Bytes(code, Cow::Borrowed(bytes)))
             }
-            Kept::Gzipped => self.gzipped(bytes, out.len(), false, true)?,
+            Kept::Gzipped => self.gzipped(bytes, pixels, false, true),
             Kept::Compressed => match self.plan.algorithm {
                 Algorithm::Rice { bytes: width, block } => {
-                    let mut whole = room(out.len())?;
-                    whole.resize(out.len(), 0);
+                    let mut whole = room(pixels)?;
+                    whole.resize(pixels, 0);
                     rice::decode(bytes, width, block, &mut whole).map_err(wrong)?;
-                    Elements::Whole(whole)
+                    Ok(Elements::Whole(whole))
                 }
-                Algorithm::Gzip { shuffled } => {
-                    self.gzipped(bytes, out.len(), shuffled, self.plan.quantised.is_none())?
-                }
+                Algorithm::Gzip { shuffled } => self.gzipped(bytes, pixels, shuffled, exact),
                 Algorithm::Stored => {
-                    let code = self.code(bytes.len(), out.len(), self.plan.quantised.is_none())?;
-                    Elements::Bytes(code, Cow::Borrowed(bytes))
+                    let code = self.code(bytes.len(), pixels, exact)?;
+                    Ok(Elements::Bytes(code, Cow::Borrowed(bytes)))
                 }
             },
-        };
+        }
+    }
+
+    /// What the elements of a tile (counted from 0) stand for, as many as `out` has.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that says what is wrong with it.
+    pub(super) fn finish<T: Real>(
+        &self,
+        tile: usize,
+        source: &Source,
+        elements: &Elements<'_>,
+        out: &mut [T],
+    ) -> Result<()> {
         let blank = self.plan.blank.map(|blank| self.whole(blank, tile)).transpose()?;
         if self.plan.bitpix > 0 {
-            return self.integers(&elements, blank, out);
+            return self.integers(elements, blank, out);
         }
-        match self.plan.quantised.filter(|_| !lossless) {
-            None => self.reals(&elements, out),
+        match self.plan.quantised.filter(|_| source.kept == Kept::Compressed) {
+            None => self.reals(elements, out),
             Some(quantised) => {
                 let (scale, zero) = (self.number(quantised.scale, tile)?, self.number(quantised.zero, tile)?);
                 if !scale.is_finite() || !zero.is_finite() {
@@ -85,7 +96,7 @@ impl Decoder<'_> {
                     Scaling { scale: scale * outer.scale, zero: zero * outer.scale + outer.zero, blank }
                 };
                 let numbers = quantised.seed.map(|seed| Sequence::of_tile(tile, seed));
-                unround(&elements, scaling, numbers, quantised.exact_zero, out)
+                unround(elements, scaling, numbers, quantised.exact_zero, out)
             }
         }
     }

@@ -46,35 +46,43 @@ pub(super) fn image<T: Real>(hdu: &Hdu, data: &[u8], place: &Place) -> Result<Ve
         }
         other => other,
     };
+    let shapes = Shapes { dims: &plan.dims, tile: &plan.tile };
+    for (tile, source) in sources.iter().enumerate() {
+        source.check_size(&plan, shapes.pixels(tile)).map_err(|error| failed((tile, error)))?;
+    }
+    // Before there is memory for the whole image: a file that claims more than it has is found out here.
+    let first = decoder.elements(&sources[0], shapes.pixels(0)).map_err(|error| failed((0, error)))?;
+    let decode = |tile: usize, out: &mut [T]| match tile {
+        0 => decoder.finish(0, &sources[0], &first, out),
+        _ => {
+            let elements = decoder.elements(&sources[tile], out.len())?;
+            decoder.finish(tile, &sources[tile], &elements, out)
+        }
+    };
     let values = plan.dims.iter().product::<usize>();
     let mut out = room(values)?;
     out.resize(values, T::UNDEFINED);
-
-    let shapes = Shapes { dims: &plan.dims, tile: &plan.tile };
     if shapes.contiguous() {
         let mut parts: Vec<&mut [T]> = room(rows)?;
         let mut rest = out.as_mut_slice();
         for tile in 0..rows {
-            let (part, after) = rest.split_at_mut(shapes.of(tile).1.iter().product::<usize>().min(rest.len()));
+            let (part, after) = rest.split_at_mut(shapes.pixels(tile).min(rest.len()));
             parts.push(part);
             rest = after;
         }
-        let wrong = parts
-            .par_iter_mut()
-            .enumerate()
-            .find_map_first(|(tile, part)| decoder.decode(tile, &sources[tile], part).err().map(|error| (tile, error)));
+        let parts = parts.par_iter_mut().enumerate();
+        let wrong = parts.find_map_first(|(tile, part)| decode(tile, part).err().map(|error| (tile, error)));
         return wrong.map_or(Ok(out), |wrong| Err(failed(wrong)));
     }
-    let pixels = plan.tile.iter().product::<usize>().max(1);
-    let together = (BATCH / pixels).max(1);
+    let together = (BATCH / plan.tile.iter().product::<usize>().max(1)).max(1);
     for start in (0..rows).step_by(together) {
         let tiles: Vec<Result<Vec<T>, (usize, Error)>> = (start..(start + together).min(rows))
             .into_par_iter()
             .map(|tile| {
-                let count = shapes.of(tile).1.iter().product::<usize>();
-                let part = sources[tile].check_size(&plan, count).and_then(|()| room(count)).and_then(|mut part| {
+                let count = shapes.pixels(tile);
+                let part = room(count).and_then(|mut part| {
                     part.resize(count, T::UNDEFINED);
-                    decoder.decode(tile, &sources[tile], &mut part).map(|()| part)
+                    decode(tile, &mut part).map(|()| part)
                 });
                 part.map_err(|error| (tile, error))
             })
@@ -97,6 +105,11 @@ impl Shapes<'_> {
     fn contiguous(&self) -> bool {
         let cut = self.dims.iter().zip(self.tile).position(|(n, t)| t < n).unwrap_or(self.dims.len());
         self.tile.iter().skip(cut + 1).all(|t| *t == 1)
+    }
+
+    /// Number of pixels of a tile.
+    fn pixels(&self, tile: usize) -> usize {
+        self.of(tile).1.iter().product()
     }
 
     /// First pixel and sizes of a tile, the first axis first.

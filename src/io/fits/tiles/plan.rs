@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 const MAX_UNCOMPRESSED: u64 = 64 << 30;
 
 /// RICE blocks are not longer than this (the standard knows 16 and 32).
-const MAX_BLOCK: i64 = 1024;
+const MAX_BLOCK: i64 = 64;
 
 /// ZDITHER0 goes from 1 to this.
 const MAX_SEED: i64 = 10_000;
@@ -77,8 +77,8 @@ impl Plan {
     /// Of a table of `rows` rows, whose rows and heap have `bytes` bytes.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for other compressions, [`Error::Input`] for descriptions that are not sound, and for images
-    /// that are larger than so many bytes can hold.
+    /// [`Error::Input`] for other compressions, for descriptions that are not sound, and for images that are larger than
+    /// so many bytes can hold.
     pub(in crate::io::fits) fn new(keys: &Keys<'_>, columns: &[Column], rows: usize, bytes: usize) -> Result<Self> {
         let algorithm = algorithm(keys)?;
         let bitpix = keys.required("ZBITPIX")?;
@@ -89,7 +89,7 @@ impl Plan {
             return Err(keys.error("ZBITPIX", "RICE_1 has values of up to 32 bits, not of 64"));
         }
         if keys.text("ZMASKCMP")?.is_some_and(|kind| !kind.is_empty()) {
-            return Err(unsupported(keys, "a compressed mask of undefined pixels (ZMASKCMP)"));
+            return Err(unsupported(keys, "ZMASKCMP", "compressed masks of undefined pixels cannot be read"));
         }
         let (dims, tile) = sizes(keys)?;
         let tiles = dims.iter().zip(&tile).map(|(n, t)| n.div_ceil(*t) as u64).fold(1, u64::saturating_mul);
@@ -155,8 +155,9 @@ fn best_ratio(algorithm: Algorithm) -> usize {
     }
 }
 
-fn unsupported(keys: &Keys<'_>, what: &str) -> Error {
-    Error::unsupported(format!("{}: {what} cannot be read", keys.place)).with_help("uncompress the file with funpack")
+/// The error of what others can read: a tool that does is the next step.
+fn unsupported(keys: &Keys<'_>, key: &str, problem: impl Into<String>) -> Error {
+    keys.error(key, problem).with_help("uncompress the file with funpack")
 }
 
 fn algorithm(keys: &Keys<'_>) -> Result<Algorithm> {
@@ -166,7 +167,7 @@ fn algorithm(keys: &Keys<'_>) -> Result<Algorithm> {
         "GZIP_2" => Ok(Algorithm::Gzip { shuffled: true }),
         "NOCOMPRESS" => Ok(Algorithm::Stored),
         "" => Err(keys.error("ZCMPTYPE", "the name of the compression is missing")),
-        kind => Err(unsupported(keys, &format!("the compression '{kind}'"))),
+        kind => Err(unsupported(keys, "ZCMPTYPE", format!("the compression '{kind}' cannot be read"))),
     }
 }
 
