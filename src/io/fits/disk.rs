@@ -217,7 +217,7 @@ impl Fetch {
         let before = if index == 0 { Vec::new() } else { empty_primary() };
         let needed = before.len() + length;
         let mut out = Vec::new();
-        crate::memory::check_bytes("reading the file", needed as u64)?;
+        crate::memory::check_bytes(&format!("'{}'", file.path.display()), needed as u64)?;
         out.try_reserve_exact(needed).map_err(|_| memory(needed as u64))?;
         out.extend_from_slice(&before);
         match file.small.get(&index) {

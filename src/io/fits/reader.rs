@@ -58,7 +58,7 @@ pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     let size = usize::try_from(metadata.len()).unwrap_or(0);
-    crate::memory::check_bytes("reading the file", metadata.len())?;
+    crate::memory::check_bytes(&format!("'{}'", path.display()), metadata.len())?;
     bytes.try_reserve_exact(size + BLOCK).map_err(|_| memory(metadata.len()))?;
     file.read_to_end(&mut bytes).map_err(io)?;
     if !bytes.starts_with(&[0x1f, 0x8b]) {
@@ -68,7 +68,7 @@ pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
     let tail = bytes.last_chunk::<4>().map_or(0, |t| u64::from(u32::from_le_bytes(*t)));
     let hint = tail.min(bytes.len() as u64 * 1032).min(options.max_bytes) + BLOCK as u64;
     let mut out = Vec::new();
-    crate::memory::check_bytes("reading the file", hint)?;
+    crate::memory::check_bytes(&format!("'{}', decompressed,", path.display()), hint)?;
     out.try_reserve_exact(usize::try_from(hint).unwrap_or(0)).map_err(|_| memory(hint))?;
     let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(options.max_bytes.saturating_add(1));
     match decoder.read_to_end(&mut out) {

@@ -37,7 +37,11 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     let what = match kind {
         FileKind::FluxMaps => {
             only(args, &["sed_type", "models"], "flux maps")?;
-            Outputs::new(args.overwrite).flux_maps(&args.output).reading_maps([&args.file]).reading(&args.models).check()?;
+            Outputs::new(args.overwrite)
+                .flux_maps(&args.output)
+                .reading_maps([&args.file])
+                .reading(&args.models)
+                .check()?;
             let maps = match &args.models {
                 Some(path) => FluxMaps::read_with_model(&args.file, super::tsmap::kernel_model(path)?)?,
                 None => {
