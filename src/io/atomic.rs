@@ -6,7 +6,7 @@
 //! is removed, nor are parts of other machines, whose locks may not be seen from here.
 
 use std::collections::HashSet;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -193,7 +193,7 @@ impl Drop for Part {
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let number = |found: Metadata| (found.dev(), found.ino());
+    let number = |found: fs::Metadata| (found.dev(), found.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => number(open) == number(named),
         _ => false,
@@ -263,7 +263,6 @@ pub(super) struct Staged {
     /// Without links.
     target: PathBuf,
     overwrite: bool,
-    existing: Option<Metadata>,
 }
 
 impl Staged {
@@ -294,7 +293,7 @@ impl Staged {
             // Best effort: some file systems have no permissions.
             let _ = fs::set_permissions(&part.path, found.permissions());
         }
-        Ok((Self { part, path: path.to_path_buf(), target, overwrite, existing }, written))
+        Ok((Self { part, path: path.to_path_buf(), target, overwrite }, written))
     }
 
     /// Gives the file its name. The caller holds [`commits`].
@@ -302,8 +301,7 @@ impl Staged {
     /// # Errors
     /// [`Error::Options`] where it came into being in the meantime and is not to be replaced; [`Error::Io`].
     pub fn commit(self, _commits: &Commits) -> Result<()> {
-        let Self { part, path, target, overwrite, existing } = self;
-        drop(existing);
+        let Self { part, path, target, overwrite } = self;
         let io = |error| Error::io(&path, error);
         if overwrite {
             fs::rename(&part.path, &target).map_err(io)?;
@@ -342,13 +340,14 @@ pub(super) fn commits() -> Commits {
 }
 
 /// A lock on a folder among processes, where the system has such locks.
+#[cfg(feature = "fits-system")]
 pub(super) fn lock_folder(folder: &Path) -> Option<File> {
     let file = File::open(folder).ok()?;
     for _ in 0..600 {
         match file.try_lock() {
             Ok(()) => return Some(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
-            Err(TryLockError::Error(_)) => return None,
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(fs::TryLockError::Error(_)) => return None,
         }
     }
     None

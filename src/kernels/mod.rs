@@ -17,4 +17,5 @@ pub use cube::{Cube, CubeView};
 pub use disk::DiskSumJob;
 pub use edisp::EdispJob;
 pub use likelihood::CashSumJob;
+pub(crate) use ts_map::check_sigmas;
 pub use ts_map::{TsMapData, TsMapInput, TsMapOutput, TsMapRun, TsMapSettings, TsMapStatus};

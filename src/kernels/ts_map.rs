@@ -192,6 +192,20 @@ impl Default for TsMapSettings {
     }
 }
 
+/// More sigmas than this are a mistake: no likelihood reaches so far.
+const MOST_SIGMAS: f64 = 1000.0;
+
+/// Checks a number of sigmas.
+///
+/// # Errors
+/// [`Error::Options`] that names it, where it is not positive or beyond 1000.
+pub(crate) fn check_sigmas(name: &str, sigmas: f64) -> Result<()> {
+    if sigmas > 0.0 && sigmas <= MOST_SIGMAS {
+        return Ok(());
+    }
+    Err(Error::options(name, format!("{sigmas} sigma must be positive and finite, at most {MOST_SIGMAS}")))
+}
+
 impl TsMapSettings {
     fn check(&self) -> Result<()> {
         let positive = |name: &str, v: f64| {
@@ -201,9 +215,9 @@ impl TsMapSettings {
                 Err(Error::options(name, format!("{v} must be positive and finite")))
             }
         };
-        positive("n_sigma", self.n_sigma)?;
-        positive("n_sigma_ul", self.n_sigma_ul)?;
-        positive("n_sigma_sensitivity", self.n_sigma_sensitivity)?;
+        check_sigmas("n_sigma", self.n_sigma)?;
+        check_sigmas("n_sigma_ul", self.n_sigma_ul)?;
+        check_sigmas("n_sigma_sensitivity", self.n_sigma_sensitivity)?;
         positive("rtol", self.rtol)?;
         if self.rtol >= 1.0 {
             return Err(Error::options("rtol", format!("{} must be below 1", self.rtol)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::estimators::EnergyEdges;
 use crate::estimators::setters::setters;
+use crate::kernels::check_sigmas;
 use crate::models::SkyModel;
 use crate::models::spectral::PowerLawSpectralModel;
 use crate::units::Angle;
@@ -201,20 +202,13 @@ impl ExcessMapEstimator {
 
     /// Checks the options that can be checked without data.
     pub(super) fn check(&self) -> Result<()> {
-        let positive = |name: &str, value: f64| {
-            if value > 0.0 && value.is_finite() {
-                Ok(())
-            } else {
-                Err(Error::options(name, format!("{value} must be positive and finite")))
-            }
-        };
         let radius = self.correlation_radius;
         if !(radius.to_deg() > 0.0 && radius.to_deg().is_finite()) {
             return Err(Error::options("correlation_radius", format!("{radius} must be positive and finite")));
         }
-        positive("n_sigma", self.n_sigma)?;
-        positive("n_sigma_ul", self.n_sigma_ul)?;
-        positive("n_sigma_sensitivity", self.n_sigma_sensitivity)?;
+        check_sigmas("n_sigma", self.n_sigma)?;
+        check_sigmas("n_sigma_ul", self.n_sigma_ul)?;
+        check_sigmas("n_sigma_sensitivity", self.n_sigma_sensitivity)?;
         for (name, value) in [
             ("gamma_min_sensitivity", self.gamma_min_sensitivity),
             ("bkg_syst_fraction_sensitivity", self.bkg_syst_fraction_sensitivity),

@@ -210,7 +210,7 @@ impl Fetch {
         let hdu = &file.hdus[index];
         let length = hdu.end() - hdu.header_start;
         let mut out = Vec::new();
-        crate::memory::check_bytes("reading the file", length as u64)?;
+        crate::memory::check_bytes(&format!("'{}'", file.path.display()), length as u64)?;
         out.try_reserve_exact(length).map_err(|_| memory(length as u64))?;
         match file.small.get(&index) {
             Some(bytes) => out.extend_from_slice(bytes),

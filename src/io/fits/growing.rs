@@ -52,7 +52,7 @@ pub(super) fn read(
 
 impl<R: Read> Growing<'_, R> {
     fn reserve(&mut self, more: u64) -> Result<()> {
-        crate::memory::check_bytes("reading the file", self.bytes.len() as u64 + more)?;
+        crate::memory::check_bytes(&format!("'{}'", self.path.display()), self.bytes.len() as u64 + more)?;
         let more_bytes = usize::try_from(more).map_err(|_| memory(more))?;
         self.bytes.try_reserve(more_bytes).map_err(|_| memory(self.bytes.len() as u64 + more))
     }

@@ -80,7 +80,7 @@ pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
         return Err(too_long(path));
     }
     let size = usize::try_from(metadata.len()).unwrap_or(0);
-    crate::memory::check_bytes("reading the file", metadata.len())?;
+    crate::memory::check_bytes(&format!("'{}'", path.display()), metadata.len())?;
     bytes.try_reserve_exact(size).map_err(|_| memory(metadata.len()))?;
     // A file that grows meanwhile, or one of the system's that has no length, has no more than this.
     let most = metadata.len().max(MOST_TEXT_BYTES);

@@ -84,8 +84,11 @@ impl PsfMap {
         let pixel = sx.max(sy);
         // With pixels of a wrong size (CDELT) a kernel has more of them than there is memory for.
         let across = odd_above(2.0 * max_radius / sx.min(sy));
-        let what =
-            || format!("a PSF of {max_radius:.4} deg on pixels of {pixel:e} deg, a kernel of {across} pixels across,");
+        let what = || {
+            format!(
+                "a PSF of {max_radius:.4} deg on pixels of {sx:e} × {sy:e} deg, a kernel of {across} pixels across,"
+            )
+        };
         // Planes are made one by one, then joined.
         let planes = energies.nbin().saturating_mul(2);
         memory::check::<f64>(&what(), &[planes, odd_above(2.0 * max_radius / sy), odd_above(2.0 * max_radius / sx)])?;

@@ -18,6 +18,9 @@ use crate::args::FitArgs;
 use crate::outputs::{Outputs, picture_ending};
 use crate::{progress, report};
 
+/// No likelihood reaches farther.
+const MOST_SIGMAS: f64 = 1000.0;
+
 /// Points of a contour.
 const CONTOUR_POINTS: usize = 36;
 
@@ -26,6 +29,13 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     let fit = Fit { max_iterations: args.max_iterations, tolerance: args.tolerance };
     if !(args.tolerance.is_finite() && args.tolerance > 0.0) {
         return Err(Error::options("tolerance", format!("{} is not a positive number", args.tolerance)));
+    }
+    if !(args.sigma > 0.0 && args.sigma <= MOST_SIGMAS) {
+        let problem = format!("{} must be positive and at most {MOST_SIGMAS}", args.sigma);
+        return Err(Error::options("sigma", problem));
+    }
+    if args.max_iterations == 0 {
+        return Err(Error::options("max_iterations", "must be at least 1"));
     }
     let stat_type = args.stat_type.as_deref().map(str::parse::<PointsStatistic>).transpose()?;
     check_picture(args)?;

@@ -191,8 +191,9 @@ fn histogram(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
         Some(text) => Some(crate::args::named("exclude_radius", text.parse::<pevatron::units::Angle>())?.to_deg()),
         None => None,
     };
-    if radius.is_some_and(|r| r <= 0.0) {
-        return Err(Error::options("exclude_radius", "must be positive"));
+    if let Some(radius) = radius.filter(|r| !(*r > 0.0 && *r < 180.0)) {
+        let problem = format!("{radius} deg must be positive, and below 180 deg: else nothing is left");
+        return Err(Error::options("exclude_radius", problem));
     }
     let is_off = |i: usize, radius: f64| {
         let here = geom.pix_to_sky((i % geom.nx()) as f64, (i / geom.nx()) as f64);

@@ -56,6 +56,7 @@ impl MemoryWriter {
     /// An empty file that expects about `bytes`.
     pub(in crate::io::fits) fn new(bytes: usize) -> Result<Self> {
         // The library takes the first allocation for a file that exists and looks for HDUs in it: one empty block.
+        crate::memory::check_bytes("a file that is written", bytes as u64)?;
         let size = BLOCK;
         let start = reserve(size, bytes.saturating_add(GROWTH_BYTES));
         if start.is_null() {
