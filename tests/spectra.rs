@@ -495,6 +495,11 @@ fn scales_by_channel() {
 }
 
 #[test]
+fn scales_of_0_everywhere_are_told() {
+    warned(&Parts::new().key("BACKSCAL", "0.0"), &["x.pha[SPECTRUM] BACKSCAL", "0 everywhere"]);
+}
+
+#[test]
 fn groups_are_told_or_merged() {
     let parts = Parts::new().column(whole("GROUPING", &[1, -1, 1, 1, -1]));
     let dataset = warned(&parts, &["GROUPING", "3 groups", "--group"]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
 
+use super::super::content::say_empty_acceptance;
 use super::super::dataset::file_stem;
 use super::super::reader::FitsReader;
 use super::OgipOptions;
@@ -13,7 +14,7 @@ use super::names::{Chosen, given, locate, matching};
 use super::pha::{FILE_KEYS, Kind, Spectrum, Wanted, counted_alike};
 use super::response::{Area, Redistribution};
 use crate::datasets::{Dataset, MapDataset, MapDatasetOnOff};
-use crate::error::{Error, Result, warnings};
+use crate::error::{Error, Place, Result, warnings};
 use crate::irf::{EDisp, EDispKernelMap, diagonal_response};
 use crate::maps::{AxisInterp, Geom, Map, MapAxis, Mask, RegionGeom, SkyRegion};
 use crate::units::Unit;
@@ -113,16 +114,20 @@ pub(in crate::io::fits) fn read(
             Some(Mask::new(Arc::clone(counts.geom()), data)?)
         }
     };
+    let acceptance = map(counts.geom(), Unit::default(), &pha.backscal)?;
     let (counts_off, acceptance_off) = match bkg {
         Some(bkg) => {
             let geom = Arc::new(Geom::Region(RegionGeom::of(bkg.region, vec![energy.clone()])));
             let map = |values: &[f64]| map(&geom, Unit::default(), values);
-            (Some(map(&bkg.counts)?), Some(map(&bkg.acceptance)?))
+            let acceptance_off = map(&bkg.acceptance)?;
+            say_empty_acceptance(&bkg.place.item("BACKSCAL"), &acceptance_off, mask_safe.as_ref())?;
+            say_empty_acceptance(&pha.place.clone().item("BACKSCAL"), &acceptance, mask_safe.as_ref())?;
+            (Some(map(&bkg.counts)?), Some(acceptance_off))
         }
         None => (None, None),
     };
     let dataset = MapDatasetOnOff {
-        acceptance: Some(map(counts.geom(), Unit::default(), &pha.backscal)?),
+        acceptance: Some(acceptance),
         on: MapDataset {
             name: pha.name.unwrap_or_else(|| file_stem(&path)),
             counts: Some(counts),
@@ -219,6 +224,7 @@ fn grouped(dataset: &MapDatasetOnOff, first: &[usize], energy: &MapAxis) -> Resu
 
 /// Counts of an off region, checked against the spectrum of the on region.
 struct Background {
+    place: Place,
     counts: Vec<f64>,
     /// BACKSCAL times the ratios of exposures and areas.
     acceptance: Vec<f64>,
@@ -233,7 +239,8 @@ impl Background {
             Companion::File(chosen) => chosen,
             Companion::Inside { counts, scale } => {
                 let acceptance = vec![*scale; counts.len()];
-                return Ok(Self { counts: counts.clone(), acceptance, good: None, region: None });
+                let place = on.place.clone();
+                return Ok(Self { place, counts: counts.clone(), acceptance, good: None, region: None });
             }
         };
         let same_file = |a: &Path, b: &Path| std::fs::canonicalize(a).ok() == std::fs::canonicalize(b).ok();
@@ -270,7 +277,7 @@ impl Background {
             Err(Error::Unsupported { .. }) => None,
             region => region?,
         };
-        Ok(Self { counts: bkg.counts, acceptance, good: bkg.good, region })
+        Ok(Self { place: bkg.place, counts: bkg.counts, acceptance, good: bkg.good, region })
     }
 
     /// Takes the channels in rising order of energy.
