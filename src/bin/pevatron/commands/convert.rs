@@ -12,7 +12,7 @@ use pevatron::table::Table;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, write_options};
+use super::{check_output, warn_of_unit, write_options};
 use crate::args::ConvertArgs;
 use crate::report;
 
@@ -128,6 +128,7 @@ fn maps(args: &ConvertArgs, options: &pevatron::io::WriteOptions) -> Result<Stri
             1 => e,
             _ => e.with_help(format!("choose others by their names with --quantity: {}", file.names())),
         })?;
+        warn_of_unit(&map, Place::file(&args.file).hdu(&entry.name));
         maps.push((name, map));
     }
     let lent: Vec<(&str, &Map)> = maps.iter().map(|(name, map)| (name.as_str(), map)).collect();

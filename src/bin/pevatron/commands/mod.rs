@@ -28,7 +28,7 @@ use pevatron::compute::Backend;
 use pevatron::datasets::{Dataset, Datasets, MapDataset};
 use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::{Provenance, WriteOptions};
-use pevatron::maps::SkyPosition;
+use pevatron::maps::{Map, SkyPosition};
 use pevatron::{Error, Place, Result};
 
 use crate::args::{CommonArgs, EngineArgs};
@@ -51,6 +51,14 @@ pub fn write_options(overwrite: bool, inputs: &[&Path]) -> WriteOptions {
         provenance = provenance.with_input(input);
     }
     WriteOptions { overwrite, provenance }
+}
+
+/// Says that the unit of a map is no unit, where it is none.
+pub fn warn_of_unit(map: &Map, place: Place) {
+    if !map.unit().is_known() {
+        let (place, unit) = (place.item("BUNIT"), map.unit());
+        eprintln!("warning: {place}: '{unit}' is an unknown unit; it is kept as text and nothing is converted");
+    }
 }
 
 /// Refuses datasets of a region: an image is to be made of this one.

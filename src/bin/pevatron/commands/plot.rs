@@ -12,7 +12,7 @@ use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::{check_output, plot_dataset};
+use super::{check_output, plot_dataset, warn_of_unit};
 use crate::args::PlotArgs;
 use crate::report;
 
@@ -131,6 +131,7 @@ fn image_of_several(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
         );
     }
     let map = file.read(&entry)?;
+    warn_of_unit(&map, Place::file(&args.file).hdu(&entry.name));
     let name = if entry.is_named() { entry.name.as_str() } else { "" };
     write_map_picture(&map, name, args, markers).map_err(|e| e.at(&Place::file(&args.file).hdu(&entry.name)))
 }
