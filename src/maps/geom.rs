@@ -221,10 +221,11 @@ impl WcsGeom {
         Some(SkyPosition { lon_deg, lat_deg, frame: self.frame() })
     }
 
-    /// Pixel coordinate `(x, y)` of a position in any frame; `None` where it cannot be projected.
+    /// Pixel coordinate `(x, y)` of a position in any frame; `None` where it cannot be projected. Cylindrical projections
+    /// repeat the sky to the left and the right: of the copies of a position the one in the map, or nearest to it.
     pub fn sky_to_pix(&self, position: SkyPosition) -> Option<(f64, f64)> {
         let p = position.to_frame(self.frame());
-        self.wcs.world_to_pix(p.lon_deg, p.lat_deg)
+        self.wcs.world_to_pix(p.lon_deg, p.lat_deg).map(|pixel| self.copy_in_map(pixel))
     }
 
     /// The centre of the image, pixel coordinate `((nx - 1)/2, (ny - 1)/2)`.

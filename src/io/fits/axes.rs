@@ -10,24 +10,52 @@ use crate::units::Unit;
 /// Files name up to this many axes (AXCOLS1…).
 const MAX_AXES: usize = 9;
 
+/// The axes of a map.
+#[derive(Debug, Default)]
+pub(super) struct Bands {
+    /// With increasing values, the first one fastest.
+    pub axes: Vec<MapAxis>,
+    /// True for axes whose values decrease in the file: their planes must be turned over.
+    pub reversed: Vec<bool>,
+}
+
+/// Columns of one axis, values in the order of the file.
+enum Columns {
+    Nodes(Vec<f64>),
+    Edges(Vec<f64>, Vec<f64>),
+}
+
+/// What an axis is before its values are known.
+struct AxisOf {
+    name: String,
+    unit: Unit,
+    interp: AxisInterp,
+    /// Its columns, for messages.
+    label: String,
+    columns: Columns,
+}
+
 /// The axes of a table of bands, the first one fastest.
 ///
 /// # Errors
-/// [`Error::Input`] at the column: missing units, bins with gaps, nodes that do not increase.
-pub(super) fn read(reader: &mut FitsReader, bands: usize, map_header: &Header) -> Result<Vec<MapAxis>> {
+/// [`Error::Input`] at the column: missing units, bins with gaps, values that neither increase nor decrease, rows that are
+/// no grid of the axes.
+pub(super) fn read(reader: &mut FitsReader, bands: usize, map_header: &Header) -> Result<Bands> {
     let hdu = reader.hdus()[bands].clone();
     let place = reader.place().hdu(hdu.label());
     if hdu.column("NPIX").is_some() {
         return Err(Error::unsupported(format!("{place}: maps whose size varies with energy cannot be read")));
     }
+    let ebounds = |reader: &mut FitsReader| edges(reader, bands, "energy", ["E_MIN", "E_MAX"], AxisInterp::Log);
     match hdu.name.as_str() {
         // Fermi's own formats, which Gammapy knows by these names.
-        "EBOUNDS" => return Ok(vec![edges_axis(reader, bands, "energy", ["E_MIN", "E_MAX"], AxisInterp::Log, None)?]),
+        "EBOUNDS" => {
+            let axis = ebounds(reader)?;
+            return grid(reader, bands, vec![axis]);
+        }
         "ENERGIES" => {
-            let nodes = sorted_unique(reader.column::<f64>(bands, "ENERGY")?);
-            let unit = "MeV".parse()?;
-            let axis = MapAxis::from_nodes("energy_true", unit, nodes, AxisInterp::Log);
-            return Ok(vec![axis.map_err(|e| e.at(&place))?]);
+            let axis = nodes(reader, bands, "energy_true", "ENERGY", AxisInterp::Log)?;
+            return grid(reader, bands, vec![axis]);
         }
         _ => {}
     }
@@ -51,14 +79,9 @@ pub(super) fn read(reader: &mut FitsReader, bands: usize, map_header: &Header) -
                     "E_MIN" => "energy".to_string(),
                     _ => axis_name(min.strip_suffix("_MIN").unwrap_or(min)),
                 };
-                edges_axis(reader, bands, &name, [min, max], interp, None)?
+                edges(reader, bands, &name, [min, max], interp)?
             }
-            [node] => {
-                let name = axis_name(node);
-                let nodes = sorted_unique(reader.column::<f64>(bands, node)?);
-                let unit = column_unit(reader, bands, node, &name)?;
-                MapAxis::from_nodes(&name, unit, nodes, interp).map_err(|e| e.at(&place))?
-            }
+            [node] => nodes(reader, bands, &axis_name(node), node, interp)?,
             _ => {
                 let problem = format!("'{columns}' is neither one column (nodes) nor two (edges)");
                 return Err(Error::input_at(place.item(format!("AXCOLS{n}")), problem));
@@ -67,12 +90,131 @@ pub(super) fn read(reader: &mut FitsReader, bands: usize, map_header: &Header) -
     }
     if axes.is_empty() {
         if hdu.column("E_MIN").is_some() && hdu.column("E_MAX").is_some() {
-            axes.push(edges_axis(reader, bands, "energy", ["E_MIN", "E_MAX"], AxisInterp::Log, None)?);
+            axes.push(ebounds(reader)?);
         } else {
             return Err(Error::input_at(place.item("AXCOLS1"), "the keyword that names the axis' columns is missing"));
         }
     }
-    Ok(axes)
+    grid(reader, bands, axes)
+}
+
+/// Nodes of an axis; those of Fermi's table of energies are in MeV where the column has no unit.
+fn nodes(reader: &mut FitsReader, bands: usize, name: &str, column: &str, interp: AxisInterp) -> Result<AxisOf> {
+    let hdu = &reader.hdus()[bands];
+    let in_mev = hdu.name == "ENERGIES" && hdu.columns[reader.column_index(hdu, column)?].unit.is_empty();
+    let unit = if in_mev { "MeV".parse()? } else { column_unit(reader, bands, column, name)? };
+    let columns = Columns::Nodes(reader.column::<f64>(bands, column)?);
+    Ok(AxisOf { name: name.to_string(), unit, interp, label: column.to_string(), columns })
+}
+
+/// Lower and upper edges of an axis, in the unit of the lower ones.
+fn edges(reader: &mut FitsReader, bands: usize, name: &str, columns: [&str; 2], interp: AxisInterp) -> Result<AxisOf> {
+    let place = reader.place().hdu(reader.hdus()[bands].label());
+    let unit = column_unit(reader, bands, columns[0], name)?;
+    let upper_unit = column_unit(reader, bands, columns[1], name)?;
+    let factor = upper_unit.factor_to(&unit).map_err(|_| {
+        Error::input_at(place.item(columns[1]), format!("'{upper_unit}' where {} has '{unit}'", columns[0]))
+    })?;
+    let min = reader.column::<f64>(bands, columns[0])?;
+    let mut max = reader.column::<f64>(bands, columns[1])?;
+    if factor != 1.0 {
+        max.iter_mut().for_each(|v| *v *= factor);
+    }
+    let label = format!("{},{}", columns[0], columns[1]);
+    Ok(AxisOf { name: name.to_string(), unit, interp, label, columns: Columns::Edges(min, max) })
+}
+
+impl Columns {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nodes(v) => v.len(),
+            Self::Edges(min, max) => min.len().min(max.len()),
+        }
+    }
+
+    fn same(&self, a: usize, b: usize) -> bool {
+        match self {
+            Self::Nodes(v) => v[a] == v[b],
+            Self::Edges(min, max) => min[a] == min[b] && max[a] == max[b],
+        }
+    }
+
+    /// The values of every `stride`th row, `count` of them.
+    fn pick(&self, stride: usize, count: usize) -> Self {
+        let pick = |v: &[f64]| v.iter().step_by(stride).take(count).copied().collect();
+        match self {
+            Self::Nodes(v) => Self::Nodes(pick(v)),
+            Self::Edges(min, max) => Self::Edges(pick(min), pick(max)),
+        }
+    }
+
+    /// Turns values over that decrease from the first to the last; true if they did.
+    fn turn_over(&mut self) -> bool {
+        let first = match self {
+            Self::Nodes(v) | Self::Edges(v, _) => v,
+        };
+        let falling = matches!((first.first(), first.last()), (Some(a), Some(b)) if b < a);
+        if falling {
+            match self {
+                Self::Nodes(v) => v.reverse(),
+                Self::Edges(min, max) => {
+                    min.reverse();
+                    max.reverse();
+                }
+            }
+        }
+        falling
+    }
+}
+
+/// The axes of a table that has a row for each combination of bins.
+fn grid(reader: &FitsReader, bands: usize, axes: Vec<AxisOf>) -> Result<Bands> {
+    let hdu = &reader.hdus()[bands];
+    let place = reader.place().hdu(hdu.label());
+    let rows = axes.iter().map(|a| a.columns.len()).min().unwrap_or(0);
+    // The first axis is the fastest one. Where each row stands does not matter for tables of the opposite order, as long
+    // as they have all combinations.
+    let Some(strides) = strides(&axes, rows, false).or_else(|| strides(&axes, rows, true)) else {
+        let labels: Vec<&str> = axes.iter().map(|a| a.label.as_str()).collect();
+        let problem =
+            format!("its {rows} rows are no grid of [{}]: one row per combination of bins", labels.join("; "));
+        return Err(Error::input_at(place, problem).with_help("each value of an axis must be the same in all its rows"));
+    };
+    let mut out = Bands::default();
+    for (axis, (stride, count)) in axes.into_iter().zip(strides) {
+        let mut columns = axis.columns.pick(stride, count);
+        out.reversed.push(columns.turn_over());
+        let place = place.clone().item(axis.label.rsplit(',').next().unwrap_or_default());
+        let header = &hdu.header;
+        out.axes.push(finished(AxisOf { columns, ..axis }, header, &place)?);
+    }
+    Ok(out)
+}
+
+/// Rows from one value of each axis to the next, and number of values; `None` if the rows are no such grid.
+fn strides(axes: &[AxisOf], rows: usize, last_fastest: bool) -> Option<Vec<(usize, usize)>> {
+    let mut order: Vec<usize> = (0..axes.len()).collect();
+    if last_fastest {
+        order.reverse();
+    }
+    let mut found = vec![(1, 0); axes.len()];
+    let mut stride = 1;
+    for (rank, &n) in order.iter().enumerate() {
+        let columns = &axes[n].columns;
+        let last = rank + 1 == axes.len();
+        let mut count = 1;
+        while count * stride < rows && (last || !columns.same(0, count * stride)) {
+            count += 1;
+        }
+        // NaN equals nothing; what it does here is found when the axis is made.
+        let fits = |row: usize| columns.same(row, row / stride % count * stride) || count == rows;
+        if !(0..rows).all(fits) {
+            return None;
+        }
+        found[n] = (stride, count);
+        stride *= count;
+    }
+    (stride == rows).then_some(found)
 }
 
 fn axis_name(column: &str) -> String {
@@ -116,54 +258,27 @@ impl AtColumn for Error {
     }
 }
 
-fn edges_axis(
-    reader: &mut FitsReader,
-    bands: usize,
-    name: &str,
-    columns: [&str; 2],
-    interp: AxisInterp,
-    unit: Option<Unit>,
-) -> Result<MapAxis> {
-    let place = reader.place().hdu(reader.hdus()[bands].label());
-    let min = sorted_unique(reader.column::<f64>(bands, columns[0])?);
-    let max = sorted_unique(reader.column::<f64>(bands, columns[1])?);
-    let unit = match unit {
-        Some(unit) => unit,
-        None => column_unit(reader, bands, columns[0], name)?,
+/// The axis, from values that increase.
+fn finished(axis: AxisOf, header: &Header, place: &Place) -> Result<MapAxis> {
+    let AxisOf { name, unit, interp, columns, .. } = axis;
+    let (min, max) = match columns {
+        Columns::Nodes(nodes) => return MapAxis::from_nodes(&name, unit, nodes, interp).map_err(|e| e.at(place)),
+        Columns::Edges(min, max) => (min, max),
     };
-    let upper_unit = column_unit(reader, bands, columns[1], name)?;
-    if upper_unit != unit {
-        return Err(Error::input_at(
-            place.item(columns[1]),
-            format!("'{upper_unit}' where {} has '{unit}'", columns[0]),
-        ));
-    }
-    if min.len() != max.len() {
-        let problem = format!("{} lower and {} upper edges", min.len(), max.len());
-        return Err(Error::input_at(place.item(columns[1]), problem));
-    }
     if name == "time" {
         let bins: Vec<(f64, f64)> = min.into_iter().zip(max).collect();
-        let header = &reader.hdus()[bands].header;
         let reference = super::gti::time_reference(header).unwrap_or_default();
-        return MapAxis::time(&bins, unit, reference).map_err(|e| e.at(&place));
+        return MapAxis::time(&bins, unit, reference).map_err(|e| e.at(place));
     }
     for (i, (upper, lower)) in max.iter().zip(min.iter().skip(1)).enumerate() {
         // Single precision columns are not exact.
         if (upper - lower).abs() > 1e-4 * (upper.abs() + lower.abs()) {
             let problem = format!("bin {i} ends at {upper}, the next one starts at {lower}: bins must touch");
-            return Err(Error::input_at(place.item(columns[1]), problem));
+            return Err(Error::input_at(place.clone(), problem));
         }
     }
     let edges: Vec<f64> = min.iter().copied().chain(max.last().copied()).collect();
-    MapAxis::from_edges(name, unit, edges, interp).map_err(|e| e.at(&place))
-}
-
-/// Each value of a column with one row per combination of bins.
-fn sorted_unique(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    values.dedup();
-    values
+    MapAxis::from_edges(&name, unit, edges, interp).map_err(|e| e.at(place))
 }
 
 /// Column names of an axis: node, lower and upper edge.

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
+use super::axes::{self, Bands};
 use super::check::{Hdu, HduKind};
 use super::images::{healpix_error, is_healpix};
 use super::reader::FitsReader;
-use super::{axes, region, wcs_header};
+use super::{region, wcs_header};
 use crate::error::{Error, Place, Result};
-use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom, Wcs, WcsGeom};
+use crate::maps::{Geom, Map, MapAxis, MapData, Mask, RegionGeom, WcsGeom};
 use crate::units::Unit;
 
 impl Map {
@@ -122,29 +123,47 @@ fn unit(reader: &FitsReader, hdu: &Hdu) -> Result<Unit> {
 pub(super) fn read_geom(reader: &mut FitsReader, index: usize) -> Result<Geom> {
     let hdu = reader.hdus()[index].clone();
     let place = reader.place().hdu(hdu.label());
-    geometry(reader, &hdu, &place)
+    geometry(reader, &hdu, &place).map(|(geom, _)| geom)
 }
 
 fn read_parts(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<(Geom, MapData)> {
-    let geom = geometry(reader, hdu, place)?;
+    let (geom, reversed) = geometry(reader, hdu, place)?;
     let data = match hdu.kind {
         HduKind::Table => region_data(reader, hdu, &geom, place)?,
         _ => image_data(reader, hdu, geom.data_shape(), place)?,
     };
-    Ok((geom, data))
+    Ok((geom, in_order(data, &reversed)))
 }
 
-fn geometry(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<Geom> {
+/// Planes of axes whose values decrease in the file, turned over as the axes are.
+fn in_order(data: MapData, reversed: &[bool]) -> MapData {
+    fn turn<T: Clone>(mut data: ArrayD<T>, reversed: &[bool]) -> ArrayD<T> {
+        for (n, _) in reversed.iter().enumerate().filter(|(_, turned)| **turned) {
+            data.invert_axis(Axis(reversed.len() - 1 - n));
+        }
+        data.as_standard_layout().into_owned()
+    }
+    if !reversed.contains(&true) {
+        return data;
+    }
+    match data {
+        MapData::F32(a) => MapData::F32(turn(a, reversed)),
+        MapData::F64(a) => MapData::F64(turn(a, reversed)),
+    }
+}
+
+/// The geometry, and which of its axes decrease in the file.
+fn geometry(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<(Geom, Vec<bool>)> {
     let bands = find_bands(reader, hdu)?;
-    let axes = match bands {
+    let Bands { axes, reversed } = match bands {
         Some(bands) => axes::read(reader, bands, &hdu.header)?,
-        None => Vec::new(),
+        None => Bands::default(),
     };
     if hdu.kind == HduKind::Table {
         if is_healpix(&hdu.header) {
             return Err(healpix_error(place));
         }
-        return Ok(Geom::Region(RegionGeom::of(region::read(reader, &hdu.name)?, axes)));
+        return Ok((Geom::Region(RegionGeom::of(region::read(reader, &hdu.name)?, axes)), reversed));
     }
     if !hdu.has_image() {
         return Err(Error::input_at(place.clone(), "there is no image in this HDU"));
@@ -161,8 +180,8 @@ fn geometry(reader: &mut FitsReader, hdu: &Hdu, place: &Place) -> Result<Geom> {
         let problem = format!("the image has {found:?} planes, its axes ({from}) have {expected:?} bins");
         return Err(Error::input_at(place.clone(), problem));
     }
-    let wcs = Wcs::new(wcs_header::read(&hdu.header, place)?).map_err(|e| e.at(place))?;
-    Ok(Geom::Wcs(WcsGeom::new(wcs, hdu.dims[0], hdu.dims[1], axes)))
+    let wcs = wcs_header::read(&hdu.header, place)?;
+    Ok((Geom::Wcs(WcsGeom::new(wcs, hdu.dims[0], hdu.dims[1], axes)), reversed))
 }
 
 /// Values in the precision of the file. Integers become single precision where that is exact.

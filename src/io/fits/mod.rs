@@ -27,6 +27,7 @@ mod reader;
 mod region;
 mod table;
 mod wcs_header;
+mod wcs_linear;
 mod writer;
 
 pub use catalogue::Catalogue;

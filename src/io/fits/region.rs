@@ -31,7 +31,7 @@ pub(super) fn read_table(reader: &mut FitsReader, name: &str) -> Result<Option<S
     if shapes.is_empty() || shapes.len() > MOST_SHAPES {
         return Err(Error::input_at(place.item("SHAPE"), format!("{} shapes", shapes.len())));
     }
-    let wcs = Wcs::new(wcs_header::read(&table.header, &place)?).map_err(|e| e.at(&place))?;
+    let wcs = wcs_header::read(&table.header, &place)?;
     let mut column = |name: &str| -> Result<Vec<Vec<f64>>> {
         if table.column(name).is_none() {
             return Ok(vec![Vec::new(); shapes.len()]);
@@ -74,7 +74,11 @@ impl Shape<'_> {
         let (scale_x, scale_y) = wcs.pixel_scales_deg();
         let pixel_deg = (scale_x * scale_y).sqrt();
         let size = |at: usize| Ok(number(self.r, at, "R")? * pixel_deg);
-        let angle_deg = self.angle.first().copied().unwrap_or(0.0);
+        let angle = self.angle.first().copied().unwrap_or(0.0);
+        let angle_deg = match (self.x.first(), self.y.first()) {
+            (Some(x), Some(y)) if angle.is_finite() => angle_on_sky(wcs, (*x, *y), angle),
+            _ => angle,
+        };
         let region = match shape.to_lowercase().as_str() {
             "point" => SkyRegion::Point { center: position(0)? },
             "circle" => SkyRegion::Circle { center: position(0)?, radius_deg: size(0)? },
@@ -104,6 +108,37 @@ impl Shape<'_> {
         };
         region.checked().map_err(|e| e.at(place))
     }
+}
+
+/// A step in pixels and in degrees that tells directions, not shapes.
+const STEP: f64 = 1e-3;
+
+/// Angles closer than this are equal but for rounding.
+const SAME_DEG: f64 = 1e-5;
+
+fn if_other(angle_deg: f64, found_deg: f64) -> f64 {
+    let same = ((found_deg - angle_deg + 180.0).rem_euclid(360.0) - 180.0).abs() < SAME_DEG;
+    if same { angle_deg } else { found_deg }
+}
+
+/// An angle in pixels (from x to y) as one on the sky, from falling longitude to north, whatever way the map is turned.
+fn angle_on_sky(wcs: &Wcs, (x, y): (f64, f64), angle_deg: f64) -> f64 {
+    let (sin, cos) = angle_deg.to_radians().sin_cos();
+    let ends = wcs.pix_to_world(x, y).zip(wcs.pix_to_world(x + STEP * cos, y + STEP * sin));
+    let Some(((lon, lat), (lon2, lat2))) = ends else { return angle_deg };
+    let west = (lon - lon2 + 180.0).rem_euclid(360.0) - 180.0;
+    if_other(angle_deg, (lat2 - lat).atan2(west * lat.to_radians().cos()).to_degrees())
+}
+
+/// The other way.
+fn angle_in_pixels(wcs: &Wcs, center: SkyPosition, angle_deg: f64) -> f64 {
+    let (sin, cos) = angle_deg.to_radians().sin_cos();
+    let SkyPosition { lon_deg: lon, lat_deg: lat, .. } = center.to_frame(wcs.frame());
+    let step = STEP * wcs.pixel_scales_deg().0;
+    let beside = (lon - step * cos / lat.to_radians().cos(), lat + step * sin);
+    let ends = wcs.world_to_pix(lon, lat).zip(wcs.world_to_pix(beside.0, beside.1));
+    let Some(((x, y), (x2, y2))) = ends else { return angle_deg };
+    if_other(angle_deg, (y2 - y).atan2(x2 - x).to_degrees())
 }
 
 /// Writes the region of the map of that name.
@@ -141,10 +176,10 @@ pub(super) fn write_table(out: &mut MemoryWriter, region: &SkyRegion, name: &str
             SkyRegion::Circle { radius_deg, .. } => ("circle", vec![*radius_deg], 0.0),
             SkyRegion::Annulus { inner_deg, outer_deg, .. } => ("annulus", vec![*inner_deg, *outer_deg], 0.0),
             SkyRegion::Ellipse { width_deg, height_deg, angle_deg, .. } => {
-                ("ellipse", vec![0.5 * width_deg, 0.5 * height_deg], *angle_deg)
+                ("ellipse", vec![0.5 * width_deg, 0.5 * height_deg], angle_in_pixels(&wcs, part.center(), *angle_deg))
             }
             SkyRegion::Rectangle { width_deg, height_deg, angle_deg, .. } => {
-                ("rotbox", vec![*width_deg, *height_deg], *angle_deg)
+                ("rotbox", vec![*width_deg, *height_deg], angle_in_pixels(&wcs, part.center(), *angle_deg))
             }
             SkyRegion::Polygon { .. } => ("polygon", vec![0.0], 0.0),
             _ => return Err(Error::unsupported("a union of unions as a region of a file")),

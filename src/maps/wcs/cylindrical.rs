@@ -1,6 +1,6 @@
 //! Cylindrical projections, paper II section 5.2. All angles and plane coordinates in degrees.
 
-use super::projection::{R0_DEG, within_half_turn};
+use super::projection::R0_DEG;
 
 /// Cylindrical projections by FITS code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +28,9 @@ impl Cylindrical {
         Some((phi, y))
     }
 
-    /// Native `(φ, θ)` at a plane coordinate; `None` outside the projection.
+    /// Native `(φ, θ)` at a plane coordinate; `None` outside the projection. The sky goes on to the left and the right
+    /// of ±180°: maps whose reference point is not in their middle show it there.
     pub(super) fn deproject(self, x: f64, y: f64) -> Option<(f64, f64)> {
-        let phi = within_half_turn(x, BORDER_DEG)?;
         let theta = match self {
             Self::Car if y.abs() <= 90.0 + BORDER_DEG => y.clamp(-90.0, 90.0),
             Self::Cea if y.abs() <= R0_DEG * (1.0 + BORDER_DEG) => {
@@ -40,6 +40,6 @@ impl Cylindrical {
             Self::Mer => (y / R0_DEG).sinh().atan().to_degrees(),
             Self::Car | Self::Cea => return None,
         };
-        Some((phi, theta))
+        Some((x, theta))
     }
 }

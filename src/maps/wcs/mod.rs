@@ -6,10 +6,14 @@ mod all_sky;
 mod cylindrical;
 mod projection;
 pub(super) mod rotation;
+mod systems;
+mod turned;
 mod zenithal;
 
 use self::projection::Projection;
 use self::rotation::Rotation;
+pub(crate) use self::systems::System;
+pub(crate) use self::turned::Fiducial;
 use super::frame::Frame;
 use crate::error::{Error, Result};
 
@@ -48,6 +52,12 @@ pub struct WcsHeader {
     pub latpole: Option<f64>,
 }
 
+/// Pixels further from the reference pixel than this are known to no more than 1e-7 pixels in double precision.
+const MOST_PIXELS: f64 = 1e9;
+
+/// Angles of more turns than these are no angles. Some programs write 999 for an unknown LONPOLE or LATPOLE.
+const MOST_TURNS_DEG: f64 = 999.0;
+
 impl WcsHeader {
     /// The usual case: unity PC matrix, default LONPOLE and LATPOLE.
     pub fn new(projection: &str, frame: Frame, crpix: (f64, f64), crval: (f64, f64), cdelt: (f64, f64)) -> Self {
@@ -73,18 +83,22 @@ impl Wcs {
     pub fn new(header: WcsHeader) -> Result<Self> {
         let projection = Projection::from_code(&header.projection)?;
         let WcsHeader { crpix, crval, cdelt, pc, .. } = &header;
-        for (name, value) in [
-            ("CRPIX1", crpix.0),
-            ("CRPIX2", crpix.1),
-            ("CRVAL1", crval.0),
-            ("CRVAL2", crval.1),
-            ("CDELT1", cdelt.0),
-            ("CDELT2", cdelt.1),
-            ("LONPOLE", header.lonpole.unwrap_or(0.0)),
-            ("LATPOLE", header.latpole.unwrap_or(0.0)),
-        ] {
+        let numbers = [
+            ("CRPIX1", crpix.0, MOST_PIXELS),
+            ("CRPIX2", crpix.1, MOST_PIXELS),
+            ("CRVAL1", crval.0, MOST_TURNS_DEG),
+            ("CRVAL2", crval.1, MOST_TURNS_DEG),
+            ("CDELT1", cdelt.0, MOST_TURNS_DEG),
+            ("CDELT2", cdelt.1, MOST_TURNS_DEG),
+            ("LONPOLE", header.lonpole.unwrap_or(0.0), MOST_TURNS_DEG),
+            ("LATPOLE", header.latpole.unwrap_or(0.0), MOST_TURNS_DEG),
+        ];
+        for (name, value, most) in numbers {
             if !value.is_finite() {
                 return Err(Error::input(name, format!("found {value}, a finite number is needed")));
+            }
+            if value.abs() > most {
+                return Err(Error::input(name, format!("{value} is out of all proportion, at most {most} is used")));
             }
         }
         if crval.1.abs() > 90.0 {
@@ -101,7 +115,7 @@ impl Wcs {
         // astropy reads GLS as SFL with the fiducial point at native latitude CRVAL2 (PV1_0 = 1, PV1_2 = CRVAL2).
         let (theta0, y0_deg) =
             if header.projection == "GLS" { (crval.1, crval.1) } else { (projection.theta0_deg(), 0.0) };
-        let rotation = Rotation::new(*crval, theta0, header.lonpole, header.latpole)?;
+        let rotation = Rotation::new(*crval, (0.0, theta0), header.lonpole, header.latpole)?;
         Ok(Self { header, projection, rotation, matrix, inverse, y0_deg })
     }
 
@@ -139,6 +153,8 @@ impl Wcs {
     }
 
     /// `(lon, lat)` in degrees at a 0-based pixel coordinate; `None` outside the projection. 0 ≤ lon < 360.
+    ///
+    /// Cylindrical projections (CAR, CEA, MER) repeat the sky beyond 180° from the reference point. Gammapy: NaN there.
     pub fn pix_to_world(&self, x: f64, y: f64) -> Option<(f64, f64)> {
         let (dx, dy) = (x + 1.0 - self.header.crpix.0, y + 1.0 - self.header.crpix.1);
         let plane_x = self.matrix[0][0] * dx + self.matrix[0][1] * dy;
@@ -159,7 +175,9 @@ impl Wcs {
         })
     }
 
-    /// 0-based pixel coordinate of `(lon, lat)` in degrees; `None` where it cannot be projected.
+    /// 0-based pixel coordinate of `(lon, lat)` in degrees; `None` where it cannot be projected. Of the copies of the sky
+    /// in cylindrical projections the one within 180° of the reference point; [`super::WcsGeom::sky_to_pix`] knows the map's
+    /// size and takes the one in the map.
     pub fn world_to_pix(&self, lon_deg: f64, lat_deg: f64) -> Option<(f64, f64)> {
         if !(lon_deg.is_finite() && lat_deg.abs() <= 90.0) {
             return None;
@@ -187,6 +205,19 @@ impl Wcs {
         // Not hypot: the square root of a square is exact, and npix is a ceiling of a ratio to this number.
         let scale = |i: usize| (m[0][i] * m[0][i] + m[1][i] * m[1][i]).sqrt();
         (scale(0), scale(1))
+    }
+
+    /// Area of a pixel in the projection plane, in square degrees.
+    pub(super) fn pixel_area_deg2(&self) -> f64 {
+        let m = &self.matrix;
+        (m[0][0] * m[1][1] - m[0][1] * m[1][0]).abs()
+    }
+
+    /// The step in pixels `(x, y)` from a place to itself, once around the sky along native longitude; `None` for
+    /// projections in which the sky does not repeat.
+    pub(super) fn turn_px(&self) -> Option<(f64, f64)> {
+        matches!(self.projection, Projection::Cylindrical(_))
+            .then(|| (360.0 * self.inverse[0][0], 360.0 * self.inverse[1][0]))
     }
 
     /// True where both map pixels to the same places: reference pixel and coordinate equal to 1e-6 (in pixels and

@@ -42,6 +42,15 @@ impl Projection {
         })
     }
 
+    /// Plane coordinate of a place in native coordinates, in degrees; `None` where it has none.
+    pub(super) fn project(self, phi_deg: f64, theta_deg: f64) -> Option<(f64, f64)> {
+        match self {
+            Self::Zenithal(p) => p.project(super::rotation::vector_of(phi_deg, theta_deg)),
+            Self::Cylindrical(p) => p.project(phi_deg, theta_deg),
+            Self::AllSky(p) => p.project(phi_deg, theta_deg),
+        }
+    }
+
     /// Native latitude of the fiducial point, θ₀, in degrees.
     pub(super) fn theta0_deg(self) -> f64 {
         match self {

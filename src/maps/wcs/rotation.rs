@@ -26,17 +26,22 @@ struct Aligned {
 }
 
 impl Rotation {
-    /// From the celestial coordinate `crval` (degrees) of the fiducial point, which has native coordinates `(0, θ₀)`.
-    pub(super) fn new(crval: (f64, f64), theta0: f64, lonpole: Option<f64>, latpole: Option<f64>) -> Result<Self> {
+    /// From the celestial coordinate `crval` (degrees) of the fiducial point, which has native coordinates `(φ₀, θ₀)`.
+    pub(super) fn new(
+        crval: (f64, f64),
+        (phi0, theta0): (f64, f64),
+        lonpole: Option<f64>,
+        latpole: Option<f64>,
+    ) -> Result<Self> {
         let (lon0, lat0) = crval;
-        let phi_pole = lonpole.unwrap_or(if lat0 < theta0 { 180.0 } else { 0.0 });
+        let phi_pole = lonpole.unwrap_or(phi0 + if lat0 < theta0 { 180.0 } else { 0.0 });
         let (lon_pole, lat_pole) = if theta0 == 90.0 {
             (lon0, lat0)
         } else {
-            let lat_pole = pole_latitude(lat0, theta0, phi_pole, latpole.unwrap_or(90.0))?;
-            (pole_longitude(crval, theta0, phi_pole, lat_pole)?, lat_pole)
+            let lat_pole = pole_latitude(lat0, theta0, phi_pole - phi0, latpole.unwrap_or(90.0))?;
+            (pole_longitude(crval, theta0, phi_pole - phi0, lat_pole)?, lat_pole)
         };
-        let aligned = (theta0 != 90.0 && lat_pole.abs() == 90.0 && lat0.abs() < 90.0)
+        let aligned = (phi0 == 0.0 && theta0 != 90.0 && lat_pole.abs() == 90.0 && lat0.abs() < 90.0)
             .then(|| Aligned { sign: lat_pole.signum(), shift_deg: lon0 });
 
         let (sa, ca) = lon_pole.to_radians().sin_cos();
@@ -50,6 +55,27 @@ impl Rotation {
         let turn = |f: f64, g: f64| std::array::from_fn(|i| f * u[i] + g * v[i]);
         let matrix = [turn(ca, -sa), turn(sa, ca), w];
         Ok(Self { matrix, aligned, lonpole_deg: phi_pole, latpole_deg: lat_pole })
+    }
+
+    /// Native to celestial unit vectors.
+    pub(super) fn matrix(&self) -> &[[f64; 3]; 3] {
+        &self.matrix
+    }
+
+    /// The same with a matrix that is known better than from the keywords.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the keywords do not give this matrix to 1e-8.
+    pub(super) fn exactly(mut self, matrix: [[f64; 3]; 3]) -> Result<Self> {
+        let pairs = self.matrix.as_flattened().iter().zip(matrix.as_flattened());
+        if pairs.into_iter().any(|(a, b)| !((a - b).abs() < 1e-8)) {
+            return Err(Error::input("LONPOLE", "coordinates with this pole cannot be turned to another frame")
+                .with_help("reproject the map to ICRS or Galactic coordinates"));
+        }
+        if self.aligned.is_none() {
+            self.matrix = matrix;
+        }
+        Ok(self)
     }
 
     /// Celestial `(lon, lat)` in degrees of a native unit vector.
@@ -93,6 +119,18 @@ impl Rotation {
             }
         }
     }
+}
+
+/// Longitude and latitude of the native pole, and native longitude of the celestial pole, of a matrix, in degrees. Where
+/// the poles coincide, the latter is 180.
+pub(super) fn poles_of(matrix: &[[f64; 3]; 3]) -> (f64, f64, f64) {
+    let m = matrix;
+    let (along, up) = (m[2][0].hypot(m[2][1]), m[2][2]);
+    if along < 1e-12 {
+        return ((-m[0][1]).atan2(m[1][1]).to_degrees(), 90f64.copysign(up), 180.0);
+    }
+    let lon = m[1][2].atan2(m[0][2]).to_degrees();
+    (lon, up.atan2(along).to_degrees(), m[2][1].atan2(m[2][0]).to_degrees())
 }
 
 /// Celestial latitude of the native pole, paper II equation 8: of the two solutions the valid one nearest to LATPOLE.
