@@ -294,3 +294,42 @@ fn tables_of_other_kinds_are_recognised_and_described() {
         place.fails(&["plot", "table.fits", "-o", "x.png"], 2, &["table.fits", what]);
     }
 }
+
+#[test]
+fn maps_of_units_that_are_not_known_are_drawn_and_described_and_nothing_is_computed() {
+    let place = Place::new();
+    for (bunit, known) in [
+        ("sigma", false),
+        ("unk", false),
+        ("sqrt(TS)", false),
+        ("what is this?", false),
+        ("counts", true),
+        ("cm-2 s-1", true),
+    ] {
+        let quoted = format!("'{bunit}'");
+        write(&place, "unit.fits", vec![image(true, 7, &[("BUNIT", &quoted)])]);
+        for command in [
+            &["info", "unit.fits"][..],
+            &["plot", "unit.fits", "-o", "a.svg", "--overwrite"],
+            &["convert", "unit.fits", "-o", "b.fits", "--overwrite"],
+        ] {
+            let output = place.run(command);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{bunit} {said}");
+            let warned = said.lines().any(|l| l.starts_with("warning: ") && l.contains("BUNIT") && l.contains(bunit));
+            assert_eq!(warned, !known, "{bunit}: {said}");
+        }
+        assert!(place.works(&["info", "unit.fits"]).contains(&format!("unit: {bunit}")), "{bunit}");
+        // Written as it was read.
+        let map = Map::read(place.path("b.fits"), None).unwrap();
+        assert_eq!((map.unit().to_string().as_str(), map.unit().is_known()), (bunit, known));
+        assert_eq!(map.to_unit("cm-2 s-1").is_ok(), bunit == "cm-2 s-1");
+    }
+    // An exposure must be one.
+    let place = Place::with(|f| f.hdu("EXPOSURE").set("BUNIT", "'sigma'"));
+    place.fails(
+        &["tsmap", "in.fits", "-o", "x.fits", "--kernel-width", "0.2deg"],
+        2,
+        &["in.fits[EXPOSURE]", "'sigma'"],
+    );
+}

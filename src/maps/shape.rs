@@ -2,6 +2,7 @@
 
 use super::frame::SkyPosition;
 use super::sky_region::SkyRegion;
+use super::wcs::System;
 use super::wcs::rotation::{lonlat_of, vector_of};
 use crate::error::{Error, Result};
 
@@ -136,6 +137,14 @@ pub enum Curve {
         /// Where the arc begins and ends, in degrees from the first half axis.
         range_deg: (f64, f64),
     },
+}
+
+impl SkyPosition {
+    /// A position of another system, turned to the frame that its maps are turned to.
+    pub(crate) fn of_system(system: System, lon_deg: f64, lat_deg: f64) -> Self {
+        let (lon_deg, lat_deg) = lonlat_of(system.turn(vector_of(lon_deg, lat_deg)));
+        Self { lon_deg, lat_deg, frame: system.target() }
+    }
 }
 
 impl Spot {

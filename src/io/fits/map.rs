@@ -87,7 +87,7 @@ pub(super) fn read_map(reader: &mut FitsReader, index: usize) -> Result<Map> {
     let hdu = reader.hdus()[index].clone();
     let place = reader.place().hdu(hdu.label());
     let (geom, data) = read_parts(reader, &hdu, &place)?;
-    let unit = unit(reader, &hdu, &place)?;
+    let unit = unit(reader, &hdu)?;
     Map::new(Arc::new(geom), unit, data).map_err(|e| e.at(&place))
 }
 
@@ -104,10 +104,11 @@ pub(super) fn read_mask(reader: &mut FitsReader, index: usize) -> Result<Mask> {
     Mask::new(Arc::new(geom), data).map_err(|e| e.at(&place))
 }
 
-fn unit(reader: &FitsReader, hdu: &Hdu, place: &Place) -> Result<Unit> {
-    let (key, text) = match hdu.kind {
-        HduKind::Table => ("DATA", hdu.column("DATA").map_or("", |c| hdu.columns[c].unit.as_str())),
-        _ => ("BUNIT", hdu.header.text("BUNIT").unwrap_or("")),
+/// The unit of a map. What is no unit is kept as text: the values can be looked at, and what needs the unit refuses it.
+fn unit(reader: &FitsReader, hdu: &Hdu) -> Result<Unit> {
+    let text = match hdu.kind {
+        HduKind::Table => hdu.column("DATA").map_or("", |c| hdu.columns[c].unit.as_str()),
+        _ => hdu.header.text("BUNIT").unwrap_or(""),
     };
     if text.is_empty() && hdu.header.text("BANDSHDU").is_none_or(|b| b.eq_ignore_ascii_case("ENERGIES")) {
         // Gammapy: diffuse templates of Fermi have no unit, exposure cubes of the same form have a GTI table.
@@ -115,10 +116,7 @@ fn unit(reader: &FitsReader, hdu: &Hdu, place: &Place) -> Result<Unit> {
             return if reader.find("GTI").is_some() { "cm2 s".parse() } else { "cm-2 s-1 MeV-1 sr-1".parse() };
         }
     }
-    text.parse().map_err(|e: Error| match e {
-        Error::Input { problem, help, .. } => Error::Input { place: place.clone().item(key), problem, help },
-        other => other,
-    })
+    Ok(Unit::parse_or_keep(text))
 }
 
 /// The geometry of the map of an HDU: its header, the tables of its axes and its region, no values.

@@ -1,6 +1,6 @@
 //! The text of DS9 regions: statements, their numbers, frames and shapes.
 
-use crate::maps::wcs::systems::System;
+use crate::maps::wcs::System;
 use crate::maps::{Form, Frame, Length, RingForm, Shape, Sign, SkyPosition, Spot};
 
 /// What is wrong with a statement.

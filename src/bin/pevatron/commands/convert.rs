@@ -12,7 +12,7 @@ use pevatron::{Error, Place, Result};
 use serde_json::json;
 
 use super::spectra::{self, read_dataset};
-use super::write_options;
+use super::{warn_of_unit, write_options};
 use crate::args::ConvertArgs;
 use crate::outputs::Outputs;
 use crate::report;
@@ -144,6 +144,7 @@ fn maps(args: &ConvertArgs, options: &pevatron::io::WriteOptions) -> Result<Stri
             1 => e,
             _ => e.with_help(format!("choose others by their names with --quantity: {}", file.names())),
         })?;
+        warn_of_unit(&map, Place::file(&args.file).hdu(&entry.name));
         maps.push((name, map));
     }
     let lent: Vec<(&str, &Map)> = maps.iter().map(|(name, map)| (name.as_str(), map)).collect();

@@ -231,7 +231,9 @@ fn maps(path: &Path) -> Result<Value> {
     let entries = file.entries().to_vec();
     if let [one] = entries.as_slice() {
         let mut document = json!({ "file": report::name(path), "kind": "Map", "name": one.name });
-        let described = map(&file.read(one)?);
+        let read = file.read(one)?;
+        super::warn_of_unit(&read, Place::file(path).hdu(&one.name));
+        let described = map(&read);
         if let (Value::Object(document), Value::Object(described)) = (&mut document, described) {
             document.extend(described);
         }
@@ -241,7 +243,10 @@ fn maps(path: &Path) -> Result<Value> {
     for entry in &entries {
         let mut image = json!({ "name": entry.name, "hdu": entry.hdu, "shape": entry.shape });
         let described = match file.read(entry) {
-            Ok(read) => map(&read),
+            Ok(read) => {
+                super::warn_of_unit(&read, Place::file(path).hdu(&entry.name));
+                map(&read)
+            }
             Err(error) => json!({ "problem": entry.problem.clone().unwrap_or_else(|| error.to_string()) }),
         };
         if let (Value::Object(image), Value::Object(described)) = (&mut image, described) {

@@ -30,7 +30,7 @@ use pevatron::datasets::{Dataset, Datasets, MapDataset};
 use pevatron::error::warnings;
 use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::{Provenance, WriteOptions};
-use pevatron::maps::SkyPosition;
+use pevatron::maps::{Map, SkyPosition};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 
@@ -66,6 +66,14 @@ pub fn say_unused(models: &Models, datasets: &[&str]) -> Result<()> {
     let there = datasets.join("', '");
     let text = format!("it is for the datasets '{wanted}', which are not among '{there}': it{more} is not used");
     warnings::warn(Error::input(first.name(), text).with_help("correct datasets_names if it is meant for them"))
+}
+
+/// Says that the unit of a map is no unit, where it is none.
+pub fn warn_of_unit(map: &Map, place: Place) {
+    if !map.unit().is_known() {
+        let (place, unit) = (place.item("BUNIT"), map.unit());
+        report::warning(&format!("{place}: '{unit}' is an unknown unit; it is kept as text and nothing is converted"));
+    }
 }
 
 /// Refuses datasets of a region: an image is to be made of this one.

@@ -12,8 +12,8 @@ use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::plot_dataset;
 use super::spectra::{self, read_dataset};
+use super::{plot_dataset, warn_of_unit};
 use crate::args::PlotArgs;
 use crate::outputs::Outputs;
 use crate::report;
@@ -138,6 +138,7 @@ fn image_of_several(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
         );
     }
     let map = file.read(&entry)?;
+    warn_of_unit(&map, Place::file(&args.file).hdu(&entry.name));
     let name = if entry.is_named() { entry.name.as_str() } else { "" };
     write_map_picture(&map, name, args, markers).map_err(|e| e.at(&Place::file(&args.file).hdu(&entry.name)))
 }
