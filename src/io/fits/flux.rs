@@ -8,10 +8,10 @@ use super::cfitsio::{ColumnData, MemoryWriter};
 use super::dataset::file_stem;
 use super::map::read_map;
 use super::reader::FitsReader;
-use super::writer::{Encoding, WriteOptions, map, map_bytes, provenance, save};
+use super::writer::{Encoding, WriteOptions, map, map_bytes, map_sharing_bands, provenance, save};
 use super::{check::HduKind, gti};
 use crate::error::{Error, Place, Result};
-use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, ScanZero, SedType};
+use crate::flux::{FluxMaps, FluxMeta, ScanZero, SedType};
 use crate::io::atomic::{check_output, write_atomic};
 use crate::maps::Map;
 use crate::models::{Model, Models, SkyModel};
@@ -31,21 +31,6 @@ const NUMBERS: [Number; 4] = [
 
 /// Keyword of what likelihood profiles count from.
 const SCAN_ZERO: &str = "SCANZERO";
-
-/// Whether profiles of a file that does not say it count from nothing: then their lowest value is near `stat`, else near
-/// -ts.
-fn counts_from_nothing(maps: &FluxMaps) -> bool {
-    let (Some(scan), Some(stat), Some(ts)) =
-        (maps.get(FluxQuantity::StatScan), maps.get(FluxQuantity::Stat), maps.get(FluxQuantity::Ts))
-    else {
-        return false;
-    };
-    let lowest = |map: &Map, sign: f64| {
-        map.data().iter().map(|v| sign * v).filter(|v| v.is_finite()).fold(f64::INFINITY, f64::min)
-    };
-    let found = lowest(scan, 1.0);
-    (found - lowest(stat, 1.0)).abs() < (found - lowest(ts, -1.0)).abs()
-}
 
 /// Keyword of the SED type that the maps were estimated in.
 const SED_INIT: &str = "SED_INIT";
@@ -113,27 +98,70 @@ impl FluxMaps {
             }
         };
         let owned = content.maps.into_iter().map(|(name, map)| (name, map.into_owned())).collect();
-        let mut maps = Self::from_maps(content.sed, owned, model).map_err(|e| e.at(&reader.place()))?;
-        maps.gti = content.gti;
-        maps.meta = content.meta;
-        if reader.primary().text(SCAN_ZERO).is_none() && counts_from_nothing(&maps) {
-            maps.meta.scan_zero = ScanZero::Absolute;
+        let meta = content.meta;
+        let (init, zero) = (meta.sed_type_init, meta.scan_zero);
+        let mut maps =
+            Self::from_maps(content.sed, owned, model, content.gti, Some(meta)).map_err(|e| e.at(&reader.place()))?;
+        maps.meta.sed_type_init = init;
+        if reader.primary().text(SCAN_ZERO).is_some() {
+            maps.meta.scan_zero = zero;
         }
+        maps.forget_derived_is_ul();
         Ok((maps, warnings))
     }
 
     /// Writes the maps in a SED type, with the reference model inside and beside the file (`x_model.yaml` for `x.fits`
-    /// and `x.fits.gz`), where Gammapy finds it when it runs in that folder.
+    /// and `x.fits.gz`), where Gammapy finds it when it runs in that folder. Without a type: that which they came in.
     ///
     /// # Errors
     /// [`Error::Options`] where one of the two files exists and is not to be replaced or the folder is missing;
     /// [`Error::Io`] where writing fails.
     #[doc(alias = "save")]
-    pub fn write(&self, path: impl AsRef<Path>, sed: SedType, options: &WriteOptions) -> Result<()> {
+    pub fn write(&self, path: impl AsRef<Path>, sed: impl Into<Option<SedType>>, options: &WriteOptions) -> Result<()> {
         let path = path.as_ref();
+        self.write_with_model(path, model_path(path), sed, options)
+    }
+
+    /// [`FluxMaps::write`] with another name for the file of the reference model (Gammapy's `filename_model`). The file
+    /// names it relative to its own folder where it lies in or below that, else by its whole path.
+    ///
+    /// # Errors
+    /// As [`FluxMaps::write`], and where both files are one.
+    #[doc(alias = "filename_model")]
+    pub fn write_with_model(
+        &self,
+        path: impl AsRef<Path>,
+        model: impl AsRef<Path>,
+        sed: impl Into<Option<SedType>>,
+        options: &WriteOptions,
+    ) -> Result<()> {
+        let (path, model) = (path.as_ref(), model.as_ref());
+        if path == model {
+            return Err(Error::options("filename_model", "is the file of the maps itself"));
+        }
         check_output(path, options.overwrite)?;
-        check_output(model_path(path), options.overwrite)?;
-        write(path, &self.content(sed, model_path(path))?, options)
+        check_output(model, options.overwrite)?;
+        write(path, &self.content(sed.into(), model.to_path_buf())?, options)
+    }
+
+    /// [`FluxMaps::to_bytes`] with one table of bands of this name for all maps that have the same axes (Gammapy's
+    /// `hdu_bands`); reading finds it by itself.
+    ///
+    /// # Errors
+    /// As [`FluxMaps::to_bytes`], and for the name of a map.
+    #[doc(alias = "hdu_bands")]
+    pub fn to_bytes_with_bands(
+        &self,
+        sed: impl Into<Option<SedType>>,
+        hdu_bands: &str,
+        options: &WriteOptions,
+    ) -> Result<Vec<u8>> {
+        let mut content = self.content(sed.into(), PathBuf::new())?;
+        if content.maps.iter().any(|(name, _)| name.eq_ignore_ascii_case(hdu_bands)) || hdu_bands.trim().is_empty() {
+            return Err(Error::options("hdu_bands", format!("'{hdu_bands}' is no name for a table beside these maps")));
+        }
+        content.bands = Some(hdu_bands.to_string());
+        Ok(file(&content, Path::new(""), options)?.finish()?.to_vec())
     }
 
     /// The bytes of the FITS file of a SED type, with the reference model inside: for programs that keep files
@@ -142,12 +170,13 @@ impl FluxMaps {
     /// # Errors
     /// Where the reference model does not allow the SED type, or memory is short.
     #[doc(alias = "to_hdulist")]
-    pub fn to_bytes(&self, sed: SedType, options: &WriteOptions) -> Result<Vec<u8>> {
-        let content = self.content(sed, PathBuf::new())?;
-        Ok(file(&content, options)?.finish()?.to_vec())
+    pub fn to_bytes(&self, sed: impl Into<Option<SedType>>, options: &WriteOptions) -> Result<Vec<u8>> {
+        let content = self.content(sed.into(), PathBuf::new())?;
+        Ok(file(&content, Path::new(""), options)?.finish()?.to_vec())
     }
 
-    fn content(&self, sed: SedType, model_path: PathBuf) -> Result<Content<'_>> {
+    fn content(&self, sed: Option<SedType>, model_path: PathBuf) -> Result<Content<'_>> {
+        let sed = sed.unwrap_or(self.meta.sed_type_init);
         let models = Models { components: vec![Model::Sky(self.reference_model().clone())] };
         Ok(Content {
             sed,
@@ -156,6 +185,7 @@ impl FluxMaps {
             model: Some(ModelSource { yaml: models.to_yaml()?, path: model_path }),
             gti: self.gti.clone(),
             meta: self.meta.clone(),
+            bands: None,
         })
     }
 }
@@ -174,6 +204,8 @@ struct Content<'a> {
     model: Option<ModelSource>,
     gti: Option<Gti>,
     meta: FluxMeta,
+    /// Name of a table of bands that maps share.
+    bands: Option<String>,
 }
 
 fn parse_model(yaml: &str, path: &Path) -> Result<SkyModel> {
@@ -228,7 +260,7 @@ fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
     };
     let model_name = reader.primary().text("MODEL").map(str::to_string);
     let model = find_model(reader, model_name.as_deref())?;
-    Ok(Content { sed, maps, model_name, model, gti, meta: read_meta(reader, sed) })
+    Ok(Content { sed, maps, model_name, model, gti, meta: read_meta(reader, sed), bands: None })
 }
 
 fn find_model(reader: &mut FitsReader, name: Option<&str>) -> Result<Option<ModelSource>> {
@@ -307,12 +339,15 @@ fn encoding(name: &str) -> Encoding {
 }
 
 /// The file in memory.
-fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
+fn file(content: &Content<'_>, path: &Path, options: &WriteOptions) -> Result<MemoryWriter> {
     let mut out = MemoryWriter::new(content.maps.iter().map(|(_, m)| map_bytes(m)).sum())?;
     out.image(8, &[]);
     out.text("SED_TYPE", content.sed.name(), "how fluxes are expressed");
     let beside = content.model.as_ref();
-    if let Some(name) = beside.and_then(|m| m.path.file_name()) {
+    if let Some(model) = beside.filter(|m| m.path.file_name().is_some()) {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let elsewhere = || std::path::absolute(&model.path).unwrap_or_else(|_| model.path.clone());
+        let name = model.path.strip_prefix(folder).map_or_else(|_| elsewhere(), Path::to_path_buf);
         out.text("MODEL", &name.to_string_lossy(), "reference model, beside this file");
     }
     let mut meta = content.meta.clone();
@@ -334,8 +369,16 @@ fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
     for (name, value) in &meta.entries {
         out.history(&format!("meta {name} = {value}"));
     }
+    let mut shared = None;
     for (name, values) in &content.maps {
-        map(&mut out, values, &name.to_uppercase(), encoding(name), None)?;
+        let hdu = name.to_uppercase();
+        match &content.bands {
+            Some(table) if shared.is_none_or(|axes| axes == values.geom().axes()) => {
+                map_sharing_bands(&mut out, values, &hdu, encoding(name), (table, shared.is_none()))?;
+                shared = Some(values.geom().axes());
+            }
+            _ => map(&mut out, values, &hdu, encoding(name), None)?,
+        }
     }
     if let Some(model) = beside {
         out.table(1, &[("YAML", "", ColumnData::Bytes(model.yaml.as_bytes()))]);
@@ -348,7 +391,7 @@ fn file(content: &Content<'_>, options: &WriteOptions) -> Result<MemoryWriter> {
 }
 
 fn write(path: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
-    let out = file(content, options)?;
+    let out = file(content, path, options)?;
     let Some(model) = &content.model else { return save(out, path, options.overwrite) };
     let existed = model.path.exists();
     write_atomic(&model.path, options.overwrite, |file| file.write_all(model.yaml.as_bytes()))?;
