@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::maps::FluxMaps;
+use super::maps::{FluxMaps, FluxMeta, ScanZero};
 use super::quantity::{FluxQuantity, SedType};
 use super::reference::reference_values;
+use ndarray::{Axis, Zip};
+
+use super::properties::common_plane;
 use crate::error::{Error, Result};
 use crate::maps::{Geom, Map, MapAxis};
 use crate::models::SkyModel;
+use crate::time::Gti;
 
 /// Norm quantities and the endings of their names, in the order in which Gammapy writes norms.
 const ENDINGS: [(FluxQuantity, &str); 6] = [
@@ -47,11 +51,12 @@ impl SedType {
 impl FluxMaps {
     /// All maps of one SED type, by the names that a file has them under (`dnde`, `dnde_err`, `ts`, …), in writing
     /// order: reference fluxes applied, norms NaN where the fit failed, sqrt_ts and is_ul derived where not stored. What
-    /// is stored as it is asked for is lent, not copied.
+    /// is stored as it is asked for is lent, not copied. Without a type: that which they came in, as Gammapy.
     ///
     /// # Errors
     /// Where the reference model does not allow the conversion.
-    pub fn to_maps(&self, sed: SedType) -> Result<Vec<(String, Cow<'_, Map>)>> {
+    pub fn to_maps(&self, sed: impl Into<Option<SedType>>) -> Result<Vec<(String, Cow<'_, Map>)>> {
+        let sed = sed.into().unwrap_or(self.meta.sed_type_init);
         let mut maps = Vec::new();
         let order = if sed == SedType::Likelihood { [0, 1, 2, 3, 4, 5] } else { FLUX_ORDER };
         for (quantity, _) in order.map(|i| ENDINGS[i]) {
@@ -74,10 +79,23 @@ impl FluxMaps {
     /// From maps of one SED type, by the names that a file has them under; the inverse of [`FluxMaps::to_maps`]. Maps of
     /// names that do not belong to the type are left out.
     ///
+    /// Without a type, it is the first of [`SedType::ALL`] whose map is there; without a reference model, it is
+    /// [`FluxMaps::default_reference_model`]. The SED type of `meta` is replaced by that of the maps, and what likelihood
+    /// profiles count from is found from the maps where they have a profile with its stat or ts.
+    ///
     /// # Errors
     /// Where the required map is missing, names both what is there and what is needed; for unlike geometries, units
     /// that are not those of the type, and where the reference model does not allow the conversion.
-    pub fn from_maps(sed: SedType, maps: Vec<(String, Map)>, reference_model: SkyModel) -> Result<Self> {
+    pub fn from_maps(
+        sed: impl Into<Option<SedType>>,
+        maps: Vec<(String, Map)>,
+        reference_model: impl Into<Option<SkyModel>>,
+        gti: Option<Gti>,
+        meta: Option<FluxMeta>,
+    ) -> Result<Self> {
+        let there = |sed: &SedType| maps.iter().any(|(name, _)| name == sed.stem());
+        let sed = sed.into().or_else(|| SedType::ALL.into_iter().find(there)).unwrap_or_default();
+        let reference_model = reference_model.into().unwrap_or_else(Self::default_reference_model);
         let Some((_, required)) = maps.iter().find(|(name, _)| name == sed.stem()) else {
             let names: Vec<&str> = maps.iter().map(|m| m.0.as_str()).collect();
             return Err(Error::input(
@@ -89,7 +107,8 @@ impl FluxMaps {
         check_edges(axis, sed)?;
         let reference: Vec<f64> = reference_values(&reference_model, axis, sed)?.iter().map(|v| 1.0 / v).collect();
         let mut flux = Self::new(required.geom().clone(), reference_model);
-        flux.meta.sed_type_init = sed;
+        flux.gti = gti;
+        flux.meta = FluxMeta { sed_type_init: sed, ..meta.unwrap_or_default() };
         for (name, map) in maps {
             let Some(quantity) = sed.quantity(&name) else { continue };
             let is_norm = ENDINGS.iter().any(|(norm, _)| *norm == quantity);
@@ -104,7 +123,42 @@ impl FluxMaps {
             };
             flux.insert(quantity, map)?;
         }
+        if let Some(zero) = flux.found_scan_zero() {
+            flux.meta.scan_zero = zero;
+        }
         Ok(flux)
+    }
+
+    /// What profiles count from, as the maps tell: the lowest value of each profile is near `stat`, or near -ts. `None`
+    /// where one of these is missing or they are the same.
+    fn found_scan_zero(&self) -> Option<ScanZero> {
+        let (scan, stat) = (self.get(FluxQuantity::StatScan)?, self.get(FluxQuantity::Stat)?);
+        let ts = match self.get(FluxQuantity::Ts) {
+            Some(ts) => ts.to_cube_f64(),
+            None => self.get(FluxQuantity::SqrtTs)?.to_cube_f64().mapv(|v| v * v),
+        };
+        let (scan, stat, common) = (scan, stat.to_cube_f64(), self.geom());
+        let mut lowest = stat.mapv(|_| f64::NAN);
+        let cube = scan.to_cube_f64();
+        for (plane, values) in cube.outer_iter().enumerate() {
+            let mut target = lowest.index_axis_mut(Axis(0), common_plane(scan.geom(), common, plane));
+            // NaN is larger than nothing.
+            Zip::from(&mut target).and(&values).for_each(|low, v| *low = low.min(*v));
+        }
+        let (mut absolute, mut relative, mut any) = (0.0, 0.0, false);
+        Zip::from(&lowest).and(&stat).and(&ts).for_each(|low, stat, ts| {
+            if low.is_finite() && stat.is_finite() && ts.is_finite() {
+                // No pixel speaks louder than others.
+                let (a, b) = ((low - stat).abs(), (low + ts).abs());
+                let scale = (a + b).max(f64::MIN_POSITIVE);
+                (absolute, relative, any) = (absolute + a / scale, relative + b / scale, true);
+            }
+        });
+        match (any, absolute < relative) {
+            (true, true) => Some(ScanZero::Absolute),
+            (true, false) if relative < absolute => Some(ScanZero::StatNull),
+            _ => None,
+        }
     }
 
     /// A norm quantity in another SED type.

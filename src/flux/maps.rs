@@ -148,6 +148,11 @@ impl FluxMaps {
         Ok(())
     }
 
+    /// Takes a map away.
+    pub(super) fn remove(&mut self, quantity: FluxQuantity) {
+        self.maps.remove(&quantity);
+    }
+
     /// The stored quantities, in writing order.
     pub fn available_quantities(&self) -> impl Iterator<Item = FluxQuantity> {
         self.maps.keys().copied()

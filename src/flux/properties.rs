@@ -285,9 +285,14 @@ impl FluxMaps {
     /// # Errors
     /// Where norm is missing.
     pub fn is_ul(&self) -> Result<Map> {
-        if let Some(map) = self.get(FluxQuantity::IsUl) {
-            return Ok(map.clone());
+        match self.get(FluxQuantity::IsUl) {
+            Some(map) => Ok(map.clone()),
+            None => self.derived_is_ul(),
         }
+    }
+
+    /// `is_ul` as it is where it is not stored.
+    fn derived_is_ul(&self) -> Result<Map> {
         let flag = |map: &Map, is: &dyn Fn(f64) -> bool| map.to_cube_f64().mapv(|v| f64::from(u8::from(is(v))));
         let threshold = self.meta.sqrt_ts_threshold_ul;
         self.derived(match self.get(FluxQuantity::NormUl) {
@@ -297,18 +302,40 @@ impl FluxMaps {
         })
     }
 
-    /// Sets the sqrt_ts below which a pixel is an upper limit, and renews `is_ul` where it is stored.
+    /// Sets the sqrt_ts below which a pixel is an upper limit: `is_ul` is from then on what follows from it, whether or not
+    /// there are limits.
     ///
     /// # Errors
     /// Where there is no ts.
     pub fn set_sqrt_ts_threshold_ul(&mut self, threshold: f64) -> Result<()> {
         let flags = self.sqrt_ts()?.to_cube_f64().mapv(|v| f64::from(u8::from(v < threshold)));
         self.meta.sqrt_ts_threshold_ul = threshold;
-        if self.get(FluxQuantity::IsUl).is_some() {
-            let map = self.derived(flags)?;
-            self.insert(FluxQuantity::IsUl, map)?;
+        let map = self.derived(flags)?;
+        self.insert(FluxQuantity::IsUl, map)
+    }
+
+    /// Takes a stored `is_ul` away where it says what follows from the rest: written maps hold it in any case, and what was
+    /// derived when they were written follows later changes of norms, limits and threshold again.
+    pub(crate) fn forget_derived_is_ul(&mut self) {
+        let set = |v: f64| !v.is_nan() && v != 0.0;
+        let same = match (self.get(FluxQuantity::IsUl), self.derived_is_ul()) {
+            (Some(stored), Ok(derived)) => {
+                let (a, b) = (stored.data(), derived.data());
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| set(a) == set(b))
+            }
+            _ => false,
+        };
+        if same {
+            self.remove(FluxQuantity::IsUl);
         }
-        Ok(())
+    }
+
+    /// Predicted counts of the source, by their other name.
+    ///
+    /// # Errors
+    /// Where they are not stored.
+    pub fn excess(&self) -> Result<&Map> {
+        self.npred_excess()
     }
 
     /// Predicted counts without those of the source.
@@ -433,7 +460,7 @@ impl FluxMaps {
 }
 
 /// The plane of `common` that a plane of `geom`, which has the same axes and perhaps more, belongs to.
-fn common_plane(geom: &Geom, common: &Geom, plane: usize) -> usize {
+pub(super) fn common_plane(geom: &Geom, common: &Geom, plane: usize) -> usize {
     let (mut stride, mut common_stride, mut index) = (1, 1, 0);
     for axis in geom.axes() {
         if common.axes().iter().any(|a| a.name() == axis.name()) {

@@ -106,9 +106,13 @@ impl FluxQuantity {
     }
 }
 
+/// By Gammapy's name, or `excess` for `npred_excess`.
 impl std::str::FromStr for FluxQuantity {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
+        if s == "excess" {
+            return Ok(Self::NpredExcess);
+        }
         Self::ALL
             .iter()
             .copied()

@@ -177,7 +177,8 @@ impl FluxMaps {
         }))
     }
 
-    /// Flux points of the pixel that holds a position; the map's centre without one. Undefined values stay undefined.
+    /// Flux points of the pixel that holds a position; the map's centre without one. Undefined values stay undefined. Between
+    /// two pixels, as the centre of a map with even sides is, the lower one is taken, as Gammapy does.
     ///
     /// # Errors
     /// Where the position is outside the map.
@@ -196,11 +197,15 @@ impl FluxMaps {
     /// Where the position is outside the map.
     pub fn at_position(&self, position: SkyPosition) -> Result<Self> {
         let pixel = match self.geom().as_ref() {
-            Geom::Wcs(geom) => geom.pixel_of(position).ok_or_else(|| {
-                let frame = position.frame.name();
-                let at = format!("({}, {}) deg ({frame})", position.lon_deg, position.lat_deg);
-                Error::options("position", format!("{at} is outside the map"))
-            })?,
+            Geom::Wcs(geom) => {
+                let place = geom.pixel_of(position).zip(geom.sky_to_pix(position)).ok_or_else(|| {
+                    let frame = position.frame.name();
+                    let at = format!("({}, {}) deg ({frame})", position.lon_deg, position.lat_deg);
+                    Error::options("position", format!("{at} is outside the map"))
+                })?;
+                let (pixel, (x, y)) = place;
+                (lower_of(pixel.0, y), lower_of(pixel.1, x))
+            }
             Geom::Region(_) => (0, 0),
         };
         let point = |geom: &Geom| Geom::Region(RegionGeom::new(Some(position), None, geom.axes().to_vec()));
@@ -222,6 +227,12 @@ impl FluxMaps {
         }
         Ok(new)
     }
+}
+
+/// The pixel before the one found, where the coordinate lies on the border between the two but for rounding.
+fn lower_of(pixel: usize, coordinate: f64) -> usize {
+    const ROUNDING: f64 = 1e-6;
+    if coordinate - (pixel as f64 - 0.5) < ROUNDING { pixel.saturating_sub(1) } else { pixel }
 }
 
 /// The bins between two coordinates in the axis' unit, see [`CoordSlice::Range`].

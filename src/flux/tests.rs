@@ -132,7 +132,7 @@ fn conversions_of_the_golden_file() {
             assert_eq!(found.unit(), &unit, "{name}");
             compared += 1;
         }
-        let back = FluxMaps::from_maps(sed, owned(&flux, sed), log_parabola()).unwrap();
+        let back = FluxMaps::from_maps(sed, owned(&flux, sed), log_parabola(), None, None).unwrap();
         for quantity in flux.available_quantities() {
             assert_close(&values(back.get(quantity).unwrap()), &values(flux.get(quantity).unwrap()), 1e-12);
         }
@@ -262,10 +262,10 @@ fn missing_and_impossible_conversions_are_named() {
     assert!(flux.to_maps(SedType::Dnde).unwrap().is_empty());
 
     let maps = vec![("flux".to_string(), Map::zeros(flux.geom().clone(), "cm-2 s-1".parse().unwrap()))];
-    let error = FluxMaps::from_maps(SedType::Dnde, maps.clone(), log_parabola()).unwrap_err().to_string();
+    let error = FluxMaps::from_maps(SedType::Dnde, maps.clone(), log_parabola(), None, None).unwrap_err().to_string();
     assert!(error.contains("dnde") && error.contains("[flux]"), "{error}");
     let wrong = vec![("dnde".to_string(), maps[0].1.clone())];
-    let error = FluxMaps::from_maps(SedType::Dnde, wrong, log_parabola()).unwrap_err().to_string();
+    let error = FluxMaps::from_maps(SedType::Dnde, wrong, log_parabola(), None, None).unwrap_err().to_string();
     assert!(error.contains("cm-2 s-1") && error.contains("TeV-1"), "{error}");
 
     let norm = SkyModel::new("diffuse", Arc::new(PowerLawNormSpectralModel::default()), None);
@@ -280,7 +280,7 @@ fn missing_and_impossible_conversions_are_named() {
     let points = geom(1, vec![nodes]);
     let make = |name: &str, sed: SedType| {
         let map = Map::zeros(points.clone(), sed.unit().parse().unwrap());
-        FluxMaps::from_maps(sed, vec![(name.to_string(), map)], log_parabola())
+        FluxMaps::from_maps(sed, vec![(name.to_string(), map)], log_parabola(), None, None)
     };
     assert!(make("flux", SedType::Flux).unwrap_err().to_string().contains("no bins"));
     let flux = make("dnde", SedType::Dnde).unwrap();
@@ -302,9 +302,9 @@ proptest! {
         flux.insert(FluxQuantity::Norm, map(&geom, "", &values_in)).unwrap();
         flux.insert(FluxQuantity::NormUl, map(&geom, "", &values_in)).unwrap();
         for first in SedType::ALL {
-            let there = FluxMaps::from_maps(first, owned(&flux, first), model()).unwrap();
+            let there = FluxMaps::from_maps(first, owned(&flux, first), model(), None, None).unwrap();
             for second in SedType::ALL {
-                let back = FluxMaps::from_maps(second, owned(&there, second), model()).unwrap();
+                let back = FluxMaps::from_maps(second, owned(&there, second), model(), None, None).unwrap();
                 assert_close(&values(&back.norm_ul().unwrap()), &values_in, 1e-13);
                 assert_eq!(back.meta.sed_type_init, second);
             }

@@ -258,9 +258,12 @@ impl TsMapStatus {
     pub const NO_ERRN: u32 = 256;
     /// All counts lie where the model is 0: norm = -q.
     pub const COUNTS_WITHOUT_MODEL: u32 = 512;
+    /// Combined from errors that do not tell the likelihood well enough here: norm, errors, limit or sqrt_ts may be off by
+    /// more than a tenth of the error.
+    pub const APPROXIMATE: u32 = 1024;
 
     /// Bit, name and meaning of each, for documentation and reports.
-    pub const ALL: [(u32, &'static str); 10] = [
+    pub const ALL: [(u32, &'static str); 11] = [
         (Self::MASKED, "masked"),
         (Self::NO_COUNTS, "no_counts"),
         (Self::SINGLE_BIN, "single_bin"),
@@ -271,6 +274,7 @@ impl TsMapStatus {
         (Self::NOT_CONVERGED, "not_converged"),
         (Self::NO_ERRN, "no_errn"),
         (Self::COUNTS_WITHOUT_MODEL, "counts_without_model"),
+        (Self::APPROXIMATE, "approximate"),
     ];
 }
 

@@ -5,7 +5,7 @@
 //! npred ≥ 0 the truncated bins add to it.
 
 use super::dense::truncation;
-use super::passes::{BinList, Rise, rises};
+use super::passes::{BinList, Moved, Rise, factors_of, rises};
 use super::patch::{Norm, Patch, PatchScratch};
 use super::simd::Simd;
 use super::starts::{Starts, factor};
@@ -16,8 +16,9 @@ use super::wide::{Mask, Wide};
 const LAST_STEP: f64 = 0.03;
 /// The same where npred is truncated, in sigmas and in distances from the pole: the statistic has kinks there.
 const LAST_TRUNCATED_STEP: f64 = 0.005;
-/// Closest that `1 + d u` may come to 0 in single precision; nearer, pixels are fitted in double.
-const CLOSEST_POLE: f64 = 1e-5;
+/// Closest that `1 + d u` may come to 0 in single precision; nearer, pixels are fitted in double. Products of
+/// [`super::passes::FACTORS`] stay in range.
+const CLOSEST_POLE: f64 = 3e-5;
 /// Largest that the terms of a rise may be, where they cancel to about 1: their rounding is then 5e-4.
 const LARGEST_TERMS: f64 = 2500.0;
 /// Share of the way to the pole from which on the distance from it is the better variable.
@@ -32,6 +33,8 @@ pub struct Errors {
     pub limit: Wide,
     /// Lanes that did not settle.
     pub failed: Mask,
+    /// Lanes whose lower error did not.
+    pub failed_down: Mask,
     /// What the first guesses of the displacements from the norm had to be multiplied by.
     pub corrections: [Wide; 3],
 }
@@ -104,7 +107,7 @@ pub fn errors<V: Simd>(
         if open.count == 0 {
             break;
         }
-        let mut found = evaluate::<V>(&scratch.list, norm.moved.p_ones, &searches, open);
+        let mut found = evaluate::<V>(&scratch.list, &norm.moved, &searches, open);
         if let Some(wing) = &patch.wing {
             for (search, found) in searches.iter().zip(&mut found) {
                 let added = wing.rise(&norm.wing, norm.base, search.at.rounded());
@@ -129,8 +132,13 @@ pub fn errors<V: Simd>(
                 if lowest.above(y).and(searches[DOWN].open).any() {
                     let y = y.only(searches[DOWN].open);
                     let place = (patch.tile, patch.at);
+                    let y = y * patch.per_tile;
                     let (value, slope) = truncation::<V>(patch.plan, data, place, &mut scratch.truncated, y);
-                    let below_zero = (-y).at_least(0.0).only(patch.holes.over(0.0));
+                    let slope = slope * patch.per_tile;
+                    let below_zero = (-(norm.base + searches[DOWN].at))
+                        .at_least(0.0)
+                        .only(searches[DOWN].open)
+                        .only(patch.holes.over(0.0));
                     terms = terms + value;
                     rise.value = rise.value + value + below_zero * patch.holes;
                     rise.slope = rise.slope - slope - patch.holes.only(below_zero.over(0.0));
@@ -142,7 +150,7 @@ pub fn errors<V: Simd>(
 
     let corrections = std::array::from_fn(|j| factor(searches[j].at, guesses[j], lanes.and(searches[j].open.not())));
     let far_up = (searches[UP].at.max(searches[LIMIT].at) * gap).abs().over(LARGEST_TERMS).and(norm.kept).and(lanes);
-    let unsettled = searches[DOWN].open.or(searches[UP].open).or(searches[LIMIT].open);
+    let unsettled = searches[UP].open.or(searches[LIMIT].open);
     let at_pole = (searches[DOWN].at - pole * (1.0 - CLOSEST_POLE)).under(0.0).and(lanes);
     let cancelled = terms.over(LARGEST_TERMS).and(lanes);
     let at_pole = if asked_errors { at_pole.or(cancelled) } else { Mask::none() };
@@ -151,7 +159,8 @@ pub fn errors<V: Simd>(
         down: (norm.rest - searches[DOWN].at).where_or(lanes, Wide::splat(f64::NAN)),
         up: (searches[UP].at - norm.rest).where_or(lanes, linear(n_sigma)),
         limit: (searches[LIMIT].at - norm.rest).where_or(lanes, linear(n_sigma_ul)),
-        failed: unsettled.or(at_pole).or(far_up),
+        failed: unsettled.or(far_up),
+        failed_down: searches[DOWN].open.or(at_pole),
         corrections,
     }
 }
@@ -171,14 +180,17 @@ impl Vec3 {
 
 /// Rises at the points of the open searches: one pass for all of them.
 #[inline(always)]
-fn evaluate<V: Simd>(list: &BinList, p_ones: Wide, searches: &[Search; 3], open: Vec3) -> [Rise; 3] {
+fn evaluate<V: Simd>(list: &BinList, moved: &Moved, searches: &[Search; 3], open: Vec3) -> [Rise; 3] {
+    let farthest = searches[UP].at.max(searches[LIMIT].at) * moved.u_max;
+    let factors = factors_of(farthest.highest());
+    let p_ones = moved.p_ones;
     if open.count > 1 {
-        return rises::<V, 3>(list, p_ones, searches.map(|search| search.at));
+        return rises::<V, 3>(list, factors, p_ones, searches.map(|search| search.at));
     }
     let mut found = [Rise::ZERO; 3];
     for j in 0..3 {
         if open.is[j] {
-            [found[j]] = rises::<V, 1>(list, p_ones, [searches[j].at]);
+            [found[j]] = rises::<V, 1>(list, factors, p_ones, [searches[j].at]);
         }
     }
     found

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::Array2;
 
+use super::double::{DoubleScratch, fit_double};
 use super::errors::{Errors, errors};
 use super::moments::{Moments, Turn};
 use super::patch::{Norm, Patch, PatchScratch, Source, c_bound, one_pole_step};
@@ -23,6 +24,7 @@ pub struct Scratch {
     data: TileData,
     moments: Moments,
     patch: PatchScratch,
+    double: DoubleScratch,
     sensitivity: SensitivityScratch,
     /// The bins of the current row of patches are sorted.
     strip: bool,
@@ -123,6 +125,16 @@ fn fit_run<V: Simd>(
             let at = (patch_row, patch_column);
             let mut before = scratch.before.get(patch_row * across + patch_column).copied().unwrap_or_default();
             let (mut fits, mut again) = fit_patch::<V>(plan, tile, at, lanes, turn, &mut before, scratch);
+            if again.any() {
+                let Scratch { data, patch, double, .. } = &mut *scratch;
+                let (second, left) = fit_double::<V>(plan, tile, at, again, data, patch, double);
+                for (lane, (fit, second)) in fits.iter_mut().zip(second).enumerate() {
+                    if again.get(lane) && !left.get(lane) {
+                        *fit = second;
+                    }
+                }
+                again = left;
+            }
             if let Some(place) = scratch.before.get_mut(patch_row * across + patch_column) {
                 *place = before;
             }
@@ -177,11 +189,16 @@ fn fit_patch<V: Simd>(
     let c_max = c_bound(plan, &scratch.data, at);
     let scale = plan.norm_scale * scratch.data.scale;
     let n_sigma = plan.settings.n_sigma_ul.max(plan.settings.n_sigma);
+    let hidden = plan.moments.is_some() && {
+        let lanes = |map: &[f64]| Wide(patch_lanes(map, plan.shape, pixel, 0.0)).over(0.0);
+        let seen = usual.and(lanes(&plan.sums.model)).and(lanes(&plan.sums.boxes.filled));
+        scratch.moments.hides(moments[0], seen)
+    };
     let mut way = match plan.moments {
-        Some(_) => {
+        Some(_) if !hidden => {
             Way::choose(&first_look(plan, &moments, pixel, &scratch.data, usual), c_max, &scratch.moments, n_sigma)
         }
-        None => Way::List,
+        _ => Way::List,
     };
     let mut expected = None;
     let (mut transformed, mut lists) = (0, 0);
@@ -312,7 +329,7 @@ fn attempt<V: Simd>(
     if !patch.holds(look.reach) {
         return ([WindowFit::MASKED; LANES], wanted, look, false);
     }
-    let failed = norm.failed.or(errors.failed).and(patch.active);
+    let failed = norm.failed.or(errors.failed).or(errors.failed_down).or(patch.rough(&norm)).and(patch.active);
     (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, look, true)
 }
 
@@ -339,7 +356,7 @@ fn first_look(
 
 /// Turns lanes into fits in the units of the run.
 #[inline(always)]
-fn describe(
+pub fn describe(
     patch: &mut Patch<'_, '_>,
     data: &TileData,
     pixel: (usize, usize),
@@ -370,7 +387,7 @@ fn describe(
             return fit;
         }
         let fitted = patch.fitted.get(lane);
-        let scale = patch.scale;
+        let scale = patch.scale.0[lane];
         let x = match lowest {
             Some(lowest) if !fitted => lowest.0[lane],
             _ => norm.base.0[lane] + norm.rest.0[lane],

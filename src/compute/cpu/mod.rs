@@ -2,13 +2,15 @@
 //!
 //! A run is planned once (`plan.rs`: kernel tables, per-pixel sums), cut into tiles (`prepared.rs`), and each tile is
 //! fitted patch by patch (`fit_tile.rs`, `patch.rs`, `errors.rs`) with passes over the bins with counts (`passes.rs`).
-//! The few pixels that single precision cannot fit go through the reference twin.
+//! Patches that single precision cannot fit are fitted in double (`double.rs`); the few pixels left go through the
+//! reference twin.
 
 mod boxes;
 mod correlate;
 mod dense;
 mod disk;
 mod dispatch;
+mod double;
 mod errors;
 mod fit_tile;
 mod fourier;
@@ -17,6 +19,7 @@ mod moments;
 mod passes;
 mod patch;
 mod plan;
+mod poles;
 mod prepare;
 mod prepared;
 mod profile;

@@ -8,7 +8,7 @@ use super::fourier::{FftScratch, TileFft, add_product, add_scaled_product, best_
 use super::plan::{PATCH, RunPlan};
 use super::simd::LANES;
 use super::tile::{Tile, TileData};
-use super::wide::Wide;
+use super::wide::{Mask, Wide};
 use super::wing::{TERMS, Table};
 use crate::kernels::TsMapRun;
 
@@ -208,6 +208,12 @@ impl Moments {
             });
             Wide(lanes)
         })
+    }
+
+    /// Whether the first moment of some lane, which is not 0, is lost in the rounding: then nothing is known of it.
+    #[inline(always)]
+    pub fn hides(&self, first: Wide, lanes: Mask) -> bool {
+        lanes.and(first.over(3.0 * self.noise[0]).not()).any()
     }
 
     /// Whether rounding may be seen in fits that found (or expect) `norm`, with errors up to `n_sigma` times `sigma`.

@@ -8,8 +8,17 @@ use super::wide::Wide;
 
 /// Bins summed in single precision before the sum goes to double: rounding stays near 1e-6 of a chunk.
 const CHUNK: usize = 128;
-/// Factors `1 + x c` multiplied before one logarithm is taken; 8 factors up to 2^15 stay in range.
-const FACTORS: usize = 8;
+/// Factors `1 + x c` multiplied before one logarithm is taken, where they are up to 2^15.
+pub const FACTORS: usize = 8;
+/// Binary orders of magnitude that a product may reach.
+const MOST_BITS: f64 = 120.0;
+
+/// How many factors `1 + t` may be multiplied before one logarithm is taken, where the largest t is this: 8 as a rule,
+/// less where backgrounds are so small that products would leave the range of single precision.
+#[inline(always)]
+pub fn factors_of(largest: f64) -> usize {
+    if largest < 32767.0 { FACTORS } else { ((MOST_BITS / (1.0 + largest).log2()) as usize).clamp(1, FACTORS) }
+}
 
 /// Bins with counts of a patch, as `c` or, once moved to the norm, as `u = c / (1 + x c)`.
 #[derive(Debug, Default)]
@@ -56,14 +65,14 @@ impl Sums {
     pub const ZERO: Self = Self { l: Wide::ZERO, p: Wide::ZERO, q: Wide::ZERO, r: Wide::ZERO };
 }
 
-/// All four sums at `x`.
+/// All four sums at `x`; `factors` from [`factors_of`].
 #[inline(always)]
-pub fn sums<V: Simd>(list: &BinList, x: V) -> Sums {
+pub fn sums<V: Simd>(list: &BinList, factors: usize, x: V) -> Sums {
     let one = V::splat(1.0);
     let mut total = Sums::ZERO;
     for chunk in list.ones.chunks(CHUNK) {
         let (mut l, mut p, mut q, mut r) = (V::zero(), V::zero(), V::zero(), V::zero());
-        for factors in chunk.chunks(FACTORS) {
+        for factors in chunk.chunks(factors) {
             let mut product = one;
             for c in factors {
                 let c = V::load(c);
@@ -171,15 +180,15 @@ impl Rise {
     pub const ZERO: Self = Self { value: Wide::ZERO, slope: Wide::ZERO, bend: Wide::ZERO };
 }
 
-/// Rises at several displacements in one pass over a list of `u`.
+/// Rises at several displacements in one pass over a list of `u`; `factors` from [`factors_of`].
 #[inline(always)]
-pub fn rises<V: Simd, const N: usize>(list: &BinList, p_ones: Wide, at: [Wide; N]) -> [Rise; N] {
+pub fn rises<V: Simd, const N: usize>(list: &BinList, factors: usize, p_ones: Wide, at: [Wide; N]) -> [Rise; N] {
     let one = V::splat(1.0);
     let d: [V; N] = at.map(Wide::to_lanes);
     let mut out = [Rise::ZERO; N];
     for chunk in list.ones.chunks(CHUNK) {
         let (mut l, mut s, mut b) = ([V::zero(); N], [V::zero(); N], [V::zero(); N]);
-        for factors in chunk.chunks(FACTORS) {
+        for factors in chunk.chunks(factors) {
             let mut product = [one; N];
             for u in factors {
                 let u = V::load(u);

@@ -4,7 +4,7 @@
 //! the derivative, cubically convergent; errors and limits are displacements from the norm, see [`super::errors`].
 
 use super::dense::{Truncated, lowest_norm};
-use super::passes::{BinList, Moved, Sums, move_to, sums};
+use super::passes::{BinList, Moved, Sums, factors_of, move_to, sums};
 use super::plan::{Cell, PATCH, RunPlan, patch_lanes};
 use super::simd::{LANES, Simd};
 use super::starts::Starts;
@@ -20,6 +20,10 @@ const LAST_STEP: f64 = 0.1;
 const CLOSEST_POLE: f64 = 1e-4;
 /// Windows with more filled bins than this are not searched for the one bin that has model.
 const MOST_FILLED_SINGLE: f64 = 100.5;
+/// Largest that terms may be, in sigmas, which cancel to what is seen: their rounding is then 5e-4.
+const MOST_ROUNDED: f64 = 5000.0;
+/// Least curvature in units of the tile: below, squares and cubes vanish in single precision.
+const LEAST_Q: f64 = 1e-24;
 /// Bound on passes; pixels that need more are fitted in double.
 const MOST_PASSES: u32 = 30;
 
@@ -45,19 +49,23 @@ pub struct Patch<'p, 'r> {
     /// Of those, lanes with one such bin.
     pub single: Mask,
     /// Some lane may have one such bin: moments cannot tell.
-    maybe_single: bool,
+    pub maybe_single: bool,
     /// Sum of m; 1 in lanes that are not active.
     pub model: Wide,
     /// Sum of m over bins without background.
     pub holes: Wide,
     /// Bins that are kept as moments, where there are any.
     pub wing: Option<Wing>,
-    /// Norms of the tile times this are norms.
-    pub scale: f64,
-    /// Upper bound of c over all bins of the patch.
-    c_bound: f64,
+    /// Norms of the patch times this are norms.
+    pub scale: Wide,
+    /// Norms of the patch times this are norms of the tile: 1 but for fits in double precision.
+    pub per_tile: Wide,
+    /// Largest c of the bins in the list.
+    pub c_max: Wide,
+    /// Upper bound of c over all bins of the patch, in units of the tile.
+    pub c_bound: f64,
     /// The bound npred ≥ 0 once it was needed.
-    lowest: Option<Wide>,
+    pub lowest: Option<Wide>,
 }
 
 /// Where the sums of a patch come from.
@@ -173,7 +181,9 @@ impl<'p, 'r> Patch<'p, 'r> {
             wing,
             model: model.where_or(active, Wide::splat(1.0)),
             holes,
-            scale,
+            scale: Wide::splat(scale),
+            per_tile: Wide::splat(1.0),
+            c_max: at_zero.c_max,
             c_bound,
             lowest: None,
         };
@@ -183,7 +193,7 @@ impl<'p, 'r> Patch<'p, 'r> {
     /// True where some lane of `lanes` may predict negative counts in a bin at `norm`.
     #[inline(always)]
     pub fn may_be_negative(&self, norm: Wide, lanes: Mask) -> bool {
-        let lowest = norm.only(lanes).lowest();
+        let lowest = (norm * self.per_tile).only(lanes).lowest();
         lowest < 0.0 && (1.0 + lowest * self.c_bound <= 0.0 || self.holes.over(0.0).any())
     }
 
@@ -193,7 +203,7 @@ impl<'p, 'r> Patch<'p, 'r> {
         if let Some(lowest) = self.lowest {
             return lowest;
         }
-        let lowest = lowest_norm::<V>(self.plan, data, self.at, self.active);
+        let lowest = lowest_norm::<V>(self.plan, data, self.at, self.active) / self.per_tile;
         let lowest = Wide::ZERO.where_or(self.holes.over(0.0), lowest).rounded();
         self.lowest = Some(lowest);
         lowest
@@ -285,10 +295,24 @@ impl<'p, 'r> Patch<'p, 'r> {
         }
     }
 
+    /// Fitted lanes whose sums single precision does not hold: rounded terms of P, or of L and `x M`, show in norm or TS, or
+    /// squares and cubes vanish.
+    #[inline(always)]
+    pub fn rough(&self, norm: &Norm) -> Mask {
+        let (p, q) = (norm.moved.p, norm.moved.q);
+        let shift = p / q.sqrt().max((self.model - p).abs());
+        let linear = (norm.base + norm.rest) * self.model;
+        let terms = linear.abs() + (norm.ts * 0.5 + linear).abs();
+        let shown = terms / norm.ts.abs().sqrt().at_least(0.05);
+        let good = shift.under(MOST_ROUNDED).and(shown.under(MOST_ROUNDED)).and(q.over(LEAST_Q));
+        self.fitted.and(good.not())
+    }
+
     /// The sums at `x` over list and wing.
     #[inline(always)]
     fn sums<V: Simd>(&self, list: &BinList, x: Wide) -> Sums {
-        let mut sums = sums::<V>(list, x.to_lanes());
+        let factors = factors_of((x * self.c_max).highest());
+        let mut sums = sums::<V>(list, factors, x.to_lanes());
         if let Some(wing) = &self.wing {
             let wing = wing.sums(x);
             sums.l = sums.l + wing.l;
@@ -322,7 +346,7 @@ impl<'p, 'r> Patch<'p, 'r> {
             return Kept { lanes: Mask::none(), unclear: Mask::none() };
         };
         let pixel = (self.tile.rows.start + self.at.0 * PATCH, self.tile.columns.start + self.at.1 * PATCH);
-        let guess = Wide(patch_lanes(guess, self.plan.shape, pixel, f64::NAN)) * (1.0 / self.scale);
+        let guess = Wide(patch_lanes(guess, self.plan.shape, pixel, f64::NAN)) / self.scale;
         let given = Mask::from_fn(|lane| guess.0[lane].is_finite()).and(self.active);
         let at = guess.where_or(given, Wide::ZERO).rounded();
         let mut clear = at.above(lower).and(self.fitted);

@@ -26,6 +26,7 @@ const SIMILAR: f64 = 0.2;
 /// One plane of a run with its kernel.
 pub struct RunPlane<'r> {
     pub bins: &'r PlaneBins,
+    pub counts: PlaneView<'r>,
     pub background: PlaneView<'r>,
     pub exposure: PlaneView<'r>,
     pub kernel: ArrayView2<'r, f64>,
@@ -55,7 +56,7 @@ pub struct BoxSums {
     pub stat_null: Vec<f64>,
     /// Number of bins with counts.
     pub filled: Vec<f64>,
-    /// Number of bins that only double precision can fit; empty where the run has none.
+    /// Number of bins that single precision cannot hold; empty where the run has none.
     pub awkward: Vec<f64>,
 }
 
@@ -114,6 +115,7 @@ impl<'r> RunPlan<'r> {
             for (plane, kernel) in range.clone().zip(kernel.outer_iter()) {
                 planes.push(RunPlane {
                     bins: &lists.planes[lists.first_plane[i] + plane],
+                    counts: input.counts.reborrow().plane(plane),
                     background: input.background.reborrow().plane(plane),
                     exposure: input.exposure.reborrow().plane(plane),
                     kernel,

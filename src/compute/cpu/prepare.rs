@@ -5,9 +5,6 @@ use rayon::prelude::*;
 use crate::kernels::TsMapData;
 use crate::kernels::ts_map::{TRUNCATION_VALUE, TsMapInput};
 
-/// Counts above this are not exact in single precision: windows that hold such bins are fitted in double.
-const LARGEST_COUNTS: f64 = 16_777_216.0;
-
 /// Bins with counts, background and exposure of one plane, row by row.
 pub struct PlaneBins {
     /// Where each row starts in the three lists, and where the last ends.
@@ -24,7 +21,7 @@ pub struct PlaneBins {
     pub row_bounds: Vec<(f32, f32)>,
     /// Some bin has exposure but no background.
     pub has_holes: bool,
-    /// `(y, x)` of bins that single precision cannot fit: counts without background, or too many counts.
+    /// `(y, x)`, ascending, of bins that single precision cannot hold: counts without background, or numbers beyond it.
     pub awkward: Vec<(u32, u32)>,
 }
 
@@ -112,7 +109,7 @@ impl PlaneBins {
             for (x, n) in n.iter().copied().enumerate().filter(|(x, n)| *n > 0.0 && e[*x] > 0.0) {
                 let (b, e) = (b[x], e[x]);
                 let ratio = (e / b * ratio_scale) as f32;
-                if is_hole(b) || n > LARGEST_COUNTS || !ratio.is_normal() {
+                if is_hole(b) || !ratio.is_normal() || !(n as f32).is_normal() {
                     bins.awkward.push((y as u32, x as u32));
                 } else {
                     bins.columns.push(x as u32);

@@ -31,6 +31,10 @@ struct Strip {
     column_starts: Vec<u32>,
 }
 
+/// Bins without counts may have next to no background: beyond this c their bound is 0 for all that can be seen, and
+/// larger ones would leave single precision.
+const LARGEST_C: f64 = 1e30;
+
 /// Bins of strips of a tile that stay for further runs: 16 bytes each.
 const MOST_KEPT_BINS: usize = 1 << 20;
 
@@ -82,12 +86,13 @@ impl TileData {
         ratios.clear();
         ratios.resize(plan.planes.len() * frame.0 * frame.1, 0.0);
         for (plane, ratios) in plan.planes.iter().zip(ratios.chunks_mut(frame.0 * frame.1)) {
+            let most = LARGEST_C / f64::from(plane.kernel_max).max(1.0);
             for (y, row, first) in frame_rows(plan, tile, *frame) {
                 let row = &mut ratios[row * frame.1 + first..][..columns.len()];
                 plane.background.copy_row(y, columns.start, b_row);
                 plane.exposure.copy_row(y, columns.start, e_row);
                 for ((ratio, b), e) in row.iter_mut().zip(&*b_row).zip(&*e_row) {
-                    *ratio = if is_hole(*b) { 0.0 } else { (*e / *b * ratio_scale) as f32 };
+                    *ratio = if is_hole(*b) { 0.0 } else { (*e / *b * ratio_scale).min(most) as f32 };
                 }
             }
         }
@@ -145,16 +150,16 @@ impl TileData {
     }
 
     fn choose_scale(&mut self, plan: &RunPlan<'_>, tile: &Tile) {
-        let (mut largest, mut counts_min) = (0.0f32, f32::INFINITY);
+        let (mut largest, mut counts_min) = (0.0f64, f32::INFINITY);
         for plane in &plan.planes {
             // Whole rows: a scale and a bound need no more.
             let rows = tile.rows.start.saturating_sub(plan.half.0)..plan.shape.0.min(tile.rows.end + plan.half.0);
             for (ratio, counts) in &plane.bins.row_bounds[rows] {
-                largest = largest.max(ratio * plane.kernel_max);
+                largest = largest.max(f64::from(*ratio) * f64::from(plane.kernel_max));
                 counts_min = counts_min.min(*counts);
             }
         }
-        self.scale = power_of_two_below(1.0 / f64::from(largest));
+        self.scale = power_of_two_below(1.0 / largest);
         self.counts_min = counts_min;
     }
 
@@ -290,7 +295,7 @@ impl TileData {
         let total = strip.column_starts[self.frame.1] as usize;
         strip.bins.clear();
         strip.bins.resize(total, StripBin::default());
-        let scale = self.scale as f32;
+        let scale = self.scale;
         for (p, table_row, bins) in ranges {
             let plane = plan.planes[p].bins;
             for ((x, ratio), counts) in
@@ -298,7 +303,10 @@ impl TileData {
             {
                 let column = (*x as isize - first_column) as u32;
                 let next = &mut self.next_in_column[column as usize];
-                strip.bins[*next as usize] = StripBin { table_row, column, ratio: ratio * scale, counts: *counts };
+                strip.bins[*next as usize] = {
+                    let ratio = (f64::from(*ratio) * scale) as f32;
+                    StripBin { table_row, column, ratio, counts: *counts }
+                };
                 *next += 1;
             }
         }
@@ -318,7 +326,7 @@ impl TileData {
 }
 
 /// Part of an ascending list of columns that lies in `reach`.
-fn within(columns: &[u32], bins: Range<usize>, reach: &Range<usize>) -> Range<usize> {
+pub fn within(columns: &[u32], bins: Range<usize>, reach: &Range<usize>) -> Range<usize> {
     let columns = &columns[bins.clone()];
     let first = columns.partition_point(|x| (*x as usize) < reach.start);
     let last = first + columns[first..].partition_point(|x| (*x as usize) < reach.end);

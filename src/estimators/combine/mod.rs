@@ -1,5 +1,7 @@
 //! Flux maps of several estimators or epochs combined through their likelihoods.
 
+mod curve;
+mod likeness;
 mod profile;
 
 use std::sync::Arc;
@@ -7,11 +9,13 @@ use std::sync::Arc;
 use ndarray::Array3;
 use rayon::prelude::*;
 
+use self::likeness::{Guess, Known};
 use self::profile::{Best, Profile, Sum};
 use crate::control::Control;
 use crate::error::{Error, Place, Result};
 use crate::estimators::ts_map::adaptive_norms;
 use crate::flux::{FluxMaps, FluxQuantity};
+use crate::kernels::TsMapStatus;
 use crate::maps::{AxisInterp, Geom, Map, MapAxis};
 use crate::models::SkyModel;
 use crate::time::Gti;
@@ -28,9 +32,10 @@ const EVEN_NORMS: usize = 109;
 pub enum CombineMethod {
     /// From its profile (`stat_scan`): exact, but for interpolation between the scanned norms.
     Profile,
-    /// From norm, norm_errn and norm_errp: a parabola whose variance changes linearly with the norm.
+    /// From norm, norm_errn and norm_errp (and norm_err, norm_ul, ts, npred_excess and status, where they are there): the
+    /// likelihood of Poisson counts that passes through all of them.
     AsymmetricErrors,
-    /// From norm and norm_err: a parabola.
+    /// The same without norm_errn and norm_errp: a parabola, where there is nothing but norm and norm_err.
     SymmetricErrors,
 }
 
@@ -74,7 +79,13 @@ pub struct CombineReport {
     pub methods: Vec<CombineMethod>,
     /// Pixels with a result, over all energies.
     pub pixels: u64,
+    /// Of these, pixels whose inputs' errors do not tell the likelihood there (status [`TsMapStatus::APPROXIMATE`]): norm,
+    /// errors, limit or sqrt_ts may be off by more than a tenth of the error.
+    pub approximate: u64,
 }
+
+/// By how much of an error results may depend on what is not known of the inputs' likelihoods before they are marked.
+const MOST_UNCERTAIN: f64 = 0.05;
 
 /// Combines flux maps that measure the same flux with independent data (Gammapy's `combine_flux_maps`): the likelihoods
 /// of all inputs are multiplied per pixel and energy, and norm, errors, limit and ts are read off the product.
@@ -138,6 +149,7 @@ pub fn combine_flux_maps(inputs: &[(&str, &FluxMaps)], only_errors: bool, contro
     control.report("combine", bins as u64, bins as u64);
     let cells: Vec<Option<Pixel>> = rows.into_iter().flatten().collect();
     let pixels = cells.iter().filter(|c| c.is_some()).count() as u64;
+    let approximate = cells.iter().flatten().filter(|c| c.status & TsMapStatus::APPROXIMATE != 0).count() as u64;
     if pixels == 0 {
         return Err(Error::input("maps", "no pixel has a likelihood in common norms, nothing can be combined"));
     }
@@ -154,9 +166,10 @@ pub fn combine_flux_maps(inputs: &[(&str, &FluxMaps)], only_errors: bool, contro
         )
     };
     insert(FluxQuantity::Norm, &|b| b.norm)?;
-    insert(FluxQuantity::NormErr, &|b| match (b.errn.is_nan(), b.errp.is_nan()) {
-        (true, _) => b.errp,
-        (_, true) => b.errn,
+    insert(FluxQuantity::NormErr, &|b| match (b.err.is_nan(), b.errn.is_nan(), b.errp.is_nan()) {
+        (false, ..) => b.err,
+        (_, true, _) => b.errp,
+        (_, _, true) => b.errn,
         _ => 0.5 * (b.errn + b.errp),
     })?;
     insert(FluxQuantity::NormErrn, &|b| b.errn)?;
@@ -165,6 +178,10 @@ pub fn combine_flux_maps(inputs: &[(&str, &FluxMaps)], only_errors: bool, contro
     // Rounding and approximations may leave it a little below.
     insert(FluxQuantity::Ts, &|b| (-b.stat).max(0.0))?;
     insert(FluxQuantity::Success, &|_| 1.0)?;
+    let status = Array3::from_shape_fn((bins, ny, nx), |(bin, y, x)| {
+        f64::from(cells[(bin * ny + y) * nx + x].as_ref().map_or(TsMapStatus::MASKED, |c| c.status))
+    });
+    maps.insert(FluxQuantity::Status, Map::from_cube(geom.clone(), Default::default(), status)?)?;
     let sum = |quantity| -> Option<Array3<f64>> {
         let all: Vec<Array3<f64>> =
             inputs.iter().map(|(_, m)| m.get(quantity).map(Map::to_cube_f64)).collect::<Option<_>>()?;
@@ -194,7 +211,7 @@ pub fn combine_flux_maps(inputs: &[(&str, &FluxMaps)], only_errors: bool, contro
     ]
     .map(|(key, value)| (key.to_string(), value))
     .into();
-    Ok(CombineReport { maps, methods, pixels })
+    Ok(CombineReport { maps, methods, pixels, approximate })
 }
 
 /// Checks that maps measure the same flux in the same pixels as the first; gives what their norms must be multiplied with
@@ -262,12 +279,22 @@ struct Source {
     method: CombineMethod,
     /// Of norms.
     scale: f64,
-    norm: Option<Array3<f64>>,
+    errors: Option<Errors>,
+    scan: Option<Scan>,
+}
+
+/// What errors tell, as arrays `[bin, y, x]`.
+struct Errors {
+    norm: Array3<f64>,
+    err: Option<Array3<f64>>,
     errn: Option<Array3<f64>>,
     errp: Option<Array3<f64>>,
+    ul: Option<Array3<f64>>,
     ts: Option<Array3<f64>>,
+    excess: Option<Array3<f64>>,
+    status: Option<Array3<f64>>,
     n_sigma: f64,
-    scan: Option<Scan>,
+    n_sigma_ul: f64,
 }
 
 /// A profile as arrays `[plane, y, x]`.
@@ -286,45 +313,66 @@ struct Scan {
 
 impl Source {
     fn new(maps: &FluxMaps, method: CombineMethod, scale: f64) -> Result<Self> {
-        let cube = |q| maps.get(q).map(Map::to_cube_f64);
-        let mut source = Self {
-            method,
-            scale,
-            norm: None,
-            errn: None,
-            errp: None,
-            ts: None,
-            n_sigma: maps.meta.n_sigma,
-            scan: None,
-        };
         if method == CombineMethod::Profile {
-            source.scan = Some(Scan::new(maps)?);
-            return Ok(source);
+            return Ok(Self { method, scale, errors: None, scan: Some(Scan::new(maps)?) });
         }
-        // Failed fits are left out.
-        source.norm = Some(maps.norm()?.into_cube_f64());
-        source.ts = cube(FluxQuantity::Ts).or_else(|| cube(FluxQuantity::SqrtTs).map(|c| c.mapv(|v| v * v)));
-        (source.errn, source.errp) = match method {
-            CombineMethod::AsymmetricErrors => (cube(FluxQuantity::NormErrn), cube(FluxQuantity::NormErrp)),
-            _ => (cube(FluxQuantity::NormErr), None),
+        let cube = |q| maps.get(q).map(Map::to_cube_f64);
+        let errors = Errors {
+            // Failed fits are left out.
+            norm: maps.norm()?.into_cube_f64(),
+            err: cube(FluxQuantity::NormErr),
+            errn: cube(FluxQuantity::NormErrn),
+            errp: cube(FluxQuantity::NormErrp),
+            ul: cube(FluxQuantity::NormUl),
+            ts: cube(FluxQuantity::Ts).or_else(|| cube(FluxQuantity::SqrtTs).map(|c| c.mapv(|v| v * v))),
+            excess: maps.get(FluxQuantity::NpredExcess).map(|map| summed(map, maps)).transpose()?,
+            status: cube(FluxQuantity::Status),
+            n_sigma: maps.meta.n_sigma,
+            n_sigma_ul: maps.meta.n_sigma_ul,
         };
-        Ok(source)
+        Ok(Self { method, scale, errors: Some(errors), scan: None })
     }
 
     fn profile(&self, at: (usize, usize, usize)) -> Option<Profile> {
         if let Some(scan) = &self.scan {
             return Profile::from_scan(scan.points_of(at).map(|(norm, stat)| (norm * self.scale, stat)));
         }
+        let errors = self.errors.as_ref()?;
         let value = |cube: &Option<Array3<f64>>| cube.as_ref().map(|c| c[at]);
-        // To 1 sigma, as if the likelihood were a parabola.
-        let factor = self.scale / self.n_sigma;
-        let errn = value(&self.errn)? * factor;
-        let errp = value(&self.errp).map_or(errn, |e| e * factor);
-        // One side may be unknown, at the bound of the norm.
-        let good = |e: f64| e.is_finite() && e > 0.0;
-        let (errn, errp) = (if good(errn) { errn } else { errp }, if good(errp) { errp } else { errn });
-        Profile::from_errors(value(&self.norm)? * self.scale, errn, errp, value(&self.ts))
+        let scaled = |cube: &Option<Array3<f64>>| value(cube).map(|v| v * self.scale);
+        let norm = errors.norm[at] * self.scale;
+        let bits = value(&errors.status).filter(|v| v.is_finite()).map(|v| v as u32);
+        Profile::from_errors(&Known {
+            norm,
+            err: scaled(&errors.err).map(|e| e / errors.n_sigma),
+            errn: scaled(&errors.errn),
+            errp: scaled(&errors.errp),
+            n_sigma: errors.n_sigma,
+            ul: scaled(&errors.ul),
+            n_sigma_ul: errors.n_sigma_ul,
+            ts: value(&errors.ts),
+            model: value(&errors.excess).map(|excess| excess / norm),
+            at_bound: bits.map(|bits| bits & AT_WALL != 0),
+        })
     }
+}
+
+/// Bits of best fits that lie at the bound of predicted counts.
+const AT_WALL: u32 = TsMapStatus::AT_BOUND | TsMapStatus::NO_COUNTS | TsMapStatus::COUNTS_WITHOUT_MODEL;
+
+/// A map summed over what axes it has beside the energy.
+fn summed(map: &Map, maps: &FluxMaps) -> Result<Array3<f64>> {
+    let bins = maps.energy_axis()?.nbin();
+    let cube = map.to_cube_f64();
+    let (planes, ny, nx) = cube.dim();
+    let energy_first = map.geom().axes().first().is_some_and(|axis| axis.name() == "energy");
+    let mut sum = Array3::zeros((bins, ny, nx));
+    for (plane, values) in cube.outer_iter().enumerate() {
+        let bin = if energy_first { plane % bins } else { plane / (planes / bins).max(1) };
+        let mut target = sum.index_axis_mut(ndarray::Axis(0), bin.min(bins - 1));
+        target += &values;
+    }
+    Ok(sum)
 }
 
 impl Scan {
@@ -373,6 +421,8 @@ impl Scan {
 /// The result of a pixel.
 struct Pixel {
     best: Best,
+    /// Bits of [`TsMapStatus`].
+    status: u32,
     /// Norms and values of the combined profile; empty without one.
     profile: Vec<(f64, f64)>,
 }
@@ -384,8 +434,22 @@ fn combine_pixel(
     with_profile: bool,
 ) -> Option<Pixel> {
     let profiles: Vec<Profile> = sources.iter().filter_map(|s| s.profile(at)).collect();
-    let sum = Sum::new(&profiles)?;
+    let sum = Sum::new(&profiles, Guess::Best)?;
     let best = sum.best(n_sigma, n_sigma_ul)?;
+    let mut status = 0;
+    if best.at_bound {
+        status |= TsMapStatus::AT_BOUND;
+    }
+    if best.errn.is_nan() {
+        status |= TsMapStatus::NO_ERRN;
+    }
+    let by_errors = profiles.iter().any(|p| matches!(p, Profile::Errors(_)));
+    if by_errors && profiles.len() > 1 {
+        let other = Sum::new(&profiles, Guess::Other)?.best(n_sigma, n_sigma_ul)?;
+        if !alike(&best, &other) {
+            status |= TsMapStatus::APPROXIMATE;
+        }
+    }
     let mut profile = Vec::new();
     if with_profile {
         let (low, high) = sum.range();
@@ -397,7 +461,19 @@ fn combine_pixel(
         }
         profile = norms.into_iter().map(|norm| (norm, sum.at(norm))).collect();
     }
-    Some(Pixel { best, profile })
+    Some(Pixel { best, status, profile })
+}
+
+/// Whether two results are the same but for a small part of their errors.
+fn alike(a: &Best, b: &Best) -> bool {
+    let error = if a.errp.is_nan() { a.errn } else { a.errp };
+    let close = |x: f64, y: f64| (x.is_nan() && y.is_nan()) || (x - y).abs() <= MOST_UNCERTAIN * error;
+    let root = |best: &Best| (-best.stat).max(0.0).sqrt();
+    close(a.norm, b.norm)
+        && close(a.errn, b.errn)
+        && close(a.errp, b.errp)
+        && close(a.ul, b.ul)
+        && (root(a) - root(b)).abs() <= MOST_UNCERTAIN
 }
 
 /// stat_scan and dnde_scan_values, in the layout of the TS map estimator.

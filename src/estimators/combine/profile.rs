@@ -2,25 +2,19 @@
 
 use std::cmp::Ordering;
 
-/// Steps of a profile in which the statistic changes by more than this are walls, not parts of a parabola.
-const WALL: f64 = 10.0;
+use super::curve::Curve;
+use super::likeness::{Guess, Known, Likeness};
 
-/// Distance of a negative norm from 0, in errors, beyond which its ts tells a line from a parabola.
-const FAR: f64 = 1.05;
-
-/// Part of a straight line from which a best fit counts as lying at its bound.
-const STRAIGHT: f64 = 0.2;
-
-/// What the variance of the approximation cannot fall below, as a part of its value at the best fit.
-const LEAST_VARIANCE: f64 = 0.01;
+/// Part of an error over which the curvature at the best fit is taken.
+const CURVATURE_STEP: f64 = 0.2;
 
 /// `stat - stat_null` of one pixel of one map, as a function of the norm.
 #[derive(Debug, Clone)]
 pub(super) enum Profile {
-    /// Scanned: norms, ascending, with values and slopes there.
-    Scan { norms: Vec<f64>, values: Vec<f64>, slopes: Vec<f64> },
-    /// Best fit, its shape, height of the minimum.
-    Errors { norm: f64, shape: Shape, minimum: f64 },
+    /// Scanned.
+    Scan(Curve),
+    /// Known by its errors.
+    Errors(Likeness),
 }
 
 impl Profile {
@@ -32,128 +26,47 @@ impl Profile {
         if points.len() < 3 {
             return None;
         }
-        let (norms, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
-        let slopes = slopes(&norms, &values);
-        Some(Self::Scan { norms, values, slopes })
+        let (norms, values) = points.into_iter().unzip();
+        Some(Self::Scan(Curve::new(norms, values)))
     }
 
-    /// From a best fit and its errors, see [`Shape`]. `ts` sets the height of the minimum under the value at norm 0,
-    /// where it is known. `None` for errors that are not positive and finite.
-    pub fn from_errors(norm: f64, errn: f64, errp: f64, ts: Option<f64>) -> Option<Self> {
-        let usable = |e: f64| e.is_finite() && e > 0.0;
-        if !(norm.is_finite() && usable(errn) && usable(errp)) {
-            return None;
-        }
-        let ts = ts.filter(|t| t.is_finite());
-        let shape = Shape::new(norm, errn, errp, ts);
-        let minimum = -ts.unwrap_or_else(|| shape.rise(-norm));
-        Some(Self::Errors { norm, shape, minimum })
+    /// From a best fit and its errors, see [`Likeness`].
+    pub fn from_errors(known: &Known) -> Option<Self> {
+        Likeness::new(known).map(Self::Errors)
     }
 
     /// The norms between which the profile is known.
     fn range(&self) -> (f64, f64) {
         match self {
-            Self::Scan { norms, .. } => (norms[0], norms[norms.len() - 1]),
-            Self::Errors { .. } => (f64::NEG_INFINITY, f64::INFINITY),
+            Self::Scan(curve) => (curve.norms()[0], curve.norms()[curve.norms().len() - 1]),
+            Self::Errors(likeness) if likeness.wall => (likeness.norm, f64::INFINITY),
+            Self::Errors(_) => (f64::NEG_INFINITY, f64::INFINITY),
         }
     }
 
-    /// The value at a norm within the range: cubic between scanned norms, so that parabolas are exact.
-    fn at(&self, norm: f64) -> f64 {
+    /// The norm below which predicted counts are negative, where it is known.
+    fn wall(&self) -> Option<f64> {
         match self {
-            Self::Scan { norms, values, slopes } => {
-                let i = norms.partition_point(|n| *n <= norm).clamp(1, norms.len() - 1) - 1;
-                let step = norms[i + 1] - norms[i];
-                let t = (norm - norms[i]) / step;
-                let (u, v) = (values[i], values[i + 1]);
-                let (a, b) = (slopes[i] * step - (v - u), -slopes[i + 1] * step + (v - u));
-                u + t * (v - u) + t * (1.0 - t) * ((1.0 - t) * a + t * b)
-            }
-            Self::Errors { norm: best, shape, minimum } => minimum + shape.rise(norm - best),
+            Self::Errors(likeness) if likeness.wall => Some(likeness.norm),
+            _ => None,
+        }
+    }
+
+    /// The value at a norm within the range.
+    fn at(&self, norm: f64, guess: Guess) -> f64 {
+        match self {
+            Self::Scan(curve) => curve.at(norm),
+            Self::Errors(likeness) => likeness.at(norm, guess),
         }
     }
 
     /// Norms between which the profile does nothing unexpected.
     fn marks(&self, out: &mut Vec<f64>) {
         match self {
-            Self::Scan { norms, .. } => out.extend(norms),
-            Self::Errors { norm, shape: Shape { errn, errp, .. }, .. } => {
-                let steps = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 50.0];
-                out.push(*norm);
-                out.extend(steps.iter().flat_map(|s| [norm - s * errn, norm + s * errp]));
-            }
+            Self::Scan(curve) => out.extend(curve.norms()),
+            Self::Errors(likeness) => likeness.marks(out),
         }
     }
-}
-
-/// The approximation of a likelihood from its errors.
-///
-/// It is the parabola whose variance changes linearly with the norm (Barlow 2004, "Asymmetric statistical errors"):
-/// `d² / (errn errp + (errp - errn) d)` with `d = norm - best`, which is 1 at both errors. Where the best fit is negative
-/// and lies at the bound of predicted counts, the likelihood rises as a straight line instead; so much of a line is mixed
-/// in above the best fit that it has risen by ts at norm 0.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    errn: f64,
-    errp: f64,
-    /// Part of the straight line, 0 to 1.
-    line: f64,
-}
-
-impl Shape {
-    fn new(norm: f64, errn: f64, errp: f64, ts: Option<f64>) -> Self {
-        let mut shape = Self { errn, errp, line: 0.0 };
-        let Some(ts) = ts.filter(|_| -norm > FAR * errp) else { return shape };
-        let (curved, straight) = (shape.rise(-norm), -norm / errp);
-        if curved > straight {
-            shape.line = ((curved - ts) / (curved - straight)).clamp(0.0, 1.0);
-        }
-        if shape.line > STRAIGHT {
-            // Below the bound nothing is predicted any more, so what was found there is no error.
-            shape.errn = errn.min(errp);
-            let curved = shape.rise_curved(-norm);
-            shape.line = if curved > straight { ((curved - ts) / (curved - straight)).clamp(0.0, 1.0) } else { 0.0 };
-        }
-        shape
-    }
-
-    fn rise_curved(&self, distance: f64) -> f64 {
-        let variance = self.errn * self.errp;
-        distance * distance / (variance + (self.errp - self.errn) * distance).max(LEAST_VARIANCE * variance)
-    }
-
-    fn rise(&self, distance: f64) -> f64 {
-        let curved = self.rise_curved(distance);
-        if distance > 0.0 { self.line * distance / self.errp + (1.0 - self.line) * curved } else { curved }
-    }
-}
-
-/// Slopes at the points, each that of the parabola through it and its neighbours, but beside walls (where predicted
-/// counts become negative, profiles jump) no steeper than what keeps a rising profile rising and a minimum a minimum.
-fn slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let n = x.len();
-    let step = |i: usize| x[i + 1] - x[i];
-    let secant = |i: usize| (y[i + 1] - y[i]) / step(i);
-    let inner = |i: usize| {
-        let (before, after) = (secant(i - 1), secant(i));
-        let parabola = (step(i) * before + step(i - 1) * after) / (step(i - 1) + step(i));
-        let wall = (before * step(i - 1)).abs().max((after * step(i)).abs()) > WALL;
-        let bound = 3.0 * before.abs().min(after.abs());
-        match (wall, before * after > 0.0) {
-            (false, _) => parabola,
-            (true, true) => parabola.clamp(-bound, bound),
-            (true, false) => 0.0,
-        }
-    };
-    let mut slopes = vec![0.0; n];
-    slopes.iter_mut().enumerate().take(n - 1).skip(1).for_each(|(i, slope)| *slope = inner(i));
-    let end = |secant: f64, next: f64| {
-        let parabola = 2.0 * secant - next;
-        if parabola * secant <= 0.0 { 0.0 } else { parabola.clamp(-3.0 * secant.abs(), 3.0 * secant.abs()) }
-    };
-    slopes[0] = end(secant(0), slopes[1]);
-    slopes[n - 1] = end(secant(n - 2), slopes[n - 2]);
-    slopes
 }
 
 /// What the sum of profiles says.
@@ -162,6 +75,10 @@ pub(super) struct Best {
     pub norm: f64,
     /// The smallest value of the sum.
     pub stat: f64,
+    /// Error of the curvature at the norm; NaN where the sum does not bend upwards there.
+    pub err: f64,
+    /// The norm lies at the bound of predicted counts of an input.
+    pub at_bound: bool,
     /// Distances to where the sum has risen by n_sigma², NaN where it is not known that far.
     pub errn: f64,
     pub errp: f64,
@@ -175,11 +92,14 @@ pub(super) struct Sum<'a> {
     profiles: &'a [Profile],
     /// Norms at which all are known, ascending.
     marks: Vec<f64>,
+    /// The highest bound of predicted counts.
+    wall: Option<f64>,
+    guess: Guess,
 }
 
 impl<'a> Sum<'a> {
     /// `None` where there is no profile, or no norm at which all are known.
-    pub fn new(profiles: &'a [Profile]) -> Option<Self> {
+    pub fn new(profiles: &'a [Profile], guess: Guess) -> Option<Self> {
         let ranges = profiles.iter().map(Profile::range);
         let (low, high) =
             ranges.fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), r| (low.max(r.0), high.min(r.1)));
@@ -188,7 +108,8 @@ impl<'a> Sum<'a> {
         marks.retain(|m| *m >= low && *m <= high);
         marks.sort_by(f64::total_cmp);
         marks.dedup_by(|a, b| *a <= *b);
-        (marks.len() >= 3).then_some(Self { profiles, marks })
+        let wall = profiles.iter().filter_map(Profile::wall).reduce(f64::max);
+        (marks.len() >= 3).then_some(Self { profiles, marks, wall, guess })
     }
 
     /// First and last norm.
@@ -197,7 +118,7 @@ impl<'a> Sum<'a> {
     }
 
     pub fn at(&self, norm: f64) -> f64 {
-        self.profiles.iter().map(|p| p.at(norm)).sum()
+        self.profiles.iter().map(|p| p.at(norm, self.guess)).sum()
     }
 
     /// The minimum, errors and limit.
@@ -231,13 +152,27 @@ impl<'a> Sum<'a> {
             }
             0.5 * (inside + outside)
         };
+        let (errn, errp) = (norm - crossing(false, n_sigma), crossing(true, n_sigma) - norm);
+        let at_bound = self.wall.is_some_and(|wall| norm - wall <= 1e-6 * (norm.abs() + errp.abs()));
         Some(Best {
             norm,
             stat,
-            errn: norm - crossing(false, n_sigma),
-            errp: crossing(true, n_sigma) - norm,
+            err: self.curved(norm, (errn, errp), n_sigma),
+            at_bound,
+            errn,
+            errp,
             ul: crossing(true, n_sigma_ul),
         })
+    }
+
+    /// The error of the curvature at a norm.
+    fn curved(&self, norm: f64, (errn, errp): (f64, f64), n_sigma: f64) -> f64 {
+        let (low, high) = self.range();
+        let step = CURVATURE_STEP * if errn < errp || errp.is_nan() { errn } else { errp } / n_sigma;
+        // Beside an end of what is known: on the side that is.
+        let middle = norm.max(low + step).min(high - step);
+        let bend = (self.at(middle - step) + self.at(middle + step) - 2.0 * self.at(middle)) / (2.0 * step * step);
+        if bend > 0.0 && bend.is_finite() { n_sigma / bend.sqrt() } else { f64::NAN }
     }
 
     /// Golden section between two norms, not worse than a known point.
@@ -280,7 +215,7 @@ mod tests {
     fn sums_of_scans_are_the_joint_likelihood() {
         // Two pixels' worth of counts with one norm: as one Poisson bin, where the ratio s/b is the same.
         let profiles = [scan(poisson(30.0, 10.0, 5.0), -1.5, 20.0, 87), scan(poisson(17.0, 10.0, 5.0), -1.4, 24.0, 93)];
-        let best = Sum::new(&profiles).unwrap().best(1.0, 2.0).unwrap();
+        let best = Sum::new(&profiles, Guess::Best).unwrap().best(1.0, 2.0).unwrap();
         let joint = poisson(47.0, 20.0, 10.0);
         assert!((best.norm - 2.7).abs() < 2e-3, "{best:?}");
         assert!((best.stat - joint(2.7)).abs() < 1e-3, "{best:?} {}", joint(2.7));
@@ -294,58 +229,72 @@ mod tests {
         let f = |x: f64| (x - 0.77).powi(2) / 0.09 - 6.0;
         let uneven = [-3.0, -1.0, -0.2, 0.1, 0.9, 1.0, 1.4, 2.0, 4.0, 9.0];
         let profile = Profile::from_scan(uneven.iter().rev().map(|x| (*x, f(*x)))).unwrap();
-        let best = Sum::new(std::slice::from_ref(&profile)).unwrap().best(1.0, 2.0).unwrap();
+        let best = Sum::new(std::slice::from_ref(&profile), Guess::Best).unwrap().best(1.0, 2.0).unwrap();
         assert!((best.norm - 0.77).abs() < 0.02 && (best.stat + 6.0).abs() < 0.05, "{best:?}");
         let fine = scan(f, -3.0, 5.0, 161);
-        let best = Sum::new(std::slice::from_ref(&fine)).unwrap().best(1.0, 2.0).unwrap();
+        let best = Sum::new(std::slice::from_ref(&fine), Guess::Best).unwrap().best(1.0, 2.0).unwrap();
         assert!((best.norm - 0.77).abs() < 1e-6 && (best.stat + 6.0).abs() < 1e-9, "{best:?}");
         assert!((best.errn - 0.3).abs() < 1e-6 && (best.errp - 0.3).abs() < 1e-6 && (best.ul - 1.37).abs() < 1e-6);
     }
 
     #[test]
-    fn walls_do_not_ring() {
-        // A jump of a thousand beside the minimum, as where predicted counts become negative.
-        let f = |x: f64| if x < -0.5 { 1000.0 } else { 3.0 * (x + 0.5) };
-        let profile = scan(f, -5.0, 5.0, 41);
-        let lowest = (0..2000).map(|i| profile.at(-5.0 + f64::from(i) * 0.005)).fold(f64::INFINITY, f64::min);
-        assert!(lowest > -1e-9, "{lowest}");
-    }
-
-    #[test]
-    fn asymmetric_errors_have_their_meaning() {
-        let one = [Profile::from_errors(2.0, 0.5, 0.8, Some(9.0)).unwrap()];
-        let best = Sum::new(&one).unwrap().best(1.0, 2.0).unwrap();
+    fn errors_have_their_meaning() {
+        let known = Known {
+            norm: 2.0,
+            err: None,
+            errn: Some(0.5),
+            errp: Some(0.8),
+            n_sigma: 1.0,
+            ul: None,
+            n_sigma_ul: 2.0,
+            ts: Some(9.0),
+            model: None,
+            at_bound: None,
+        };
+        let one = [Profile::from_errors(&known).unwrap()];
+        let best = Sum::new(&one, Guess::Best).unwrap().best(1.0, 2.0).unwrap();
         assert!((best.norm - 2.0).abs() < 1e-6 && (best.stat + 9.0).abs() < 1e-9);
-        assert!((best.errn - 0.5).abs() < 1e-6 && (best.errp - 0.8).abs() < 1e-6, "{best:?}");
-        // At the bound of predicted counts: a straight line through 1 at the error and ts at norm 0.
-        let line = [Profile::from_errors(-0.09, 0.9, 0.03, Some(3.0)).unwrap()];
-        let sum = Sum::new(&line).unwrap();
-        assert!((sum.at(-0.06) + 2.0).abs() < 1e-9 && sum.at(0.0).abs() < 1e-9 && (sum.at(0.09) - 3.0).abs() < 1e-9);
-        // An ordinary negative fit stays a parabola.
-        let plain = [Profile::from_errors(-0.09, 0.03, 0.03, Some(9.0)).unwrap()];
-        assert!((Sum::new(&plain).unwrap().at(0.03) - 7.0).abs() < 1e-9);
+        assert!((best.errn - 0.5).abs() < 1e-6 && (best.errp - 0.8).abs() < 1e-6 && !best.at_bound, "{best:?}");
         // Two equal symmetric ones: errors over sqrt 2, ts twice.
-        let same = Profile::from_errors(1.0, 0.2, 0.2, None).unwrap();
+        let plain = Known { norm: 1.0, err: Some(0.2), errn: None, errp: None, ts: None, ..known };
+        let same = Profile::from_errors(&plain).unwrap();
         let both = [same.clone(), same];
-        let best = Sum::new(&both).unwrap().best(1.0, 2.0).unwrap();
+        let best = Sum::new(&both, Guess::Best).unwrap().best(1.0, 2.0).unwrap();
         assert!((best.norm - 1.0).abs() < 1e-6 && (best.stat + 50.0).abs() < 1e-6);
         assert!((best.errp - 0.2 / 2f64.sqrt()).abs() < 1e-6 && (best.ul - 1.0 - 0.4 / 2f64.sqrt()).abs() < 1e-6);
-        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(
-                Profile::from_errors(1.0, bad, 0.2, None).is_none()
-                    && Profile::from_errors(bad, 0.2, bad, None).is_none()
-            );
-        }
+        assert!((best.err - 0.2 / 2f64.sqrt()).abs() < 1e-6, "{best:?}");
+        // An input at its bound: the other cannot go below it, and is hardly moved above it.
+        let bound = Known {
+            norm: -0.24,
+            err: Some(5.7),
+            errp: Some(0.56),
+            errn: Some(4.1),
+            ul: Some(1.97),
+            ts: Some(0.42),
+            model: Some(1.1),
+            at_bound: Some(true),
+            ..known
+        };
+        let wall = Profile::from_errors(&bound).unwrap();
+        let deep =
+            Profile::from_errors(&Known { ts: None, errn: Some(0.22), errp: Some(0.24), norm: 1.0, ..known }).unwrap();
+        let best = Sum::new(&[wall.clone(), deep], Guess::Best).unwrap().best(1.0, 2.0).unwrap();
+        assert!((best.norm - 0.955).abs() < 0.01 && (best.err - 0.225).abs() < 0.01, "{best:?}");
+        let below =
+            Profile::from_errors(&Known { norm: -0.5, ts: None, err: Some(0.1), errn: None, errp: None, ..known })
+                .unwrap();
+        let best = Sum::new(&[wall, below], Guess::Best).unwrap().best(1.0, 2.0).unwrap();
+        assert!(best.norm == -0.24 && best.at_bound && best.errn.is_nan(), "{best:?}");
     }
 
     #[test]
     fn what_is_not_known_is_nan_and_never_infinite() {
         let f = |x: f64| (x - 1.0).powi(2);
         let short = [scan(f, 0.5, 1.5, 11)];
-        let best = Sum::new(&short).unwrap().best(1.0, 2.0).unwrap();
+        let best = Sum::new(&short, Guess::Best).unwrap().best(1.0, 2.0).unwrap();
         assert!((best.norm - 1.0).abs() < 1e-6 && best.errn.is_nan() && best.errp.is_nan() && best.ul.is_nan());
         let apart = [scan(f, 0.0, 1.0, 11), scan(f, 2.0, 3.0, 11)];
-        assert!(Sum::new(&apart).is_none() && Sum::new(&[]).is_none());
+        assert!(Sum::new(&apart, Guess::Best).is_none() && Sum::new(&[], Guess::Best).is_none());
         assert!(Profile::from_scan([(1.0, f64::NAN), (2.0, 1.0), (3.0, 2.0)].into_iter()).is_none());
     }
 }

@@ -85,7 +85,7 @@ impl FluxPoints {
             warnings.push("no reference model: a point source with an E^-2 spectrum is taken".to_string());
             FluxMaps::default_reference_model()
         });
-        let mut flux = FluxMaps::from_maps(sed, maps, model)?;
+        let mut flux = FluxMaps::from_maps(sed, maps, model, None, None)?;
         if let Some(scan) = find("stat_scan") {
             let norms = table.column("norm_scan")?;
             insert_profiles(&mut flux, scan, norms, &axes, &region)?;

@@ -9,7 +9,7 @@ use super::dataset::file_stem;
 use super::images::{healpix_error, is_healpix};
 use super::map::read_map;
 use super::reader::FitsReader;
-use super::writer::{Encoding, WriteOptions, encode, map, map_bytes, provenance};
+use super::writer::{Encoding, WriteOptions, encode, map, map_bytes, map_sharing_bands, provenance};
 use super::{check::Hdu, check::HduKind, gti};
 use crate::error::{Error, Place, Result};
 use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, ScanZero, SedType};
@@ -33,21 +33,6 @@ const NUMBERS: [Number; 4] = [
 
 /// Keyword of what likelihood profiles count from.
 const SCAN_ZERO: &str = "SCANZERO";
-
-/// Whether profiles of a file that does not say it count from nothing: then their lowest value is near `stat`, else near
-/// -ts.
-fn counts_from_nothing(maps: &FluxMaps) -> bool {
-    let (Some(scan), Some(stat), Some(ts)) =
-        (maps.get(FluxQuantity::StatScan), maps.get(FluxQuantity::Stat), maps.get(FluxQuantity::Ts))
-    else {
-        return false;
-    };
-    let lowest = |map: &Map, sign: f64| {
-        map.data().iter().map(|v| sign * v).filter(|v| v.is_finite()).fold(f64::INFINITY, f64::min)
-    };
-    let found = lowest(scan, 1.0);
-    (found - lowest(stat, 1.0)).abs() < (found - lowest(ts, -1.0)).abs()
-}
 
 /// Keyword of the SED type that the maps were estimated in.
 const SED_INIT: &str = "SED_INIT";
@@ -125,12 +110,15 @@ impl FluxMaps {
             }
         };
         let owned = content.maps.into_iter().map(|(name, map)| (name, map.into_owned())).collect();
-        let mut maps = Self::from_maps(content.sed, owned, model).map_err(|e| e.at(&reader.place()))?;
-        maps.gti = content.gti;
-        maps.meta = content.meta;
-        if reader.primary().text(SCAN_ZERO).is_none() && counts_from_nothing(&maps) {
-            maps.meta.scan_zero = ScanZero::Absolute;
+        let meta = content.meta;
+        let (init, zero) = (meta.sed_type_init, meta.scan_zero);
+        let mut maps =
+            Self::from_maps(content.sed, owned, model, content.gti, Some(meta)).map_err(|e| e.at(&reader.place()))?;
+        maps.meta.sed_type_init = init;
+        if reader.primary().text(SCAN_ZERO).is_some() {
+            maps.meta.scan_zero = zero;
         }
+        maps.forget_derived_is_ul();
         Ok((maps, warnings))
     }
 
@@ -139,8 +127,8 @@ impl FluxMaps {
         model_path(path)
     }
 
-    /// Writes the maps in a SED type, with the reference model inside and beside the file ([`FluxMaps::model_path`]), where
-    /// Gammapy finds it when it runs in that folder.
+    /// Writes the maps in a SED type (without one: in that which they came in), with the reference model inside and beside
+    /// the file ([`FluxMaps::model_path`]), where Gammapy finds it when it runs in that folder.
     ///
     /// Maps and model are replaced as a pair: whatever fails, or ends the process, the file and the YAML that its keyword
     /// MODEL names are the old ones or the new ones. A process that is killed between two renames may leave the new pair
@@ -151,16 +139,60 @@ impl FluxMaps {
     /// [`Error::Options`] where one of the two files exists and is not to be replaced or the folder is missing;
     /// [`Error::Io`] where writing fails.
     #[doc(alias = "save")]
-    pub fn write(&self, path: impl AsRef<Path>, sed: SedType, options: &WriteOptions) -> Result<()> {
+    pub fn write(&self, path: impl AsRef<Path>, sed: impl Into<Option<SedType>>, options: &WriteOptions) -> Result<()> {
         let path = path.as_ref();
+        self.write_with_model(path, model_path(path), sed, options)
+    }
+
+    /// [`FluxMaps::write`] with another name for the file of the reference model (Gammapy's `filename_model`). The file
+    /// names it relative to its own folder where it lies in or below that, else by its whole path.
+    ///
+    /// # Errors
+    /// As [`FluxMaps::write`], and where both files are one.
+    #[doc(alias = "filename_model")]
+    pub fn write_with_model(
+        &self,
+        path: impl AsRef<Path>,
+        model: impl AsRef<Path>,
+        sed: impl Into<Option<SedType>>,
+        options: &WriteOptions,
+    ) -> Result<()> {
+        let (path, model) = (path.as_ref(), model.as_ref());
+        if path == model {
+            return Err(Error::options("filename_model", "is the file of the maps itself"));
+        }
         check_output(path, options.overwrite)?;
-        check_output(model_path(path), options.overwrite)?;
-        let content = self.content(sed)?;
-        let yaml = content.model.as_ref().map_or("", |model| model.yaml.as_str());
-        write_pair(path, &model_path(path), yaml.as_bytes(), options.overwrite, &|name, out| {
-            let bytes = file(&content, name, options)?.finish().map_err(|e| e.at(&Place::file(path)))?;
+        check_output(model, options.overwrite)?;
+        let content = self.content(sed.into())?;
+        let yaml = content.model.as_ref().map_or("", |source| source.yaml.as_str());
+        let of = |file: &Path| file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let elsewhere = || std::path::absolute(of(model)).unwrap_or_else(|_| of(model));
+        let place = of(model).strip_prefix(of(path)).map_or_else(|_| elsewhere(), Path::to_path_buf);
+        write_pair(path, model, yaml.as_bytes(), options.overwrite, &|name, out| {
+            let beside = name.map(|name| place.join(name).to_string_lossy().into_owned());
+            let bytes = file(&content, beside.as_deref(), options)?.finish().map_err(|e| e.at(&Place::file(path)))?;
             encode(&bytes, path, out).map_err(|e| Error::io(path, e))
         })
+    }
+
+    /// [`FluxMaps::to_bytes`] with one table of bands of this name for all maps that have the same axes (Gammapy's
+    /// `hdu_bands`); reading finds it by itself.
+    ///
+    /// # Errors
+    /// As [`FluxMaps::to_bytes`], and for the name of a map.
+    #[doc(alias = "hdu_bands")]
+    pub fn to_bytes_with_bands(
+        &self,
+        sed: impl Into<Option<SedType>>,
+        hdu_bands: &str,
+        options: &WriteOptions,
+    ) -> Result<Vec<u8>> {
+        let mut content = self.content(sed.into())?;
+        if content.maps.iter().any(|(name, _)| name.eq_ignore_ascii_case(hdu_bands)) || hdu_bands.trim().is_empty() {
+            return Err(Error::options("hdu_bands", format!("'{hdu_bands}' is no name for a table beside these maps")));
+        }
+        content.bands = Some(hdu_bands.to_string());
+        Ok(file(&content, None, options)?.finish()?.to_vec())
     }
 
     /// The bytes of the FITS file of a SED type, with the reference model inside: for programs that keep files
@@ -169,11 +201,12 @@ impl FluxMaps {
     /// # Errors
     /// Where the reference model does not allow the SED type, or memory is short.
     #[doc(alias = "to_hdulist")]
-    pub fn to_bytes(&self, sed: SedType, options: &WriteOptions) -> Result<Vec<u8>> {
-        Ok(file(&self.content(sed)?, None, options)?.finish()?.to_vec())
+    pub fn to_bytes(&self, sed: impl Into<Option<SedType>>, options: &WriteOptions) -> Result<Vec<u8>> {
+        Ok(file(&self.content(sed.into())?, None, options)?.finish()?.to_vec())
     }
 
-    fn content(&self, sed: SedType) -> Result<Content<'_>> {
+    fn content(&self, sed: Option<SedType>) -> Result<Content<'_>> {
+        let sed = sed.unwrap_or(self.meta.sed_type_init);
         let models = Models { components: vec![Model::Sky(self.reference_model().clone())] };
         Ok(Content {
             sed,
@@ -182,6 +215,7 @@ impl FluxMaps {
             model: Some(ModelSource { yaml: models.to_yaml()?, path: PathBuf::new() }),
             gti: self.gti.clone(),
             meta: self.meta.clone(),
+            bands: None,
         })
     }
 }
@@ -200,6 +234,8 @@ struct Content<'a> {
     model: Option<ModelSource>,
     gti: Option<Gti>,
     meta: FluxMeta,
+    /// Name of a table of bands that maps share.
+    bands: Option<String>,
 }
 
 fn parse_model(yaml: &str, path: &Path) -> Result<SkyModel> {
@@ -257,7 +293,7 @@ fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
     };
     let model_name = reader.primary().text("MODEL").map(str::to_string);
     let model = find_model(reader, model_name.as_deref())?;
-    Ok(Content { sed, maps, model_name, model, gti, meta: read_meta(reader, sed) })
+    Ok(Content { sed, maps, model_name, model, gti, meta: read_meta(reader, sed), bands: None })
 }
 
 fn find_model(reader: &mut FitsReader, name: Option<&str>) -> Result<Option<ModelSource>> {
@@ -363,8 +399,16 @@ fn file(content: &Content<'_>, beside: Option<&str>, options: &WriteOptions) -> 
     for (name, value) in &meta.entries {
         out.history(&format!("meta {name} = {value}"));
     }
+    let mut shared = None;
     for (name, values) in &content.maps {
-        map(&mut out, values, &name.to_uppercase(), encoding(name), None)?;
+        let hdu = name.to_uppercase();
+        match &content.bands {
+            Some(table) if shared.is_none_or(|axes| axes == values.geom().axes()) => {
+                map_sharing_bands(&mut out, values, &hdu, encoding(name), (table, shared.is_none()))?;
+                shared = Some(values.geom().axes());
+            }
+            _ => map(&mut out, values, &hdu, encoding(name), None)?,
+        }
     }
     if let Some(model) = &content.model {
         out.table(1, &[("YAML", "", ColumnData::Bytes(model.yaml.as_bytes()))]);

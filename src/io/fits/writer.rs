@@ -300,11 +300,41 @@ fn map_with_meta(
     primary: Option<&WriteOptions>,
     meta: &str,
 ) -> Result<()> {
-    let unit = map.unit().to_string();
-    match map.geom().as_ref() {
-        Geom::Region(geom) => return region(out, map, geom, name, &unit, meta),
-        Geom::Wcs(_) => {}
+    if let Geom::Region(geom) = map.geom().as_ref() {
+        return region(out, map, geom, name, &map.unit().to_string(), meta);
     }
+    image(out, map, (name, &bands_name(name)), encoding, primary, meta)?;
+    bands(out, map.geom().axes(), name);
+    Ok(())
+}
+
+/// A map of pixels whose axes stand in a table of bands that others may share; `write` says whether it follows here.
+pub(super) fn map_sharing_bands(
+    out: &mut MemoryWriter,
+    map: &Map,
+    name: &str,
+    encoding: Encoding,
+    (table, write): (&str, bool),
+) -> Result<()> {
+    if let Geom::Region(_) = map.geom().as_ref() {
+        return self::map(out, map, name, encoding, None);
+    }
+    image(out, map, (name, table), encoding, None, NO_META)?;
+    if write {
+        axes::write_table(out, table, map.geom().axes());
+    }
+    Ok(())
+}
+
+fn image(
+    out: &mut MemoryWriter,
+    map: &Map,
+    (name, bands): (&str, &str),
+    encoding: Encoding,
+    primary: Option<&WriteOptions>,
+    meta: &str,
+) -> Result<()> {
+    let unit = map.unit().to_string();
     let sizes: Vec<usize> = map.data().shape().iter().rev().copied().collect();
     let damaged = || Error::input_at(Place::default().hdu(name), "the values are not in one piece");
     match (encoding, map.data()) {
@@ -327,8 +357,7 @@ fn map_with_meta(
             out.values(&values);
         }
     }
-    keywords(out, map.geom(), name, &unit, primary, meta);
-    bands(out, map.geom().axes(), name);
+    keywords(out, map.geom(), (name, bands), &unit, primary, meta);
     Ok(())
 }
 
@@ -343,7 +372,7 @@ pub(super) fn mask(out: &mut MemoryWriter, mask: &Mask, name: &str) -> Result<()
     let values: Vec<u8> = mask.data().iter().map(|v| u8::from(*v)).collect();
     out.image(8, &sizes);
     out.values(&values);
-    keywords(out, mask.geom(), name, "", None, NO_META);
+    keywords(out, mask.geom(), (name, &bands_name(name)), "", None, NO_META);
     bands(out, mask.geom().axes(), name);
     Ok(())
 }
@@ -359,7 +388,14 @@ fn bands(out: &mut MemoryWriter, axes: &[MapAxis], name: &str) {
     }
 }
 
-fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary: Option<&WriteOptions>, meta: &str) {
+fn keywords(
+    out: &mut MemoryWriter,
+    geom: &Geom,
+    (name, bands): (&str, &str),
+    unit: &str,
+    primary: Option<&WriteOptions>,
+    meta: &str,
+) {
     if let Geom::Wcs(wcs) = geom {
         wcs_header::write(out, wcs.wcs().header());
         axes::write_keywords(out, wcs.axes());
@@ -371,7 +407,7 @@ fn keywords(out: &mut MemoryWriter, geom: &Geom, name: &str, unit: &str, primary
         out.text("WCSSHAPE", &format!("({})", sizes.join(",")), "pixels and bins");
     }
     if !geom.axes().is_empty() {
-        out.text("BANDSHDU", &bands_name(name), "HDU of the axes");
+        out.text("BANDSHDU", bands, "HDU of the axes");
     }
     match primary {
         Some(options) => provenance(out, options),

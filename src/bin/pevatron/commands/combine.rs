@@ -41,6 +41,15 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
     if let Some(png) = &args.png {
         super::plot::write_flux_picture(&combined.maps, "sqrt_ts", None, 1200, &[], png, args.overwrite)?;
     }
+    let mut warnings = Vec::new();
+    if combined.approximate > 0 {
+        warnings.push(format!(
+            "in {} of {} pixels the inputs' errors do not tell their likelihoods well enough (status bit 1024 there): estimate \
+             them with `--selection stat_scan` for an exact combination",
+            combined.approximate, combined.pixels
+        ));
+    }
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let best = max_sqrt_ts(&combined.maps)?;
     if args.common.json {
         let told = |(name, method): (&String, &CombineMethod)| json!({ "file": name, "method": method.name() });
@@ -49,6 +58,8 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
             "inputs": names.iter().zip(&combined.methods).map(told).collect::<Vec<_>>(),
             "exact": combined.methods.iter().all(|m| *m == CombineMethod::Profile),
             "pixels": combined.pixels,
+            "approximate_pixels": combined.approximate,
+            "warnings": warnings,
             "combine_seconds": seconds,
             "max_sqrt_ts": best.map(|(value, position, group)| json!({
                 "value": value, "lon_deg": position.lon_deg, "lat_deg": position.lat_deg, "energy_group": group,

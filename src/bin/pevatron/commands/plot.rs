@@ -40,7 +40,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
     if let Some(path) = &args.regions {
         let (shapes, warnings) = pevatron::io::read_shapes(path)?;
         for warning in &warnings {
-            eprintln!("warning: {warning}");
+            report::warning(&warning.to_string());
         }
         markers.extend(shapes.into_iter().map(Marker::of_shape));
     }
@@ -216,7 +216,7 @@ fn flux_points(args: &PlotArgs) -> Result<()> {
     let (collection, warnings) = FluxPointsCollection::read(&args.file, &FromTable::default())?;
     // The reference model matters to conversions alone.
     for warning in warnings.iter().filter(|w| !w.starts_with("no reference model")) {
-        eprintln!("warning: {warning}");
+        report::warning(&warning.to_string());
     }
     let sed = args.quantity.as_deref().map(str::parse::<SedType>).transpose()?;
     let first = collection.iter().next().map(|(_, p)| p);
