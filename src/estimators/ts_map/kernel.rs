@@ -8,7 +8,8 @@ use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{Domain, Evaluator, Exposure, MapDataset};
 use crate::error::{Error, Result};
-use crate::irf::{kernel_geom, nearest_positive_pixel};
+use crate::irf::{KernelPixels, nearest_positive_pixel};
+use crate::maps::WcsGeom;
 use crate::models::SkyModel;
 use crate::units::Angle;
 
@@ -25,6 +26,11 @@ pub(super) struct Kernel {
     pub width_deg: f64,
 }
 
+/// The map's own pixels where those at its centre are not what its header says.
+pub(super) fn pixels_at_center(image: &WcsGeom) -> KernelPixels {
+    KernelPixels::at(image, ((image.nx() as f64 - 1.0) / 2.0, (image.ny() as f64 - 1.0) / 2.0))
+}
+
 /// The kernel of a model for a dataset: the model at the centre of the exposure, through the responses there, with
 /// the exposure's spectrum at the nearest position that has any (Gammapy's `estimate_kernel`).
 ///
@@ -39,16 +45,24 @@ pub(super) fn estimate_kernel(
 ) -> Result<Kernel> {
     let exposure = dataset.require_exposure()?;
     let image = exposure.wcs_geom()?.to_image();
-    let geom = match width {
-        Some(width) => kernel_geom(&image, Angle::deg(width.to_deg() / 2.0))?,
-        None => image,
+    let (geom, pixels) = match width {
+        Some(width) => {
+            let pixels = pixels_at_center(&image);
+            (pixels.geom(&image, Angle::deg(width.to_deg() / 2.0))?, pixels)
+        }
+        None => (image, KernelPixels::Reference),
     };
     let center = geom.center()?;
     let nearest = nearest_positive_pixel(exposure, center).map_err(|_| {
         Error::input("exposure", format!("it is 0 everywhere in dataset '{}', a kernel is impossible", dataset.name))
     })?;
     let factor = exposure.unit().factor_to_text("cm2 s")?;
-    let spectrum: Vec<f64> = exposure.nearest_planes_at(nearest)?.into_iter().map(|v| v * factor).collect();
+    let spectrum: Vec<f64> = exposure
+        .nearest_planes_at(nearest)?
+        .into_iter()
+        // Energies without a known exposure there are left out, as bins are.
+        .map(|v| if v.is_finite() { v * factor } else { 0.0 })
+        .collect();
     let spatial = match &model.spatial {
         Some(spatial) => spatial.at_position(center),
         None => return Err(Error::options("kernel_model", "the test source needs a spatial model")),
@@ -61,6 +75,7 @@ pub(super) fn estimate_kernel(
         energy_true: exposure.geom().axis("energy_true")?,
         energy: dataset.energy_axis()?,
         psf: dataset.psf.as_ref(),
+        kernel_pixels: pixels,
         edisp: dataset.edisp.as_ref(),
         gti: None,
         mask: None,
