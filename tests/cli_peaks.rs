@@ -102,6 +102,15 @@ fn peaks_are_found_named_and_written() {
     assert_eq!(regions.matches("text={").count(), peaks.len());
     assert!(fs::read(place.path("p.png")).unwrap().starts_with(b"\x89PNG"));
 
+    // Gammapy's squares of pixels.
+    let square = ["peaks", "flux.fits", "--threshold", "4", "-o", "s.ecsv", "--json", "--min-distance"];
+    let number = |distance: &'static str| -> usize {
+        let arguments: Vec<&str> = square.iter().copied().chain([distance, "--overwrite"]).collect();
+        let document: Value = serde_json::from_str(&place.works(&arguments)).unwrap();
+        document["peaks"].as_array().unwrap().len()
+    };
+    assert!(number("9pix") <= number("1pix") && number("2 pixels") == number("2px"));
+
     // One energy bin alone, another quantity, other words in the frame of the regions.
     let one = place.works(&more(&[
         "--energy",
@@ -182,7 +191,7 @@ fn peaks_of_wrong_input() {
     for threshold in ["nan", "inf", "-inf"] {
         refuse(&["flux.fits", "--threshold", threshold], &["threshold", "finite"]);
     }
-    for distance in ["0deg", "-1deg", "nandeg", "1e-9deg", "0.3", "1TeV"] {
+    for distance in ["0deg", "-1deg", "nandeg", "1e-9deg", "0.3", "1TeV", "0pix", "1.5pix", "-1pix", "pix"] {
         refuse(&["flux.fits", "--min-distance", distance], &["min_distance"]);
     }
     refuse(&["flux.fits", "--quantity", "nonsense"], &["quantity", "nonsense", "sqrt_ts"]);

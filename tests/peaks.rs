@@ -199,7 +199,10 @@ fn peaks_are_gammapys() {
         for file in &files {
             let theirs = &theirs[file.to_str().unwrap()];
             let maps = FluxMaps::read(file).unwrap();
-            let distance = PeakDistance::Angle(Angle::deg(distance));
+            // Gammapy turns an angle into pixels.
+            let image = maps.geom().as_wcs().unwrap().to_image();
+            let pixels = PeakDistance::Angle(Angle::deg(distance)).pixels(&image).unwrap();
+            let distance = PeakDistance::Pixels(pixels);
             let peaks = find_peaks_in_flux_map(&maps, "sqrt_ts", None, threshold, distance).unwrap();
             for (bin, expected) in theirs["bins"].as_array().unwrap().iter().enumerate() {
                 let own: Vec<_> = peaks.iter().filter(|p| p.energy_bin == bin).collect();

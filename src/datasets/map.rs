@@ -11,7 +11,7 @@ use super::npred::{Domain, Evaluation, Evaluator, Evaluators, Exposure, Template
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::irf::{EDisp, PsfMap};
+use crate::irf::{EDisp, KernelPixels, PsfMap};
 use crate::maps::{CutoutOrigin, Geom, Map, MapAxis, Mask, WcsGeom};
 use crate::models::{Model, Models};
 use crate::table::Table;
@@ -196,6 +196,7 @@ impl MapDataset {
             energy_true: exposure.geom().axis("energy_true")?,
             energy: self.energy_axis()?,
             psf: self.psf.as_ref(),
+            kernel_pixels: KernelPixels::Reference,
             edisp: self.edisp.as_ref(),
             gti: self.gti.as_ref(),
             mask: None,

@@ -69,6 +69,16 @@ fn cut_response(map: &Map, center: SkyPosition, width_deg: (f64, f64)) -> Result
     Ok(map.cutout(center, width, false).map_or_else(|_| map.clone(), |(cut, _)| cut))
 }
 
+/// The mean of defined values.
+fn mean_exposure(exposure: &Map, factor: usize) -> Result<Map> {
+    if exposure.cube().all(|v| !v.is_nan()) {
+        return exposure.downsample(factor, false, Weights::One);
+    }
+    let cube = exposure.cube();
+    let defined = Array3::from_shape_fn(cube.dim(), |(p, y, x)| !cube.at(p, y, x).is_nan());
+    exposure.downsample(factor, false, Weights::Mask(&mask_of(Arc::clone(exposure.geom()), defined)?))
+}
+
 /// A mask whose bins along `energy` are true where any of a group is.
 fn grouped_mask(mask: &Mask, axis: &MapAxis, groups: &[Range<usize>]) -> Result<Mask> {
     let cube = mask.cube();
@@ -147,8 +157,9 @@ impl MapDataset {
         })
     }
 
-    /// `factor` × `factor` pixels merged: counts and background summed inside mask_safe, exposure averaged, masks
-    /// true where any pixel was (Gammapy's `downsample`).
+    /// `factor` × `factor` pixels merged: counts and background summed inside mask_safe, exposure averaged over pixels
+    /// where it is defined, masks true where any pixel was (Gammapy's `downsample`, where an undefined exposure counts as 0
+    /// in the mean).
     ///
     /// # Errors
     /// [`crate::Error::Input`] where the sides are not divisible.
@@ -162,7 +173,7 @@ impl MapDataset {
         Ok(Self {
             counts: each(&self.counts, sum)?,
             background: each(&self.background, sum)?,
-            exposure: each(&self.exposure, |m| m.downsample(factor, false, Weights::One))?,
+            exposure: each(&self.exposure, |m| mean_exposure(m, factor))?,
             mask_safe: each(&self.mask_safe, mask)?,
             mask_fit: each(&self.mask_fit, mask)?,
             psf: self.psf.clone(),

@@ -2,7 +2,7 @@
 //!
 //! | part | what becomes of it |
 //! |---|---|
-//! | counts, background | sums inside of each mask_safe |
+//! | counts, background | sums inside of each mask_safe, where both are defined |
 //! | exposure | sum of the pixels that are safe at any energy |
 //! | mask_safe | true where either is |
 //! | mask_fit | dropped |
@@ -264,6 +264,26 @@ fn lacking(part: &str, dataset: &MapDataset) -> Error {
     Error::input(part, format!("dataset '{}' has none, so it cannot be added to one with {part}", dataset.name))
 }
 
+/// mask_safe without the bins whose counts or background are undefined (NaN); `None` where there are none inside of it.
+fn defined_bins(dataset: &MapDataset, background: Option<&Map>) -> Result<Option<Mask>> {
+    let geom = dataset.geoms()?.geom;
+    let shape = geom.data_shape();
+    let maps: Vec<&Map> = [dataset.counts.as_ref(), background]
+        .into_iter()
+        .flatten()
+        .filter(|map| map.data().shape() == shape && !map.cube().all(|v| !v.is_nan()))
+        .collect();
+    let Some(first) = maps.first() else { return Ok(None) };
+    let safe = dataset.mask_safe.as_ref().filter(|m| m.data().shape() == shape).map(Mask::cube);
+    let is_safe = |(p, y, x): (usize, usize, usize)| safe.is_none_or(|m| m[[p, y, x]]);
+    let is_known = |(p, y, x): (usize, usize, usize)| maps.iter().all(|map| !map.cube().at(p, y, x).is_nan());
+    let dim = first.cube().dim();
+    if ndarray::indices(dim).into_iter().all(|at| !is_safe(at) || is_known(at)) {
+        return Ok(None);
+    }
+    mask_of(geom, Array3::from_shape_fn(dim, |at| is_safe(at) && is_known(at))).map(Some)
+}
+
 impl MapDataset {
     /// Adds another dataset to this one, in place: what it holds inside of its mask_safe (counts outside are lost). The
     /// other geometry is this one's, or that of a cutout of it. This dataset's own mask_safe is not applied
@@ -278,6 +298,7 @@ impl MapDataset {
     /// | of an on-off dataset adds the most likely background | alpha times the off counts, as documented |
     /// | parts that one of them lacks are left as they are | an error |
     /// | responses without an exposure map: an error | the exposure of the dataset is taken |
+    /// | undefined counts and backgrounds (NaN) inside of mask_safe count as 0 | their bins are left out, also of mask_safe |
     ///
     /// # Errors
     /// [`Error::Input`] that names the part: geometries or axes that do not fit, units of another kind, parts that are
@@ -290,7 +311,15 @@ impl MapDataset {
             DatasetRef::OnOff(d) => (Some(d.background()?), &None),
             DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
         };
-        let other = other.common()?;
+        let known;
+        let other = match (other, defined_bins(other.common()?, plain.as_ref())?) {
+            // Counts over an unknown background would be an excess.
+            (DatasetRef::Map(dataset), Some(mask)) => {
+                known = Self { mask_safe: Some(mask), ..dataset.clone() };
+                &known
+            }
+            _ => other.common()?,
+        };
         let mask = other.mask_safe.as_ref();
         match (&self.background, &background) {
             (Some(_), None) => return Err(lacking("background", other)),

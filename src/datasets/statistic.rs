@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array3, ArrayView3, Zip};
 
 use super::map::MapDataset;
+use super::masks::mask_of;
 use super::on_off::MapDatasetOnOff;
 use crate::compute::Backend;
 use crate::control::Control;
@@ -191,6 +192,8 @@ fn residuals(
     method: ResidualMethod,
     smooth: Option<SmoothKernel>,
 ) -> Result<Map> {
+    let defined = defined(counts, npred, mask)?;
+    let mask = defined.as_ref().or(mask);
     let (counts, npred) = (inside(counts, mask)?, inside(npred, mask)?);
     let (mut data, mut model) = (counts.to_cube_f64(), npred.to_cube_f64());
     if let Some(kernel) = smooth {
@@ -214,6 +217,20 @@ fn residuals(
         });
     }
     Map::from_cube(Arc::clone(counts.geom()), Default::default(), data)
+}
+
+/// The bins inside of a mask in which both maps hold numbers; `None` where that is the mask.
+fn defined(counts: &Map, npred: &Map, mask: Option<&Mask>) -> Result<Option<Mask>> {
+    let (n, mu) = (counts.cube(), npred.cube());
+    let is_map = mask.is_none_or(|m| m.cube().dim() == n.dim()) && mu.dim() == n.dim();
+    if !is_map || n.all(f64::is_finite) && mu.all(f64::is_finite) {
+        return Ok(None);
+    }
+    let mask = mask.map(Mask::cube);
+    let cube = Array3::from_shape_fn(n.dim(), |(p, y, x)| {
+        mask.is_none_or(|m| m[[p, y, x]]) && n.at(p, y, x).is_finite() && mu.at(p, y, x).is_finite()
+    });
+    mask_of(Arc::clone(counts.geom()), cube).map(Some)
 }
 
 /// The map with 0 outside of a mask.
@@ -299,13 +316,17 @@ impl MapDataset {
         let mask = self.mask_safe.as_ref().filter(|_| in_safe_data_range);
         let mut info = self.common_info(mask)?;
         if self.background.is_some() {
-            let predicted = sum_inside(&self.npred_background()?, mask);
-            info.npred_background = predicted;
+            info.npred_background = sum_inside(&self.npred_background()?, mask);
             if let Some(background) = &self.background {
                 info.background = sum_inside(background, mask);
             }
-            if self.counts.is_some() {
-                let stat = CashCountsStatistic { n_on: info.counts, mu_bkg: predicted };
+            if let Some(counts) = &self.counts {
+                // Only where both are known: counts over an unknown background are no excess.
+                let background = self.npred_background()?;
+                let defined = defined(counts, &background, mask)?;
+                let mask = defined.as_ref().or(mask);
+                let stat =
+                    CashCountsStatistic { n_on: sum_inside(counts, mask), mu_bkg: sum_inside(&background, mask) };
                 info.excess = stat.n_sig();
                 info.sqrt_ts = stat.sqrt_ts();
             }

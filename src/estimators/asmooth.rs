@@ -6,12 +6,15 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::distortion::{CutOpen, Distortion};
 use super::energy::EnergyEdges;
+use super::undefined::without_undefined;
 use crate::control::Control;
 use crate::datasets::MapDataset;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, diagonal_response};
 use crate::kernels::likelihood::cash_bin;
+use crate::kernels::ts_map::TRUNCATION_VALUE;
 use crate::maps::{Geom, Map, MapAxis, Weights};
 use crate::models::SpectralModel;
 use crate::models::spectral::PowerLawSpectralModel;
@@ -45,9 +48,10 @@ impl std::str::FromStr for AsmoothMethod {
 }
 
 impl AsmoothMethod {
-    /// Significance of counts over a background, both sums with the same weights.
+    /// Significance of counts over a background, both sums with the same weights; infinite over none at all.
     fn sqrt_ts(self, counts: f64, background: f64) -> f64 {
         match self {
+            Self::Lima if counts > 0.0 && background <= TRUNCATION_VALUE => f64::INFINITY,
             Self::Lima => {
                 let ts = cash_bin(counts, background) - cash_bin(counts, counts);
                 ts.max(0.0).sqrt().copysign(counts - background)
@@ -95,6 +99,8 @@ pub struct AsmoothMaps {
     pub scale: Map,
     /// Significance at that scale, NaN where none is.
     pub sqrt_ts: Map,
+    /// What a user should know.
+    pub warnings: Vec<String>,
 }
 
 impl AsmoothMaps {
@@ -137,8 +143,10 @@ impl AsmoothMapEstimator {
         if !self.threshold.is_finite() {
             return Err(Error::options("threshold", format!("{} is not finite", self.threshold)));
         }
-        let counts = dataset.require_counts()?;
-        let image = counts.wcs_geom()?.to_image();
+        let image = dataset.require_counts()?.wcs_geom()?.to_image();
+        let (dataset, left_out) = without_undefined(dataset, None)?;
+        let dataset = dataset.as_ref();
+        let mut warnings: Vec<String> = left_out.warning(&dataset.name).into_iter().collect();
         let (sx, sy) = image.pixel_scales_deg();
         let pixel = 0.5 * (sx + sy);
         let scales_deg: Vec<f64> = if self.scales.is_empty() {
@@ -155,6 +163,7 @@ impl AsmoothMapEstimator {
         }
         let kernels: Vec<(Vec<f64>, f64)> =
             scales_deg.iter().map(|s| (gaussian(s / pixel), weight(s / pixel))).collect();
+        let closes = image.closes_in_longitude();
         let groups = self.energy_edges.groups(dataset.energy_axis()?)?;
         let (n, ny, nx) = (groups.bins.len(), image.ny(), image.nx());
         let geom = Arc::new(Geom::Wcs(image.with_axes(vec![groups.axis.clone()])));
@@ -173,9 +182,9 @@ impl AsmoothMapEstimator {
             for (i, ((kernel, weight), deg)) in kernels.iter().zip(&scales_deg).enumerate() {
                 control.check()?;
                 control.report("smooth", (g * kernels.len() + i) as u64, (n * kernels.len()) as u64);
-                let counts = convolve(images.counts.view(), kernel);
-                let background = convolve(images.background.view(), kernel);
-                let fluxes = images.flux.as_ref().map(|f| convolve(f.view(), kernel));
+                let counts = convolve(images.counts.view(), kernel, closes);
+                let background = convolve(images.background.view(), kernel, closes);
+                let fluxes = images.flux.as_ref().map(|f| convolve(f.view(), kernel, closes));
                 for (at, chosen) in scale.indexed_iter_mut() {
                     let significance = self.method.sqrt_ts(weight * counts[at], weight * background[at]);
                     if !chosen.is_nan() || significance.is_nan() || significance <= self.threshold {
@@ -200,6 +209,22 @@ impl AsmoothMapEstimator {
             plane(&mut all_ts, sqrt_ts);
         }
         control.report("smooth", (n * kernels.len()) as u64, (n * kernels.len()) as u64);
+        let on_sky = |(y, x): (usize, usize)| image.pix_to_sky(x as f64, y as f64).is_some();
+        let everywhere = Array2::from_shape_fn((ny, nx), on_sky);
+        if let Some(found) = Distortion::new(&image, &everywhere, None) {
+            warnings.push(format!(
+                "{}: scales count pixels as the header says, so they are others on the sky there",
+                found.describe("the header's")
+            ));
+        }
+        let half = kernels.iter().map(|(line, _)| line.len() / 2).max().unwrap_or(0);
+        warnings.extend(CutOpen::new(&image, &everywhere, (half, half)).map(|cut| cut.warning()));
+        let infinite = all_ts.iter().filter(|v| v.is_infinite()).count();
+        if infinite > 0 {
+            warnings.push(format!(
+                "{infinite} pixels have counts but no background at all in their kernel: sqrt_ts is infinite there"
+            ));
+        }
         let map = |cube: Array3<f64>, unit: &str| Map::from_cube(geom.clone(), unit.parse()?, cube);
         Ok(AsmoothMaps {
             counts: map(all_counts, "")?,
@@ -207,6 +232,7 @@ impl AsmoothMapEstimator {
             flux: all_flux.map(|cube| map(cube, "cm-2 s-1")).transpose()?,
             scale: map(all_scale, "deg")?,
             sqrt_ts: map(all_ts, "")?,
+            warnings,
         })
     }
 
@@ -319,24 +345,33 @@ fn weight(sigma: f64) -> f64 {
     ((-half..=half).map(average).sum::<f64>() / average(0)).powi(2)
 }
 
-/// Convolution with the product of a line with itself; beyond the border the image goes on mirrored.
-fn convolve(image: ArrayView2<'_, f64>, line: &[f64]) -> Array2<f64> {
-    along_rows(along_rows(image, line).t(), line).reversed_axes().as_standard_layout().into_owned()
+/// Convolution with the product of a line with itself; beyond the border the image goes on mirrored, or along rows of
+/// which `closes` columns are a turn around the sky with those columns.
+fn convolve(image: ArrayView2<'_, f64>, line: &[f64], closes: Option<usize>) -> Array2<f64> {
+    along_rows(along_rows(image, line, closes).t(), line, None).reversed_axes().as_standard_layout().into_owned()
 }
 
-fn along_rows(image: ArrayView2<'_, f64>, line: &[f64]) -> Array2<f64> {
+fn along_rows(image: ArrayView2<'_, f64>, line: &[f64], closes: Option<usize>) -> Array2<f64> {
     let (ny, nx) = image.dim();
     let half = line.len() / 2;
     let image = image.as_standard_layout();
+    let source_of = |i: isize| -> usize {
+        match closes {
+            Some(turn) if i < 0 || i >= nx as isize => i.rem_euclid(turn as isize) as usize,
+            Some(_) => i as usize,
+            None => {
+                let at = i.rem_euclid(2 * nx as isize) as usize;
+                if at < nx { at } else { 2 * nx - 1 - at }
+            }
+        }
+    };
+    let sources: Vec<usize> = (0..nx + 2 * half).map(|i| source_of(i as isize - half as isize)).collect();
     let mut out = Array2::zeros((ny, nx));
     if let (Some(target), Some(source)) = (out.as_slice_mut().filter(|v| !v.is_empty()), image.as_slice()) {
         target.par_chunks_mut(nx).zip(source.par_chunks(nx)).for_each_init(
             || vec![0.0; nx + 2 * half],
             |wide, (target, source)| {
-                for (i, value) in wide.iter_mut().enumerate() {
-                    let at = (i as isize - half as isize).rem_euclid(2 * nx as isize) as usize;
-                    *value = source[if at < nx { at } else { 2 * nx - 1 - at }];
-                }
+                wide.iter_mut().zip(&sources).for_each(|(value, from)| *value = source[*from]);
                 for (value, window) in target.iter_mut().zip(wide.windows(line.len())) {
                     *value = window.iter().zip(line).map(|(s, k)| s * k).sum();
                 }
@@ -361,7 +396,7 @@ mod tests {
                 let at = i.rem_euclid(2 * n);
                 (if at < n { at } else { 2 * n - 1 - at }) as usize
             };
-            let fast = convolve(image.view(), &line);
+            let fast = convolve(image.view(), &line, None);
             for ((y, x), value) in fast.indexed_iter() {
                 let mut sum = 0.0;
                 for v in -half..=half {
@@ -385,7 +420,7 @@ mod tests {
         assert!((AsmoothMethod::Lima.sqrt_ts(30.0, 6.0) - expected).abs() < 1e-12);
         assert!(AsmoothMethod::Lima.sqrt_ts(2.0, 6.0) < 0.0);
         assert_eq!(AsmoothMethod::Lima.sqrt_ts(0.0, 0.0), 0.0);
-        assert!(AsmoothMethod::Lima.sqrt_ts(1.0, 0.0).is_finite());
+        assert_eq!(AsmoothMethod::Lima.sqrt_ts(1.0, 0.0), f64::INFINITY);
         assert!("ts".parse::<AsmoothMethod>().is_err());
     }
 }

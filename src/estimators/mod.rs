@@ -2,11 +2,13 @@
 
 pub mod asmooth;
 mod combine;
+mod distortion;
 mod energy;
 pub mod excess_map;
 pub mod peaks;
 mod setters;
 pub mod ts_map;
+mod undefined;
 
 pub use asmooth::{AsmoothMapEstimator, AsmoothMethod};
 pub use combine::{CombineMethod, CombineReport, combine_flux_maps};

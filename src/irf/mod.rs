@@ -6,4 +6,4 @@ mod psf;
 
 pub use edisp::{EDisp, EDispKernelMap, EDispMap, diagonal_response, gauss_response};
 pub use position::{nearest_positive_pixel, nearest_unmasked_position, nearest_valid_position};
-pub use psf::{PsfKernel, PsfMap, PsfProfile, kernel_geom};
+pub use psf::{KernelPixels, PsfKernel, PsfMap, PsfProfile, is_distorted, kernel_geom, own_kernel_geom};

@@ -25,7 +25,7 @@ const MAX_STEPS: usize = 100;
 
 /// The Cash statistic `2 (mu - n ln mu)`, mu at least 1e-25 (Gammapy's `cash`).
 pub fn cash(n_on: f64, mu_on: f64) -> f64 {
-    if mu_on.is_nan() { f64::NAN } else { cash_bin(n_on, mu_on) }
+    if n_on.is_nan() || mu_on.is_nan() { f64::NAN } else { cash_bin(n_on, mu_on) }
 }
 
 /// The C statistic `2 (mu - n + n ln(n / mu))`, both at least 1e-25 (Gammapy's `cstat`): 0 for a perfect prediction.

@@ -1,6 +1,6 @@
 //! Maps smoothed plane by plane.
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Axis, s};
 use rayon::prelude::*;
 
 use super::map::Map;
@@ -52,7 +52,8 @@ impl SmoothKernel {
 }
 
 impl Map {
-    /// Each plane smoothed, in double precision; beyond the borders there is nothing (0), and values that are not finite
+    /// Each plane smoothed, in double precision; beyond the borders there is nothing (0), unless the rows of the map go
+    /// around the sky ([`WcsGeom::closes_in_longitude`](crate::maps::WcsGeom::closes_in_longitude)); values that are not finite
     /// count as 0. The width in pixels is that in degrees over the mean pixel scale.
     ///
     /// Gammapy: `smooth(width, kernel, mode="constant")`; its box has a whole number of pixels, here the outermost ones
@@ -63,6 +64,7 @@ impl Map {
     pub fn smooth(&self, kernel: SmoothKernel) -> Result<Self> {
         let (x, y) = self.wcs_geom()?.pixel_scales_deg();
         let weights = kernel.weights(0.5 * (x + y))?;
+        let closes = self.wcs_geom()?.closes_in_longitude().filter(|turn| weights.len() / 2 <= *turn);
         let cube = self.cube();
         let (planes, ny, nx) = cube.dim();
         let smoothed: Vec<Array2<f64>> = (0..planes)
@@ -72,7 +74,7 @@ impl Map {
                     let v = cube.at(plane, y, x);
                     if v.is_finite() { v } else { 0.0 }
                 });
-                along(&along(&image, Axis(1), &weights), Axis(0), &weights)
+                along(&along_rows(&image, closes, &weights), Axis(0), &weights)
             })
             .collect();
         let mut out = Array3::zeros((planes, ny, nx));
@@ -81,6 +83,15 @@ impl Map {
         }
         Self::from_cube(self.geom().clone(), self.unit().clone(), out)
     }
+}
+
+/// A symmetric kernel along rows, of which `closes` columns are a turn around the sky.
+fn along_rows(image: &Array2<f64>, closes: Option<usize>, weights: &[f64]) -> Array2<f64> {
+    let Some(turn) = closes else { return along(image, Axis(1), weights) };
+    let (nx, half) = (image.ncols(), weights.len() / 2);
+    let columns: Vec<usize> = (turn - half..turn).chain(0..nx).chain(nx - turn..nx - turn + half).collect();
+    let wide = along(&image.select(Axis(1), &columns), Axis(1), weights);
+    wide.slice(s![.., half..half + nx]).to_owned()
 }
 
 /// A symmetric kernel along one dimension of an image.

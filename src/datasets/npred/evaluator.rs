@@ -1,5 +1,7 @@
 //! One source model through the responses of a dataset.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
@@ -8,9 +10,9 @@ use super::shape::flux_share;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result, warnings};
-use crate::irf::{EDisp, PsfKernel, PsfMap, diagonal_response};
+use crate::irf::{EDisp, KernelPixels, PsfKernel, PsfMap, diagonal_response, is_distorted};
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
-use crate::maps::{CutoutOrigin, MapAxis, SkyRegion, WcsGeom};
+use crate::maps::{CutoutOrigin, MapAxis, SkyPosition, SkyRegion, WcsGeom};
 use crate::memory;
 use crate::models::{SkyModel, SpatialModel, temporal};
 use crate::time::Gti;
@@ -57,6 +59,9 @@ pub struct Evaluator<'a> {
     pub energy: &'a MapAxis,
     /// PSF; `None`: perfect.
     pub psf: Option<&'a PsfMap>,
+    /// What the PSF is drawn on. [`KernelPixels::Reference`]: where the pixels at a model's position are not what the header
+    /// says, on those; [`KernelPixels::Own`]: on those at the centre, and models are evaluated on all of the image.
+    pub kernel_pixels: KernelPixels,
     /// Energy dispersion; `None`: perfect.
     pub edisp: Option<&'a EDisp>,
     /// Good time intervals, over which a source's variation is averaged.
@@ -240,17 +245,19 @@ impl Evaluator<'_> {
         let psf = match self.psf {
             Some(psf) => {
                 let axis = if self.psf_in_reco() { self.energy } else { self.energy_true };
-                Some(psf.kernel_at(position, image, axis)?)
+                let (pixels, image) = self.kernel_pixels_at(image, position);
+                Some(psf.kernel_on(pixels, position, &image, axis)?)
             }
             None => None,
         };
         let psf_width = psf.as_ref().map_or(0.0, PsfKernel::width_deg);
 
-        let (geom, origin) = match spatial.evaluation_radius_deg().zip(position) {
+        let cut = spatial.evaluation_radius_deg().zip(position).filter(|_| self.kernel_pixels != KernelPixels::Own);
+        let (geom, origin) = match cut {
             Some((radius, position)) => {
                 let reach = 2.0 * radius + CUTOUT_MARGIN_DEG + psf_width;
                 let width = psf_width + 2.0 * (radius + CUTOUT_MARGIN_DEG);
-                let Ok((touched, at)) = image.cutout(position, (reach, reach), false) else {
+                let Ok((touched, at)) = around(image, position, reach, false) else {
                     return Ok(None);
                 };
                 if let Some(mask) = mask
@@ -258,7 +265,7 @@ impl Evaluator<'_> {
                 {
                     return Ok(None);
                 }
-                image.cutout(position, (width, width), true)?
+                around(image, position, width, true)?
             }
             None => (image.clone(), CutoutOrigin { y0: 0, x0: 0 }),
         };
@@ -293,6 +300,24 @@ impl Evaluator<'_> {
         }
         let (_, rows, columns) = kernel.data.dim();
         Ok(Some((rows / 2, columns / 2)))
+    }
+
+    /// The pixels that the PSF is drawn on, and an image with the model's position at its centre where these are its own.
+    fn kernel_pixels_at<'i>(
+        &self,
+        image: &'i WcsGeom,
+        position: Option<SkyPosition>,
+    ) -> (KernelPixels, Cow<'i, WcsGeom>) {
+        let pixel =
+            position.filter(|_| self.kernel_pixels == KernelPixels::Reference).and_then(|p| image.sky_to_pix(p));
+        match pixel {
+            Some((x, y)) if KernelPixels::at(image, (x, y)) == KernelPixels::Own => {
+                let (cx, cy) = ((image.nx() as f64 - 1.0) / 2.0, (image.ny() as f64 - 1.0) / 2.0);
+                let wcs = image.wcs().shifted(cx - x, cy - y);
+                (KernelPixels::Own, Cow::Owned(WcsGeom::new(wcs, image.nx(), image.ny(), Vec::new())))
+            }
+            _ => (self.kernel_pixels, Cow::Borrowed(image)),
+        }
     }
 
     /// The flux in each true-energy bin, cm-2 s-1 (counts, where the exposure is switched off): the integral of the spectrum, times the mean of the variation with time
@@ -376,7 +401,9 @@ impl Evaluator<'_> {
         }
         let share = flux_share(spatial_of(model)?, geom, &self.energy_true.center_tev()?)?;
         match psf {
-            Some(kernel) if !self.psf_in_reco() => self.convolve(share, kernel.data.view(), control),
+            Some(kernel) if !self.psf_in_reco() => {
+                self.convolve_on(geom.closes_in_longitude(), share, kernel.data.view(), control)
+            }
             _ => Ok(share),
         }
     }
@@ -396,7 +423,11 @@ impl Evaluator<'_> {
         match prepared.psf() {
             Some(kernel) if self.psf_in_reco() => {
                 let step = if transposed { -1 } else { 1 };
-                self.convolve(npred, kernel.data.slice(s![.., ..;step, ..;step]), control)
+                let closes = match &prepared.place {
+                    Place::Image(geom, _) => geom.closes_in_longitude(),
+                    Place::Region(_) => None,
+                };
+                self.convolve_on(closes, npred, kernel.data.slice(s![.., ..;step, ..;step]), control)
             }
             _ => Ok(npred),
         }
@@ -440,6 +471,26 @@ impl Evaluator<'_> {
         Ok(counts)
     }
 
+    /// As [`Evaluator::convolve`] on an image whose rows may go around the sky, in `closes` columns: what leaves them at one
+    /// end then comes in at the other.
+    fn convolve_on(
+        &self,
+        closes: Option<usize>,
+        cube: Array3<f64>,
+        kernel: ArrayView3<'_, f64>,
+        control: &Control,
+    ) -> Result<Array3<f64>> {
+        let (half, nx) = (kernel.dim().2 / 2, cube.dim().2);
+        match closes.filter(|turn| half > 0 && half <= *turn) {
+            Some(turn) => {
+                let columns: Vec<usize> = (turn - half..turn).chain(0..nx).chain(nx - turn..nx - turn + half).collect();
+                let wide = self.convolve(cube.select(Axis(2), &columns), kernel, control)?;
+                Ok(wide.slice(s![.., .., half..half + nx]).as_standard_layout().into_owned())
+            }
+            None => self.convolve(cube, kernel, control),
+        }
+    }
+
     /// Convolves each plane (one plane is repeated) with the kernel's planes.
     pub(super) fn convolve(
         &self,
@@ -457,6 +508,34 @@ impl Evaluator<'_> {
         let job = ConvolveJob { cube: CubeView::F64(repeated), kernel };
         self.backend.engine().convolve(&job, control)
     }
+}
+
+/// The part of a map around a position that is `width_deg` wide, as [`WcsGeom::cutout`]: wider where pixels are
+/// narrower than their header says, and all columns of a map around the sky where it would reach over
+/// their ends.
+pub(super) fn around(
+    image: &WcsGeom,
+    position: SkyPosition,
+    width_deg: f64,
+    odd_npix: bool,
+) -> Result<(WcsGeom, CutoutOrigin)> {
+    let Some((x, y)) = image.sky_to_pix(position) else {
+        return image.cutout(position, (width_deg, width_deg), odd_npix);
+    };
+    let (wide, high) = match image.pixel_shape(x, y) {
+        Some(p) if is_distorted(&p) => {
+            (width_deg * (p.height / p.area).max(1.0), width_deg * (p.width / p.area).max(1.0))
+        }
+        _ => (width_deg, width_deg),
+    };
+    let (cut, origin) = image.cutout(position, (wide, high), odd_npix)?;
+    let half = 0.5 * wide / image.pixel_scales_deg().0 + 1.0;
+    let is_over_an_end = x - half < -0.5 || x + half > image.nx() as f64 - 0.5;
+    if !is_over_an_end || image.closes_in_longitude().is_none() {
+        return Ok((cut, origin));
+    }
+    let band = image.slice(origin.y0..origin.y0 + cut.ny(), 0..image.nx())?;
+    Ok((band, CutoutOrigin { y0: origin.y0, x0: 0 }))
 }
 
 /// The same as a convolution, for an image of few non-zero pixels (point sources).

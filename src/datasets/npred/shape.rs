@@ -3,6 +3,7 @@
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
+use super::evaluator::around;
 use crate::error::Result;
 use crate::maps::{Frame, SkyPosition, WcsGeom};
 use crate::models::SpatialModel;
@@ -31,7 +32,7 @@ pub fn flux_share(model: &dyn SpatialModel, geom: &WcsGeom, energies_tev: &[f64]
     let (mut rows, mut columns) = (0..geom.ny(), 0..geom.nx());
     if let (Some(radius), Some(center)) = (model.evaluation_radius_deg(), model.position()) {
         let width = 2.0 * radius.max(pixel_deg);
-        match geom.cutout(center, (width, width), false) {
+        match around(geom, center, width, false) {
             // Only a divided evaluation is limited to the radius; an undivided one covers the whole geometry.
             Ok((cut, origin)) if factor > 1 => {
                 rows = origin.y0..origin.y0 + cut.ny();
@@ -95,9 +96,16 @@ fn point_weights(model: &dyn SpatialModel, geom: &WcsGeom) -> Array2<f64> {
     // A position on a pixel centre (kernels) must not leak into its neighbours by rounding of the projection.
     let snap = |v: f64| if (v - v.round()).abs() < 1e-9 { v.round() } else { v };
     let (x0, y0) = (snap(x0), snap(y0));
+    let turn = geom.closes_in_longitude().map(|turn| turn as f64);
     for y in [y0.floor(), y0.floor() + 1.0] {
         for x in [x0.floor(), x0.floor() + 1.0] {
             let weight = (1.0 - (x - x0).abs()).max(0.0) * (1.0 - (y - y0).abs()).max(0.0);
+            // Around the sky the first column follows the last one.
+            let x = match turn {
+                Some(turn) if x < 0.0 => x + turn,
+                Some(turn) if x >= geom.nx() as f64 => x - turn,
+                _ => x,
+            };
             if weight > 0.0 && x >= 0.0 && y >= 0.0 && x < geom.nx() as f64 && y < geom.ny() as f64 {
                 weights[[y as usize, x as usize]] += weight;
             }

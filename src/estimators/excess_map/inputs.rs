@@ -1,17 +1,17 @@
 //! From a dataset to the planes that are summed over disks: bins of a group added up, masked.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use ndarray::{Array3, ArrayD, ArrayView3, Axis, Ix3, s};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
 use crate::compute::Backend;
 use crate::control::Control;
-use crate::datasets::{DatasetRef, MapDatasetOnOff};
+use crate::datasets::{DatasetRef, MapDataset, MapDatasetOnOff};
 use crate::error::{Error, Result};
 use crate::estimators::EnergyGroups;
 use crate::estimators::ts_map::inputs::exposure_weights;
+use crate::estimators::undefined::{LeftOut, Looked, leave_out, unknown_exposure};
 use crate::kernels::CubeView;
 use crate::kernels::cube::PlaneView;
 use crate::models::SkyModel;
@@ -34,6 +34,8 @@ pub(super) struct Planes {
     pub background: Array3<f64>,
     /// What belongs to off counts.
     pub off: Option<OffPlanes>,
+    /// Bins that would be summed if they held numbers.
+    pub left_out: LeftOut,
 }
 
 /// Planes of a dataset with off counts.
@@ -140,7 +142,7 @@ pub(super) fn planes(
     let common = dataset.common()?;
     let counts = common.require_counts()?.cube();
     let (planes, ny, nx) = counts.dim();
-    counts.check_values(&format!("counts of dataset '{}'", common.name), 0.0)?;
+    check_counts("counts", common, counts)?;
     let safe = common.mask_safe.as_ref();
     let fit = common.mask_fit.as_ref();
     for (name, mask) in [("mask_safe", safe), ("mask_fit", fit)] {
@@ -150,51 +152,46 @@ pub(super) fn planes(
     }
     control.check()?;
 
-    // Bins without a known background are not summed. `None`: all bins are.
+    // Bins without a known background are not summed, nor are other undefined ones. `None`: all bins are.
     let npred;
-    let mut known = safe.filter(|mask| mask.cube().iter().any(|m| !m)).map(|mask| Cow::Borrowed(mask.data()));
-    let mut exclude = |is_known: &(dyn Fn(usize, usize, usize) -> bool + Sync)| {
-        let known = known.get_or_insert_with(|| Cow::Owned(ArrayD::from_elem(vec![planes, ny, nx], true)));
-        let Some(known) = known.to_mut().as_slice_mut() else { return };
-        known.par_chunks_mut(nx).with_min_len(ROWS_AT_LEAST).enumerate().for_each(|(row, known)| {
-            for (x, known) in known.iter_mut().enumerate() {
-                *known &= is_known(row / ny, row % ny, x);
-            }
-        });
-    };
+    let off_or_background;
+    let mut known = safe.filter(|mask| mask.cube().iter().any(|m| !m)).map(|mask| mask.cube().to_owned());
     let background = match dataset {
         DatasetRef::Map(dataset) => {
             npred = dataset.npred_lent(backend, control)?;
             let cube = npred.cube();
             check_shape("background", cube.dim(), counts.dim())?;
-            if !cube.all(f64::is_finite) {
-                exclude(&|plane, y, x| cube.at(plane, y, x).is_finite());
-            }
+            off_or_background = cube;
             Some(cube)
         }
         DatasetRef::OnOff(dataset) => {
             check_off(dataset, counts.dim())?;
             let off = dataset.require_counts_off()?.cube();
+            off_or_background = off;
             let (on, acceptance_off) = dataset.require_acceptances()?;
             let (on, acceptance_off) = (on.cube(), acceptance_off.cube());
             if !(on.all(f64::is_finite) && acceptance_off.all(|v| v > 0.0 && v.is_finite())) {
-                exclude(&|plane, y, x| {
+                let known = known.get_or_insert_with(|| Array3::from_elem((planes, ny, nx), true));
+                ndarray::Zip::indexed(known).par_for_each(|(plane, y, x), known| {
                     let (a, b) = (on.at(plane, y, x), acceptance_off.at(plane, y, x));
                     // Gammapy's own resampling leaves NaN where there are no off counts.
                     let empty = b.is_nan() && off.at(plane, y, x) == 0.0;
-                    a.is_finite() && (b > 0.0 && b.is_finite() || empty)
+                    *known &= a.is_finite() && (b > 0.0 && b.is_finite() || empty);
                 });
             }
             None
         }
         DatasetRef::FluxPoints(points) => return Err(points.no_counts()),
     };
-    let known = match &known {
-        Some(known) => {
-            Some(known.view().into_dimensionality::<Ix3>().map_err(|e| Error::input("mask", e.to_string()))?)
-        }
-        None => None,
+    let weights = exposure_weights(spectrum, common)?;
+    let exposure_unknown = unknown_exposure(common, weights.view())?;
+    let looked = Looked {
+        counts: Some(counts),
+        background: Some(off_or_background),
+        exposure: exposure_unknown.as_ref().map(|cube| CubeView::F32(cube.view())),
     };
+    let left_out = leave_out(&mut known, &common.require_counts()?.wcs_geom()?.to_image(), &looked);
+    let known = known.as_ref().map(|known| known.view());
     let bins = Bins { mask: known, groups, shape: (ny, nx) };
     let mut shown = Array3::from_elem((groups.bins.len(), ny, nx), true);
     for mask in [safe, fit].into_iter().flatten() {
@@ -213,7 +210,7 @@ pub(super) fn planes(
         cube
     };
 
-    let exposure = exposure(dataset, spectrum, &bins)?;
+    let exposure = exposure(dataset, weights.view(), &bins)?;
     if exposure.iter().zip(&summed).all(|(exposure, summed)| exposure * summed == 0.0) {
         return Err(Error::input("exposure", format!("dataset '{}' has no exposure in any unmasked bin", common.name))
             .with_help("without an exposure there is no flux; check it with `pevatron info`"));
@@ -236,7 +233,7 @@ pub(super) fn planes(
         (None, DatasetRef::FluxPoints(points)) => return Err(points.no_counts()),
     };
     let (counts, exposure, background) = (masked(bins.sum(counts)), masked(exposure), masked(background));
-    Ok(Planes { shown, summed, counts, exposure, background, off })
+    Ok(Planes { shown, summed, counts, exposure, background, off, left_out })
 }
 
 /// `[group, y, x]`: true where any bin of the group is.
@@ -258,13 +255,22 @@ fn check_shape(name: &str, found: (usize, usize, usize), wanted: (usize, usize, 
     Err(Error::input(name, format!("its shape is {found:?} where the counts have {wanted:?}")))
 }
 
+/// Counts are 0 or more; undefined ones (NaN) are left out later.
+fn check_counts(name: &str, dataset: &MapDataset, cube: CubeView<'_>) -> Result<()> {
+    if cube.all(|v| v.is_nan() || v >= 0.0 && v.is_finite()) {
+        return Ok(());
+    }
+    let problem = format!("of dataset '{}' are negative or infinite somewhere", dataset.name);
+    Err(Error::input(name, problem).with_help("counts are 0 or more; undefined ones (NaN) are left out"))
+}
+
 fn check_off(dataset: &MapDatasetOnOff, wanted: (usize, usize, usize)) -> Result<()> {
     let off = dataset.require_counts_off()?;
     let (acceptance, acceptance_off) = dataset.require_acceptances()?;
     for (name, map) in [("counts_off", off), ("acceptance", acceptance), ("acceptance_off", acceptance_off)] {
         check_shape(name, map.cube().dim(), wanted)?;
     }
-    off.cube().check_values(&format!("counts_off of dataset '{}'", dataset.name()), 0.0)?;
+    check_counts("counts_off", &dataset.on, off.cube())?;
     for (name, map) in [("acceptance", acceptance), ("acceptance_off", acceptance_off)] {
         if !map.cube().all(|v| v.is_nan() || (v >= 0.0 && v.is_finite())) {
             return Err(Error::input(
@@ -277,7 +283,7 @@ fn check_off(dataset: &MapDatasetOnOff, wanted: (usize, usize, usize)) -> Result
 }
 
 /// Counts for norm 1 if all flux fell into the pixel, summed over the bins of each group.
-fn exposure(dataset: DatasetRef<'_>, spectrum: &SkyModel, bins: &Bins<'_>) -> Result<Array3<f64>> {
+fn exposure(dataset: DatasetRef<'_>, weights: ArrayView2<'_, f64>, bins: &Bins<'_>) -> Result<Array3<f64>> {
     let common = dataset.common()?;
     let map = common.require_exposure()?;
     let cube = map.cube();
@@ -295,7 +301,6 @@ fn exposure(dataset: DatasetRef<'_>, spectrum: &SkyModel, bins: &Bins<'_>) -> Re
             format!("its image is {ny} x {nx} pixels where the counts have {} x {}", bins.shape.0, bins.shape.1),
         ));
     }
-    let weights = exposure_weights(spectrum, common)?;
     Ok(bins.fill(|_, y, stretches, target| {
         for Stretch { columns, bins } in stretches.iter().filter(|stretch| !stretch.bins.is_empty()) {
             for truth in 0..truths {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{Array3, Axis, Zip, concatenate};
+use ndarray::{Array2, Array3, ArrayView3, Axis, Zip, concatenate, s};
 
 use super::inputs::{Planes, planes};
 use super::options::{ExcessMapEstimator, ExcessSelection};
@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::datasets::{DatasetRef, MapDataset};
 use crate::error::{Error, Result};
 use crate::estimators::EnergyEdges;
+use crate::estimators::distortion::{CutOpen, Distortion};
 use crate::flux::{FluxMaps, FluxQuantity};
 use crate::kernels::{CubeView, DiskSumJob};
 use crate::maps::{Geom, Map, WcsGeom};
@@ -76,7 +77,8 @@ impl ExcessMapEstimator {
         control.report("prepare", 1, 1);
         let prepare_seconds = start.elapsed().as_secs_f64();
 
-        let disks = Disks::sum(&planes, radius, self.correlate_off, backend, control)?;
+        let disk = Disk { radius, turn: image.closes_in_longitude() };
+        let disks = Disks::sum(&planes, disk, self.correlate_off, backend, control)?;
         let statistics = &disks.statistics;
         let geom = Arc::new(Geom::Wcs(image.with_axes(vec![groups.axis.clone()])));
         let mut maps = FluxMaps::new(Arc::clone(&geom), self.spectral_model.clone());
@@ -143,7 +145,15 @@ impl ExcessMapEstimator {
             radius_pixels: radius,
             pixels: planes.shown.iter().filter(|shown| **shown).count() as u64,
             energy_groups: groups.bins.len(),
-            warnings: warnings(&status_counts),
+            warnings: [
+                planes.left_out.warning(&common.name),
+                stretched(&image, &planes.shown),
+                cut_open(&image, &planes, radius),
+            ]
+            .into_iter()
+            .flatten()
+            .chain(warnings(&status_counts))
+            .collect(),
             status_counts,
             prepare_seconds,
         })
@@ -238,8 +248,35 @@ struct Disks {
     no_off: u64,
 }
 
+/// What is summed over.
+#[derive(Debug, Clone, Copy)]
+struct Disk {
+    /// In pixels.
+    radius: f64,
+    /// Columns of one turn in a map whose rows go around the sky: disks go on over the ends.
+    turn: Option<usize>,
+}
+
+impl Disk {
+    /// Sums around each pixel of each plane.
+    fn sums(self, cube: Array3<f64>, backend: &Backend, control: &Control) -> Result<Array3<f64>> {
+        let (half, nx) = (self.radius.ceil() as usize, cube.dim().2);
+        let sum = |cube: ArrayView3<'_, f64>| {
+            backend.engine().disk_sum(&DiskSumJob { cube: CubeView::F64(cube), radius: self.radius }, control)
+        };
+        match self.turn.filter(|turn| half > 0 && 2 * half < *turn) {
+            Some(turn) => {
+                let columns: Vec<usize> = (turn - half..turn).chain(0..nx).chain(nx - turn..nx - turn + half).collect();
+                let wide = sum(cube.select(Axis(2), &columns).view())?;
+                Ok(wide.slice(s![.., .., half..half + nx]).as_standard_layout().into_owned())
+            }
+            None => sum(cube.view()),
+        }
+    }
+}
+
 impl Disks {
-    fn sum(planes: &Planes, radius: f64, correlate_off: bool, backend: &Backend, control: &Control) -> Result<Self> {
+    fn sum(planes: &Planes, disk: Disk, correlate_off: bool, backend: &Backend, control: &Control) -> Result<Self> {
         let mut parts = vec![&planes.summed, &planes.counts, &planes.exposure];
         match &planes.off {
             None => parts.push(&planes.background),
@@ -255,8 +292,7 @@ impl Disks {
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         let stacked = concatenate(Axis(0), &views).map_err(|e| Error::input("dataset", e.to_string()))?;
         drop(views);
-        let job = DiskSumJob { cube: CubeView::F64(stacked.view()), radius };
-        let sums = backend.engine().disk_sum(&job, control)?;
+        let sums = disk.sums(stacked, backend, control)?;
         let mut sums = sums.axis_chunks_iter(Axis(0), groups).map(|part| part.to_owned());
         let mut next = || sums.next().ok_or_else(|| Error::input("disk", "a plane is missing"));
 
@@ -315,10 +351,12 @@ impl Disks {
         let slices = (self.statistics.n_on.as_slice(), self.statistics.n_bkg.as_slice(), self.exposure.as_slice());
         let (Some(n_on), Some(n_bkg), Some(exposure)) = slices else { return BTreeMap::new() };
         let there = |i: usize| !n_on[i].is_nan();
+        let unbound = |i: usize| self.statistics.off.is_none() && Statistics::is_without_background(n_on[i], n_bkg[i]);
         let mut counts = BTreeMap::from([
             ("masked", planes.shown.len() as u64 - shown),
             ("empty_disk", self.empty),
             ("no_background", count(&|i| there(i) && (n_bkg[i].is_nan() || n_bkg[i] <= 0.0))),
+            ("infinite_ts", count(&unbound)),
             ("no_counts", count(&|i| n_on[i] == 0.0)),
             ("no_exposure", count(&|i| there(i) && exposure[i].is_nan())),
             ("no_off_counts", self.no_off),
@@ -329,9 +367,30 @@ impl Disks {
     }
 }
 
+/// Pixels of the result at any energy.
+fn any_group(shown: &Array3<bool>) -> Array2<bool> {
+    shown.map_axis(Axis(0), |groups| groups.iter().any(|shown| *shown))
+}
+
+/// What a disk of pixels is on the sky where pixels are not what the header says.
+fn stretched(image: &WcsGeom, shown: &Array3<bool>) -> Option<String> {
+    let found = Distortion::new(image, &any_group(shown), None)?;
+    Some(format!(
+        "{}: the radius counts pixels as the header says, so disks are smaller and no circles there",
+        found.describe("the header's")
+    ))
+}
+
+/// What disks miss beyond the border of an all-sky projection.
+fn cut_open(image: &WcsGeom, planes: &Planes, radius: f64) -> Option<String> {
+    let half = radius.ceil() as usize;
+    CutOpen::new(image, &any_group(&planes.shown), (half, half)).map(|cut| cut.warning())
+}
+
 fn warnings(status: &BTreeMap<&'static str, u64>) -> Vec<String> {
     let texts = [
         ("empty_disk", "have no bin with a known background in their disk: no result there"),
+        ("infinite_ts", "have counts but no background at all in their disk: ts and sqrt_ts are infinite there"),
         ("no_exposure", "have no exposure in their disk: counts and significance, but no flux there"),
         ("no_off_counts", "have no off counts: alpha is the ratio of the acceptances there"),
     ];

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::counts_statistic::{CashCountsStatistic, CountsStatistic, WStatCountsStatistic};
+use crate::kernels::ts_map::TRUNCATION_VALUE;
 
 /// Pixels that a thread takes at once.
 const CHUNK: usize = 512;
@@ -42,9 +43,21 @@ impl Statistics {
         out
     }
 
-    /// ts and sqrt_ts.
+    /// True for counts over no background at all, known to be 0: no finite number says how significant they are.
+    pub fn is_without_background(n_on: f64, n_bkg: f64) -> bool {
+        n_on > 0.0 && n_bkg <= TRUNCATION_VALUE
+    }
+
+    /// ts and sqrt_ts; infinite where [`Statistics::is_without_background`] (Gammapy: that over a background of 1e-25).
     pub fn ts(&self, n_sig: &Image, control: &Control) -> Result<(Image, Image)> {
-        let ts = self.each(control, |stat| stat.ts())?;
+        let mut ts = self.each(control, |stat| stat.ts())?;
+        if self.off.is_none() {
+            ndarray::Zip::from(&mut ts).and(&self.n_on).and(&self.n_bkg).for_each(|ts, n_on, n_bkg| {
+                if Self::is_without_background(*n_on, *n_bkg) {
+                    *ts = f64::INFINITY;
+                }
+            });
+        }
         let mut root = n_sig.clone();
         ndarray::Zip::from(&mut root).and(&ts).for_each(|n_sig, ts| {
             let root = ts.sqrt();

@@ -1,8 +1,8 @@
 //! Local maxima of maps.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::locate::{PeakLocation, locate};
 use crate::error::{Error, Result};
@@ -10,12 +10,13 @@ use crate::flux::{FluxMaps, FluxQuantity, SedType};
 use crate::maps::{Map, SkyPosition, WcsGeom};
 use crate::units::Angle;
 
-/// The least distance of two peaks, per direction: half the side of the square in which a peak must be the largest.
+/// The least distance of two peaks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PeakDistance {
-    /// In pixels.
+    /// Half the side of the square of pixels in which a peak must be the largest, as in Gammapy.
     Pixels(usize),
-    /// On the sky; the mean number of pixels over both directions, rounded, is taken.
+    /// On the sky: no pixel within that distance is larger, wherever the map has it. (Gammapy turns an angle into pixels
+    /// with the header's scales, see [`PeakDistance::pixels`].)
     Angle(Angle),
 }
 
@@ -26,7 +27,7 @@ impl Default for PeakDistance {
 }
 
 impl PeakDistance {
-    /// In pixels of a map.
+    /// In pixels of a map; of an angle the mean number over both directions, rounded, as Gammapy takes it.
     ///
     /// # Errors
     /// [`Error::Options`] where it is not positive and finite, or less than half a pixel.
@@ -65,9 +66,10 @@ pub struct Peak {
 }
 
 /// The local maxima of an image above a threshold (Gammapy's `find_peaks`): pixels that are the largest in the square of
-/// `2 min_distance + 1` pixels around them, the largest first. What is beyond the border counts as 0, and so do pixels
-/// without a value, which are never peaks themselves (in Gammapy they are, above a negative threshold). Of equal
-/// neighbours each is a peak; in a constant map there is none.
+/// `2 min_distance + 1` pixels around them, or within an angle on the sky; the largest first. What is beyond the border
+/// counts as 0, and so do pixels without a value, which are never peaks themselves (in Gammapy they are, above a negative
+/// threshold). Rows around the sky have no border: the last column is followed by the first one. Of equal neighbours the
+/// one in their middle is the peak (in Gammapy each is); in a constant map there is none.
 ///
 /// # Errors
 /// [`Error::Input`] for a map of several planes, [`Error::Options`] for a threshold that is not finite or a distance
@@ -89,7 +91,11 @@ pub(super) fn find_in_plane(
     if !threshold.is_finite() {
         return Err(Error::options("threshold", format!("{threshold} is not finite")));
     }
-    let half = min_distance.pixels(geom)?;
+    let half = match min_distance {
+        PeakDistance::Pixels(_) => min_distance.pixels(geom)?,
+        // Checked all the same.
+        PeakDistance::Angle(_) => min_distance.pixels(geom)?.min(1),
+    };
     let finite = || plane.iter().copied().filter(|v| v.is_finite());
     let (lowest, highest) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let holes = plane.iter().any(|v| !v.is_finite());
@@ -98,25 +104,183 @@ pub(super) fn find_in_plane(
         return Ok(Vec::new());
     }
     let filled = plane.mapv(|v| if v.is_finite() { v } else { 0.0 });
-    let largest = largest_around(&filled, half);
-    let mut peaks: Vec<Peak> = plane
+    let columns = Columns::of(geom);
+    let largest = largest_around(&filled, half, columns);
+    let candidates: Vec<(usize, usize)> = plane
         .indexed_iter()
         .filter(|(at, value)| value.is_finite() && **value == largest[*at] && **value > threshold)
-        .filter_map(|((y, x), value)| {
-            Some(Peak { value: *value, x, y, position: geom.pix_to_sky(x as f64, y as f64)? })
-        })
+        .map(|(at, _)| at)
         .collect();
+    let peak = |(y, x): (usize, usize)| {
+        Some(Peak { value: plane[[y, x]], x, y, position: geom.pix_to_sky(x as f64, y as f64)? })
+    };
+    let mut peaks: Vec<Peak> = middles(plane, candidates, columns).into_iter().filter_map(peak).collect();
     // Gammapy sorts upwards and reverses, so of equal peaks the last in the map comes first.
     peaks.sort_by(|a, b| a.value.total_cmp(&b.value));
     peaks.reverse();
+    if let PeakDistance::Angle(distance) = min_distance {
+        peaks = Sky::new(plane, geom, threshold, distance).apart(peaks);
+    }
     Ok(peaks)
 }
 
+/// The columns of a map, which may go around the sky.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Columns {
+    pub number: usize,
+    /// Columns of one turn; `None`: the rows have ends.
+    pub turn: Option<usize>,
+}
+
+impl Columns {
+    pub fn of(geom: &WcsGeom) -> Self {
+        Self { number: geom.nx(), turn: geom.closes_in_longitude() }
+    }
+
+    /// The column some way from another one.
+    pub fn step(self, x: usize, by: isize) -> Option<usize> {
+        let to = x as isize + by;
+        if to >= 0 && to < self.number as isize {
+            return Some(to as usize);
+        }
+        let turn = self.turn? as isize;
+        let to = if to < 0 { to + turn } else { to - turn };
+        (to >= 0 && to < self.number as isize).then_some(to as usize)
+    }
+
+    /// The shortest way from one column to another.
+    pub fn between(self, from: f64, to: f64) -> f64 {
+        let way = to - from;
+        match self.turn.map(|turn| turn as f64) {
+            Some(turn) => (way + 0.5 * turn).rem_euclid(turn) - 0.5 * turn,
+            None => way,
+        }
+    }
+
+    /// A pixel coordinate within the map.
+    pub fn within(self, x: f64) -> f64 {
+        match self.turn.map(|turn| turn as f64) {
+            Some(turn) if x < -0.5 => x + turn,
+            Some(turn) if x >= self.number as f64 - 0.5 => x - turn,
+            _ => x,
+        }
+    }
+}
+
+/// Of neighbours that are all candidates, and so have one value, the one nearest to their middle; of equally near ones the
+/// last in the map.
+fn middles(plane: &Array2<f64>, candidates: Vec<(usize, usize)>, columns: Columns) -> Vec<(usize, usize)> {
+    let ny = plane.nrows();
+    let mut left: std::collections::BTreeSet<(usize, usize)> = candidates.into_iter().collect();
+    let mut found = Vec::new();
+    while let Some(first) = left.pop_first() {
+        // Columns are counted from that of the first one, over the ends of rows.
+        let mut flat = vec![(first, (0_isize, 0_isize))];
+        let mut next = 0;
+        while let Some(&((y, x), (v, u))) = flat.get(next) {
+            next += 1;
+            for (dy, dx) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dy, dx))) {
+                let row = y.checked_add_signed(dy).filter(|row| *row < ny);
+                let Some(at) = row.zip(columns.step(x, dx)) else { continue };
+                if left.remove(&at) {
+                    flat.push((at, (v + dy, u + dx)));
+                }
+            }
+        }
+        let n = flat.len() as f64;
+        let mean = flat.iter().fold((0.0, 0.0), |m, (_, (v, u))| (m.0 + *v as f64 / n, m.1 + *u as f64 / n));
+        let from_middle = |(v, u): (isize, isize)| (v as f64 - mean.0).powi(2) + (u as f64 - mean.1).powi(2);
+        flat.sort_by(|a, b| from_middle(b.1).total_cmp(&from_middle(a.1)).then(a.0.cmp(&b.0)));
+        found.extend(flat.last().map(|(at, _)| *at));
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Pixels above a threshold by their place on the sky, in cubes around the sphere as wide as the distance of peaks: what
+/// is near is in a neighbouring cube, across the ends of rows and at the poles.
+struct Sky<'a> {
+    geom: &'a WcsGeom,
+    /// The straight line between places of that distance.
+    chord: f64,
+    cubes: HashMap<[i32; 3], Vec<(f64, [f64; 3])>>,
+}
+
+impl<'a> Sky<'a> {
+    fn new(plane: &Array2<f64>, geom: &'a WcsGeom, threshold: f64, distance: Angle) -> Self {
+        // Equal but for rounding is not apart.
+        let chord = 2.0 * (0.5 * distance.to_deg().min(180.0).to_radians()).sin() * (1.0 + 1e-9);
+        let mut sky = Self { geom, chord, cubes: HashMap::new() };
+        for ((y, x), value) in plane.indexed_iter().filter(|(_, v)| v.is_finite() && **v > threshold) {
+            if let Some(place) = sky.place(x, y) {
+                sky.cubes.entry(sky.cube(place)).or_default().push((*value, place));
+            }
+        }
+        for pixels in sky.cubes.values_mut() {
+            pixels.sort_by(|a, b| b.0.total_cmp(&a.0));
+        }
+        sky
+    }
+
+    fn place(&self, x: usize, y: usize) -> Option<[f64; 3]> {
+        let p = self.geom.pix_to_sky(x as f64, y as f64)?;
+        let ((sin_lon, cos_lon), (sin_lat, cos_lat)) =
+            (p.lon_deg.to_radians().sin_cos(), p.lat_deg.to_radians().sin_cos());
+        Some([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat])
+    }
+
+    fn cube(&self, place: [f64; 3]) -> [i32; 3] {
+        place.map(|v| (v / self.chord).floor() as i32)
+    }
+
+    fn is_near(&self, a: [f64; 3], b: [f64; 3]) -> bool {
+        (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>() <= self.chord * self.chord
+    }
+
+    /// True where no pixel near a place is larger.
+    fn is_largest(&self, value: f64, place: [f64; 3]) -> bool {
+        let [a, b, c] = self.cube(place);
+        (0..27).all(|i| {
+            let cube = [a + i % 3 - 1, b + i / 3 % 3 - 1, c + i / 9 - 1];
+            let larger = self.cubes.get(&cube).into_iter().flatten().take_while(|(v, _)| *v > value);
+            !larger.into_iter().any(|(_, other)| self.is_near(place, *other))
+        })
+    }
+
+    /// The peaks that nothing larger is near to; of equal ones near each other the first.
+    fn apart(&self, peaks: Vec<Peak>) -> Vec<Peak> {
+        let mut kept: Vec<(Peak, [f64; 3])> = Vec::new();
+        // Larger ones come first, so that equal ones are the last that were kept.
+        for peak in peaks {
+            let Some(place) = self.place(peak.x, peak.y) else { continue };
+            let mut equal = kept.iter().rev().take_while(|(other, _)| other.value == peak.value);
+            if self.is_largest(peak.value, place) && !equal.any(|(_, other)| self.is_near(place, *other)) {
+                kept.push((peak, place));
+            }
+        }
+        kept.into_iter().map(|(peak, _)| peak).collect()
+    }
+}
+
 /// The largest value within `half` pixels in both directions, with 0 beyond the border.
-fn largest_around(plane: &Array2<f64>, half: usize) -> Array2<f64> {
+fn largest_around(plane: &Array2<f64>, half: usize, columns: Columns) -> Array2<f64> {
     let mut rows = plane.clone();
+    let nx = plane.ncols();
+    let wide = half.min(nx);
     for (source, mut target) in plane.outer_iter().zip(rows.outer_iter_mut()) {
-        slide(source, half, |i, v| target[i] = v);
+        match columns.turn {
+            // Far enough over both ends that these do not matter.
+            Some(turn) if wide <= turn => {
+                let around = (turn - wide..turn).chain(0..nx).chain(nx - turn..nx - turn + wide);
+                let line: Array1<f64> = around.map(|x| source[x]).collect();
+                slide(line.view(), half, |i, v| {
+                    if i >= wide && i < wide + nx {
+                        target[i - wide] = v;
+                    }
+                });
+            }
+            _ => slide(source, half, |i, v| target[i] = v),
+        }
     }
     let mut out = rows.clone();
     for (source, mut target) in rows.axis_iter(Axis(1)).zip(out.axis_iter_mut(Axis(1))) {
@@ -259,7 +423,7 @@ mod tests {
         let wild = |i: usize| ((i * 7919 + 13) % 101) as f64 - 70.0;
         let plane = Array2::from_shape_fn((9, 13), |(y, x)| wild(y * 13 + x));
         for half in [1, 2, 5, 20] {
-            let fast = largest_around(&plane, half);
+            let fast = largest_around(&plane, half, Columns { number: 13, turn: None });
             for ((y, x), value) in fast.indexed_iter() {
                 let mut best = f64::NEG_INFINITY;
                 for v in y as isize - half as isize..=(y + half) as isize {
@@ -284,11 +448,11 @@ mod tests {
         assert_eq!(pixels(&map, 5.0, 2), [(6, 8), (1, 3)]);
         assert_eq!(pixels(&map, 6.0, 1), [(6, 8), (1, 3)], "the threshold itself is not above it");
         assert_eq!(pixels(&map, 9.5, 1), []);
-        // Holes count as 0; equal neighbours are both peaks, the later one first.
+        // Holes count as 0; of two equal neighbours the later one is the peak.
         values[[6, 7]] = f64::NAN;
         values[[6, 9]] = 9.0;
         values[[2, 7]] = f64::INFINITY;
-        assert_eq!(pixels(&image(values), 5.0, 1), [(6, 9), (6, 8), (1, 3), (1, 1)]);
+        assert_eq!(pixels(&image(values), 5.0, 1), [(6, 9), (1, 3), (1, 1)]);
         let low = Array2::from_shape_fn((9, 9), |at| if at == (4, 4) { -1.0 } else { -2.0 });
         assert_eq!(pixels(&image(low.clone()), -3.0, 5), [], "the border is 0, and higher");
         assert_eq!(pixels(&image(low.clone()), -1.5, 3), [(4, 4)]);

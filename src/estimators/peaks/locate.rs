@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::find::Peak;
+use super::find::{Columns, Peak};
 use crate::maps::{Frame, SkyPosition, WcsGeom};
 
 /// Largest half side of the window that the shape is taken from, in pixels.
@@ -94,7 +94,9 @@ impl PeakLocation {
         let here = self.position.to_frame(frame);
         // Degrees east and north per pixel, from half a pixel to either side.
         let step = |dx: f64, dy: f64| {
-            let place = |sign: f64| geom.pix_to_sky(x + sign * dx, y + sign * dy).map(|p| p.to_frame(frame));
+            let columns = Columns::of(geom);
+            let place =
+                |sign: f64| geom.pix_to_sky(columns.within(x + sign * dx), y + sign * dy).map(|p| p.to_frame(frame));
             let (ahead, behind) = (place(0.5)?, place(-0.5)?);
             let turn = (ahead.lon_deg - behind.lon_deg + 540.0).rem_euclid(360.0) - 180.0;
             Some((turn * here.lat_deg.to_radians().cos(), ahead.lat_deg - behind.lat_deg))
@@ -176,10 +178,8 @@ impl Paraboloid {
 /// in the smallest window along whose border ts has fallen by 1, of 3 × 3 pixels at least.
 pub(super) fn locate(ts: ArrayView2<'_, f64>, geom: &WcsGeom, (y, x): (usize, usize)) -> PeakLocation {
     let (ny, nx) = ts.dim();
-    let at = |dx: isize, dy: isize| {
-        let (row, column) = (y.checked_add_signed(dy)?, x.checked_add_signed(dx)?);
-        ts.get((row, column)).copied()
-    };
+    let columns = Columns::of(geom);
+    let at = |dx: isize, dy: isize| ts.get((y.checked_add_signed(dy)?, columns.step(x, dx)?)).copied();
     let here = at(0, 0).unwrap_or(f64::NAN);
     let center = (x as f64, y as f64);
     let nowhere = SkyPosition { lon_deg: f64::NAN, lat_deg: f64::NAN, frame: geom.frame() };
@@ -190,7 +190,9 @@ pub(super) fn locate(ts: ArrayView2<'_, f64>, geom: &WcsGeom, (y, x): (usize, us
         covariance: (f64::NAN, f64::NAN, f64::NAN),
         status,
     };
-    let room = x.min(y).min((nx - 1).saturating_sub(x)).min((ny - 1).saturating_sub(y));
+    // Rows around the sky have no end.
+    let along = columns.turn.map_or(x.min((nx - 1).saturating_sub(x)), |turn| turn / 2);
+    let room = along.min(y).min((ny - 1).saturating_sub(y));
     if room == 0 {
         return fail(PeakStatus::Border);
     }
@@ -224,7 +226,7 @@ pub(super) fn locate(ts: ArrayView2<'_, f64>, geom: &WcsGeom, (y, x): (usize, us
     let Some(shift) = form.maximum().filter(|(dx, dy)| dx.abs() <= 1.0 && dy.abs() <= 1.0) else {
         return fail(PeakStatus::NoMaximum);
     };
-    let pixel = (center.0 + shift.0, center.1 + shift.1);
+    let pixel = (columns.within(center.0 + shift.0), center.1 + shift.1);
     let Some(position) = geom.pix_to_sky(pixel.0, pixel.1) else { return fail(PeakStatus::Border) };
     let top = if logarithmic { form.at(shift).exp() } else { form.at(shift) };
     let scale = if logarithmic { top } else { 1.0 };

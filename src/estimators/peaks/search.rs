@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 
-use super::find::{PeakDistance, find_in_plane};
+use super::find::{Columns, PeakDistance, find_in_plane};
 use super::locate::{Paraboloid, PeakLocation, PeakStatus, locate};
 use crate::compute::Backend;
 use crate::control::Control;
@@ -214,10 +214,11 @@ impl SourceSearch {
     fn next_source(&self, maps: &FluxMaps, geom: &WcsGeom, found: &mut SearchReport) -> Result<Option<FoundSource>> {
         let sqrt_ts = maps.sqrt_ts()?.plane_f64(0);
         let peaks = find_in_plane(&sqrt_ts, geom, self.threshold, self.min_distance)?;
+        let columns = Columns::of(geom);
         let known = |x: usize, y: usize| {
             found.sources.iter().any(|s| {
                 let (u, v) = s.location.pixel;
-                (x as f64 - u).abs() <= 1.0 && (y as f64 - v).abs() <= 1.0
+                columns.between(u, x as f64).abs() <= 1.0 && (y as f64 - v).abs() <= 1.0
             })
         };
         let Some(peak) = peaks.iter().find(|p| !known(p.x, p.y)) else {
@@ -316,7 +317,7 @@ impl Rounds<'_> {
                 let Some(local) = self.fit_one(sources, *j, control)? else { continue };
                 let source = &mut sources[*j];
                 let (dx, dy) = (
-                    local.location.pixel.0 - source.location.pixel.0,
+                    Columns::of(self.geom).between(source.location.pixel.0, local.location.pixel.0),
                     local.location.pixel.1 - source.location.pixel.1,
                 );
                 // Without an error of the position a whole pixel is one.
@@ -343,7 +344,13 @@ impl Rounds<'_> {
         let (sx, sy) = self.geom.pixel_scales_deg();
         let half = |scale: f64| (0.5 * self.width_deg() / scale).ceil() as usize + 1 + REACH;
         let range = |c: usize, half: usize, n: usize| c.saturating_sub(half)..(c + half + 1).min(n);
-        let (rows, columns) = (range(cy, half(sy), self.geom.ny()), range(cx, half(sx), self.geom.nx()));
+        let (cx, nx) = (cx.min(self.geom.nx() - 1), self.geom.nx());
+        let is_over_an_end = cx < half(sx) || cx + half(sx) >= nx;
+        let (rows, columns) = match self.geom.closes_in_longitude() {
+            // Around the sky nothing ends there, as long as all columns are there.
+            Some(_) if is_over_an_end => (range(cy, half(sy), self.geom.ny()), 0..nx),
+            _ => (range(cy, half(sy), self.geom.ny()), range(cx, half(sx), nx)),
+        };
         let reach_deg = 2.0 * self.width_deg() + 2.0 * REACH as f64 * sx.max(sy);
         let near: Vec<bool> = sources.iter().map(|other| self.near(other, &sources[j], reach_deg)).collect();
         self.set_models(sources, |i| i != j && near[i]);
@@ -353,8 +360,8 @@ impl Rounds<'_> {
         let ts = maps.require(FluxQuantity::Ts)?.plane_f64(0);
         let norm = maps.norm()?.plane_f64(0);
         let start = (cy - rows.start, cx - columns.start);
-        let Some(peak) = climb(&ts, &norm, start) else { return Ok(None) };
         let local_geom = maps.geom().as_wcs()?.to_image();
+        let Some(peak) = climb(&ts, &norm, start, Columns::of(&local_geom)) else { return Ok(None) };
         let mut local = read(&maps, locate(ts.view(), &local_geom, peak), peak)?;
         local.location.pixel.0 += columns.start as f64;
         local.location.pixel.1 += rows.start as f64;
@@ -392,7 +399,7 @@ fn quiet(control: &Control) -> Control {
 
 /// From a pixel upwards to the nearest peak of ts with a positive norm, [`REACH`] pixels at most; `None` where the way
 /// leads further.
-fn climb(ts: &Array2<f64>, norm: &Array2<f64>, start: (usize, usize)) -> Option<(usize, usize)> {
+fn climb(ts: &Array2<f64>, norm: &Array2<f64>, start: (usize, usize), columns: Columns) -> Option<(usize, usize)> {
     let height = |at: (usize, usize)| match (ts.get(at), norm.get(at)) {
         (Some(t), Some(n)) if t.is_finite() && n.is_finite() => t.copysign(*n),
         _ => f64::NEG_INFINITY,
@@ -401,9 +408,10 @@ fn climb(ts: &Array2<f64>, norm: &Array2<f64>, start: (usize, usize)) -> Option<
     loop {
         let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dy, dx)));
         let next = around
-            .filter_map(|(dy, dx)| Some((here.0.checked_add_signed(dy)?, here.1.checked_add_signed(dx)?)))
+            .filter_map(|(dy, dx)| Some((here.0.checked_add_signed(dy)?, columns.step(here.1, dx)?)))
             .fold(here, |best, other| if height(other) > height(best) { other } else { best });
-        if next.0.abs_diff(start.0) > REACH || next.1.abs_diff(start.1) > REACH {
+        let along = columns.between(start.1 as f64, next.1 as f64).abs();
+        if next.0.abs_diff(start.0) > REACH || along > REACH as f64 {
             return None;
         }
         if next == here {
@@ -420,7 +428,10 @@ fn read(maps: &FluxMaps, location: PeakLocation, (y, x): (usize, usize)) -> Resu
     let norms = maps.norm()?.plane_f64(0);
     let at_pixel = norms[[y, x]];
     let norm = match location.status {
-        PeakStatus::Ok => between(norms.view(), (y, x), location.pixel).unwrap_or(at_pixel),
+        PeakStatus::Ok => {
+            let columns = Columns::of(maps.geom().as_wcs()?);
+            between(norms.view(), (y, x), location.pixel, columns).unwrap_or(at_pixel)
+        }
         _ => at_pixel,
     };
     let value = |quantity| plane(quantity).map(|p| p[[y, x]]);
@@ -437,9 +448,9 @@ fn read(maps: &FluxMaps, location: PeakLocation, (y, x): (usize, usize)) -> Resu
 }
 
 /// The value at pixel coordinates within a pixel of `(y, x)`, `None` where neighbours are missing.
-fn between(plane: ArrayView2<'_, f64>, (y, x): (usize, usize), (u, v): (f64, f64)) -> Option<f64> {
+fn between(plane: ArrayView2<'_, f64>, (y, x): (usize, usize), (u, v): (f64, f64), columns: Columns) -> Option<f64> {
     let window = |dx: isize, dy: isize| {
-        plane.get((y.checked_add_signed(dy)?, x.checked_add_signed(dx)?)).copied().filter(|v| v.is_finite())
+        plane.get((y.checked_add_signed(dy)?, columns.step(x, dx)?)).copied().filter(|v| v.is_finite())
     };
     let offsets = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy)));
     let values: Vec<f64> = offsets.map(|(dx, dy)| window(dx, dy)).collect::<Option<_>>()?;
@@ -447,7 +458,7 @@ fn between(plane: ArrayView2<'_, f64>, (y, x): (usize, usize), (u, v): (f64, f64
     // Norms of a source fall like the overlap of the PSF with itself: a Gaussian, where they are positive.
     let logarithmic = values.iter().all(|v| *v > 0.0);
     let form = Paraboloid::fit(1, |dx, dy| if logarithmic { at(dx, dy).ln() } else { at(dx, dy) });
-    let value = form.at((u - x as f64, v - y as f64));
+    let value = form.at((columns.between(x as f64, u), v - y as f64));
     Some(if logarithmic { value.exp() } else { value }).filter(|v| v.is_finite())
 }
 
@@ -500,19 +511,21 @@ mod tests {
             100.0 - ((x as f64 - 20.0).powi(2) + (y as f64 - 9.0).powi(2)) / 10.0
         });
         let norm = Array2::from_elem((30, 30), 1.0);
-        assert_eq!(climb(&ts, &norm, (11, 16)), Some((9, 20)));
-        assert_eq!(climb(&ts, &norm, (9, 5)), None);
-        assert_eq!(climb(&ts.mapv(|_| f64::NAN), &norm, (9, 5)), None);
+        let columns = Columns { number: 30, turn: None };
+        assert_eq!(climb(&ts, &norm, (11, 16), columns), Some((9, 20)));
+        assert_eq!(climb(&ts, &norm, (9, 5), columns), None);
+        assert_eq!(climb(&ts.mapv(|_| f64::NAN), &norm, (9, 5), columns), None);
     }
 
     #[test]
     fn norms_between_pixels() {
+        let columns = Columns { number: 5, turn: None };
         let gaussian = Array2::from_shape_fn((5, 5), |(y, x)| {
             (-0.2 * ((x as f64 - 2.3).powi(2) + (y as f64 - 1.8).powi(2))).exp()
         });
-        assert!((between(gaussian.view(), (2, 2), (2.3, 1.8)).unwrap() - 1.0).abs() < 1e-12);
-        assert_eq!(between(gaussian.view(), (0, 2), (2.3, 0.0)), None);
+        assert!((between(gaussian.view(), (2, 2), (2.3, 1.8), columns).unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(between(gaussian.view(), (0, 2), (2.3, 0.0), columns), None);
         let plane = Array2::from_shape_fn((5, 5), |(y, x)| 2.0 * x as f64 - y as f64 - 3.0);
-        assert!((between(plane.view(), (2, 2), (2.4, 1.5)).unwrap() - (4.8 - 1.5 - 3.0)).abs() < 1e-12);
+        assert!((between(plane.view(), (2, 2), (2.4, 1.5), columns).unwrap() - (4.8 - 1.5 - 3.0)).abs() < 1e-12);
     }
 }

@@ -42,6 +42,14 @@ fn stack(planes: impl Iterator<Item = Option<Array2<f64>>>) -> Option<Array3<f64
     Some(cube)
 }
 
+/// A map around the sky with its last column before the first one, and its first one after the last.
+fn continued(map: &Map) -> Result<Map> {
+    let geom = map.wcs_geom()?.pad(0, 1);
+    let nx = map.wcs_geom()?.nx();
+    let columns: Vec<usize> = [nx - 1].into_iter().chain(0..nx).chain([0]).collect();
+    Map::from_cube(Arc::new(Geom::Wcs(geom)), map.unit().clone(), map.to_cube_f64().select(Axis(2), &columns))
+}
+
 /// The grid that the groups were computed on, and how it comes back to the dataset's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
@@ -69,7 +77,10 @@ pub(super) fn assemble(
             return Map::from_cube(to.clone(), Default::default(), cube);
         }
         let map = Map::from_cube(from.clone(), Default::default(), cube)?;
-        let fine = map.upsample(grid.factor, order, false)?.crop(grid.pad.0, grid.pad.1)?;
+        // Values between the last column and the first one of rows around the sky.
+        let beyond = usize::from(grid.pad.1 == 0 && fitted_image.closes_in_longitude() == Some(fitted_image.nx()));
+        let map = if beyond == 1 { continued(&map)? } else { map };
+        let fine = map.upsample(grid.factor, order, false)?.crop(grid.pad.0, grid.pad.1 + beyond * grid.factor)?;
         // Cropping by hand keeps the header of the dataset's own geometry, digit for digit.
         Map::from_cube(to.clone(), Default::default(), fine.to_cube_f64())
     };

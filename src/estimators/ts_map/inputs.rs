@@ -12,6 +12,7 @@ use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::MapDataset;
 use crate::error::{Error, Result};
+use crate::estimators::undefined::{LeftOut, Looked, leave_out};
 use crate::irf::diagonal_response;
 use crate::kernels::{Cube, CubeView, EdispJob};
 use crate::models::SkyModel;
@@ -36,6 +37,8 @@ pub(super) struct FitPlanes<'d> {
     pub exposure: Planes<'d>,
     /// Bins that count; `None`: all.
     pub mask: Option<Array3<bool>>,
+    /// Bins that would count if they held numbers.
+    pub left_out: LeftOut,
 }
 
 impl Planes<'_> {
@@ -148,7 +151,6 @@ pub(super) fn fit_planes<'d>(
 ) -> Result<FitPlanes<'d>> {
     let counts = dataset.require_counts()?;
     let shape = counts.cube().dim();
-    counts.cube().check_values(&format!("counts of dataset '{}'", dataset.name), 0.0)?;
     let npred = dataset.npred_lent(backend, control)?;
     let single = if backend.info().double_precision { None } else { exposure_reco_single(model, dataset, control)? };
     let exposure = match single {
@@ -161,41 +163,33 @@ pub(super) fn fit_planes<'d>(
             format!("its image is {:?} where the counts have {shape:?}", exposure.view().dim()),
         ));
     }
-    let mask = fit_mask(dataset, npred.cube(), shape)?;
+    let mut mask = chosen_bins(dataset, shape)?;
+    let looked =
+        Looked { counts: Some(counts.cube()), background: Some(npred.cube()), exposure: Some(exposure.view()) };
+    let left_out = leave_out(&mut mask, &counts.wcs_geom()?.to_image(), &looked);
+    let masked = Planes::masked(counts.cube(), mask.as_ref());
+    masked.view().check_values(&format!("counts of dataset '{}'", dataset.name), 0.0)?;
     Ok(FitPlanes {
-        counts: Planes::masked(counts.cube(), mask.as_ref()),
+        counts: masked,
         background: match npred {
             Cow::Borrowed(map) => Planes::masked(map.cube(), mask.as_ref()),
             Cow::Owned(map) => Planes::made(Cube::F64(map.into_cube_f64()), mask.as_ref()),
         },
         exposure: Planes::made(exposure, mask.as_ref()),
         mask,
+        left_out,
     })
 }
 
-/// Bins of the fit: mask_safe and mask_fit, where the null hypothesis is finite; `None` where that is all of them.
-fn fit_mask(dataset: &MapDataset, npred: CubeView<'_>, shape: (usize, usize, usize)) -> Result<Option<Array3<bool>>> {
-    let finite = npred.all(f64::is_finite);
-    let mut mask = match dataset.mask()? {
-        Some(mask) => {
-            let found = mask.data().shape().to_vec();
-            if finite && mask.data().iter().all(|m| *m) && found == [shape.0, shape.1, shape.2] {
-                return Ok(None);
-            }
-            mask.data()
-                .clone()
-                .into_shape_with_order(shape)
-                .map_err(|_| Error::input("mask", format!("shape {found:?} where the counts have {shape:?}")))?
-        }
-        None if finite => return Ok(None),
-        None => Array3::from_elem(shape, true),
-    };
-    if !finite {
-        for ((p, y, x), m) in mask.indexed_iter_mut() {
-            *m &= npred.at(p, y, x).is_finite();
-        }
+/// Bins inside of mask_safe and mask_fit; `None` where that is all of them.
+fn chosen_bins(dataset: &MapDataset, shape: (usize, usize, usize)) -> Result<Option<Array3<bool>>> {
+    let Some(mask) = dataset.mask()? else { return Ok(None) };
+    let found = mask.data().shape().to_vec();
+    if mask.data().iter().all(|m| *m) && found == [shape.0, shape.1, shape.2] {
+        return Ok(None);
     }
-    Ok(Some(mask))
+    let cube = mask.into_data().into_shape_with_order(shape);
+    cube.map(Some).map_err(|_| Error::input("mask", format!("shape {found:?} where the counts have {shape:?}")))
 }
 
 impl FitPlanes<'_> {

@@ -8,7 +8,8 @@ use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{Domain, Evaluator, Exposure, MapDataset};
 use crate::error::{Error, Result};
-use crate::irf::{kernel_geom, nearest_positive_pixel};
+use crate::irf::{KernelPixels, nearest_positive_pixel};
+use crate::maps::WcsGeom;
 use crate::memory;
 use crate::models::SkyModel;
 use crate::units::Angle;
@@ -32,6 +33,11 @@ pub(super) struct Kernel {
     pub width_deg: f64,
 }
 
+/// The map's own pixels where those at its centre are not what its header says.
+pub(super) fn pixels_at_center(image: &WcsGeom) -> KernelPixels {
+    KernelPixels::at(image, ((image.nx() as f64 - 1.0) / 2.0, (image.ny() as f64 - 1.0) / 2.0))
+}
+
 /// The kernel of a model for a dataset: the model at the centre of the exposure, through the responses there, with
 /// the exposure's spectrum at the nearest position that has any (Gammapy's `estimate_kernel`).
 ///
@@ -46,26 +52,31 @@ pub(super) fn estimate_kernel(
 ) -> Result<Kernel> {
     let exposure = dataset.require_exposure()?;
     let image = exposure.wcs_geom()?.to_image();
-    let geom = match width {
+    let (geom, pixels) = match width {
         Some(width) => {
             if width.to_deg() > WHOLE_SKY_DEG {
                 return Err(Error::options("kernel_width", format!("{width} is more than the whole sky, 360 deg")));
             }
-            let (sx, sy) = image.pixel_scales_deg();
-            let (nx, ny) = ((width.to_deg() / sx).ceil() as usize, (width.to_deg() / sy).ceil() as usize);
+            let pixels = pixels_at_center(&image);
+            let geom = pixels.geom(&image, Angle::deg(width.to_deg() / 2.0))?;
             let energies = exposure.geom().axis("energy_true")?.nbin().saturating_mul(CUBES);
-            let what = format!("a kernel of {nx} × {ny} pixels");
-            memory::check_option::<f64>("kernel_width", &what, &[energies, ny, nx])?;
-            kernel_geom(&image, Angle::deg(width.to_deg() / 2.0))?
+            let what = format!("a kernel of {} × {} pixels", geom.nx(), geom.ny());
+            memory::check_option::<f64>("kernel_width", &what, &[energies, geom.ny(), geom.nx()])?;
+            (geom, pixels)
         }
-        None => image,
+        None => (image, KernelPixels::Reference),
     };
     let center = geom.center()?;
     let nearest = nearest_positive_pixel(exposure, center).map_err(|_| {
         Error::input("exposure", format!("it is 0 everywhere in dataset '{}', a kernel is impossible", dataset.name))
     })?;
     let factor = exposure.unit().factor_to_text("cm2 s")?;
-    let spectrum: Vec<f64> = exposure.nearest_planes_at(nearest)?.into_iter().map(|v| v * factor).collect();
+    let spectrum: Vec<f64> = exposure
+        .nearest_planes_at(nearest)?
+        .into_iter()
+        // Energies without a known exposure there are left out, as bins are.
+        .map(|v| if v.is_finite() { v * factor } else { 0.0 })
+        .collect();
     let spatial = match &model.spatial {
         Some(spatial) => spatial.at_position(center),
         None => return Err(Error::options("kernel_model", "the test source needs a spatial model")),
@@ -78,6 +89,7 @@ pub(super) fn estimate_kernel(
         energy_true: exposure.geom().axis("energy_true")?,
         energy: dataset.energy_axis()?,
         psf: dataset.psf.as_ref(),
+        kernel_pixels: pixels,
         edisp: dataset.edisp.as_ref(),
         gti: None,
         mask: None,

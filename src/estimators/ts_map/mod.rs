@@ -7,6 +7,7 @@ mod kernel;
 mod options;
 mod run;
 mod scan;
+mod seam;
 
 pub use options::{NormScan, Selection, TsMapEstimator};
 pub use run::TsMapReport;

@@ -1,22 +1,28 @@
 //! One run: kernels, planes, fits group by group, assembly.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ndarray::{Array2, Array3, Axis, s};
 
 use super::assemble::{Grid, GroupResult, assemble, status_counts};
-use super::inputs::{FitPlanes, exposure_reco, fit_planes};
-use super::kernel::{Kernel, estimate_kernel};
+use super::inputs::{FitPlanes, exposure_reco, exposure_weights, fit_planes};
+use super::kernel::{Kernel, estimate_kernel, pixels_at_center};
 use super::options::{NormScan, TsMapEstimator};
 use super::scan::{read_off_profile, scan_norms};
+use super::seam::Seam;
 use crate::compute::{Backend, PreparedTsMap};
 use crate::control::Control;
 use crate::datasets::MapDataset;
 use crate::error::{Error, Result};
+use crate::estimators::distortion::{CutOpen, Distortion, shape_at_center};
+use crate::estimators::undefined::{LeftOut, unknown_exposure, without_undefined};
 use crate::estimators::{EnergyEdges, EnergyGroups};
 use crate::flux::FluxMaps;
-use crate::kernels::{ConvolveJob, CubeView, TsMapData, TsMapInput, TsMapRun, TsMapSettings};
+use crate::irf::KernelPixels;
+use crate::kernels::{ConvolveJob, CubeView, TsMapData, TsMapInput, TsMapRun, TsMapSettings, TsMapStatus};
+use crate::maps::WcsGeom;
 use crate::memory;
 use crate::units::{Angle, Energy};
 
@@ -70,14 +76,23 @@ impl TsMapEstimator {
         control.report("prepare", 0, 4);
         let width = self.width(datasets, control)?;
         let grid = self.grid(datasets, &image, width, control)?;
+        let mut left_out = vec![LeftOut::default(); datasets.len()];
         let resampled: Vec<MapDataset>;
         let fitted: &[MapDataset] = if grid.pad == (0, 0) && grid.factor == 1 {
             datasets
         } else {
-            resampled = datasets
-                .iter()
-                .map(|d| d.pad(grid.pad.0, grid.pad.1)?.downsample(grid.factor))
-                .collect::<Result<_>>()?;
+            let mut list = Vec::with_capacity(datasets.len());
+            for (dataset, left_out) in datasets.iter().zip(&mut left_out) {
+                let (dataset, bins) = if grid.factor == 1 {
+                    (Cow::Borrowed(dataset), LeftOut::default())
+                } else {
+                    let weights = exposure_weights(&self.kernel_model, dataset)?;
+                    without_undefined(dataset, unknown_exposure(dataset, weights.view())?)?
+                };
+                *left_out = bins;
+                list.push(dataset.pad(grid.pad.0, grid.pad.1)?.downsample(grid.factor)?);
+            }
+            resampled = list;
             &resampled
         };
         control.report("prepare", 1, 4);
@@ -91,11 +106,22 @@ impl TsMapEstimator {
             fitted.iter().map(|d| fit_planes(&self.kernel_model, d, backend, control)).collect::<Result<_>>()?;
         control.report("prepare", 4, 4);
         let prepare_seconds = start.elapsed().as_secs_f64();
+        for ((dataset, planes), left_out) in datasets.iter().zip(&planes).zip(left_out) {
+            warnings.extend(left_out.and(planes.left_out).warning(&dataset.name));
+        }
 
         if kernels.iter().any(|k| k.data.dim().1 > 2 * image.ny() && k.data.dim().2 > 2 * image.nx()) {
             warnings.push("the kernel is more than twice as wide as the map; a smaller kernel_width is faster".into());
         }
-        let results = self.fit_groups(&bins, fitted, &planes, &kernels, backend, control)?;
+        // Padded columns are not the sky.
+        let fitted_image = fitted[0].wcs_geom()?.to_image();
+        let seam = if grid.pad.1 == 0 { Seam::new(&fitted_image, &kernels) } else { None };
+        let planes = match &seam {
+            Some(seam) => planes.into_iter().map(|p| seam.continued(p)).collect(),
+            None => planes,
+        };
+        let windows = Windows { planes: &planes, kernels: &kernels, seam: seam.as_ref() };
+        let results = self.fit_groups(&bins, fitted, &windows, backend, control)?;
         let pixels = results.iter().map(GroupResult::fitted).sum();
         if pixels == 0 {
             return Err(Error::input(
@@ -104,8 +130,24 @@ impl TsMapEstimator {
             )
             .with_help("check the masks, the background and the exposure with `pevatron info`"));
         }
+        let mut chosen = Array2::from_elem((fitted_image.ny(), fitted_image.nx()), false);
+        for result in &results {
+            chosen.zip_mut_with(&result.output.status, |chosen, s| *chosen |= s & TsMapStatus::MASKED == 0);
+        }
+        warnings.extend(one_kernel(&fitted_image, &chosen));
+        let half = kernels.iter().fold((0, 0), |h, k| (h.0.max(k.data.dim().1 / 2), h.1.max(k.data.dim().2 / 2)));
+        warnings.extend(CutOpen::new(&fitted_image, &chosen, half).map(|cut| cut.warning()));
+        if seam.is_none() && grid.pad.1 == 0 && fitted_image.closes_in_longitude().is_some() && half.1 > 0 {
+            warnings.push("the kernel is wider than the sky: windows end at the first and the last column".into());
+        } else if grid.pad.1 > 0 && image.closes_in_longitude().is_some() {
+            warnings.push(format!(
+                "windows end at the first and the last column, though the map goes around the sky: {} columns are no multiple \
+                 of the downsampling factor {}",
+                image.nx(),
+                grid.factor
+            ));
+        }
         let status_counts = status_counts(&results);
-        let fitted_image = fitted[0].wcs_geom()?.to_image();
         let mut maps = assemble(&groups, results, &image, &fitted_image, grid, &self.kernel_model)?;
         maps.gti = crate::time::Gti::union_of(datasets.iter().filter_map(|d| d.gti.as_ref())).unwrap_or_else(|error| {
             warnings.push(format!("the result has no good time intervals: {error}"));
@@ -148,13 +190,7 @@ impl TsMapEstimator {
 
     /// How much the maps are padded and merged before the fit. Source models need the padding, since their flux
     /// beyond the border is smeared into the map; without them windows simply end at the border.
-    fn grid(
-        &self,
-        datasets: &[MapDataset],
-        image: &crate::maps::WcsGeom,
-        width: Angle,
-        control: &Control,
-    ) -> Result<Grid> {
+    fn grid(&self, datasets: &[MapDataset], image: &WcsGeom, width: Angle, control: &Control) -> Result<Grid> {
         let factor = self.downsampling_factor.unwrap_or(1);
         let longest = image.nx().max(image.ny());
         if factor > longest {
@@ -171,8 +207,12 @@ impl TsMapEstimator {
             let (_, ky, kx) = estimate_kernel(&self.kernel_model, dataset, Some(width), &truth, control)?.data.dim();
             half = (half.0.max(ky / 2), half.1.max(kx / 2));
         }
+        // Nothing is beyond the ends of a row that goes around the sky.
+        let closes = image
+            .closes_in_longitude()
+            .is_some_and(|turn| turn.is_multiple_of(factor) && image.nx().is_multiple_of(factor));
         if factor == 1 {
-            return Ok(Grid { pad: half, factor });
+            return Ok(Grid { pad: (half.0, if closes { 0 } else { half.1 }), factor });
         }
         // Gammapy pads the sides to the next multiple of 8 above the padded size, by the same width in both
         // directions; where that does not suit the other side, its own width is taken.
@@ -190,6 +230,9 @@ impl TsMapEstimator {
             .with_help("cut the dataset to sides of even numbers of pixels"))
         };
         let y = pad_for(image.ny(), half.0)?;
+        if closes {
+            return Ok(Grid { pad: (y, 0), factor });
+        }
         let x =
             if y >= half.1 && (image.nx() + 2 * y).is_multiple_of(factor) { y } else { pad_for(image.nx(), half.1)? };
         Ok(Grid { pad: (y, x), factor })
@@ -226,11 +269,11 @@ impl TsMapEstimator {
         &self,
         bins: &[Vec<Range<usize>>],
         datasets: &[MapDataset],
-        planes: &[FitPlanes<'_>],
-        kernels: &[Kernel],
+        windows: &Windows<'_>,
         backend: &Backend,
         control: &Control,
     ) -> Result<Vec<GroupResult>> {
+        let &Windows { planes, kernels, seam } = windows;
         let engine = backend.engine();
         let shape = planes[0].image();
         let mut results = Vec::with_capacity(bins[0].len());
@@ -255,8 +298,11 @@ impl TsMapEstimator {
             for (p, bins) in planes.iter().zip(&bins) {
                 fit_mask.zip_mut_with(&p.positions(bins), |all, one| *all |= one);
             }
+            if let Some(seam) = seam {
+                seam.only_own(&mut fit_mask);
+            }
             let guess = match self.settings().threshold {
-                Some(_) => Some(self.norm_guess(&bins, datasets, planes, kernels, backend, control)?),
+                Some(_) => Some(self.norm_guess(&bins, datasets, windows, backend, control)?),
                 None => None,
             };
             let mut run = TsMapRun {
@@ -291,7 +337,10 @@ impl TsMapEstimator {
                     self.fit(prepared.as_ref(), &run, control)?
                 }
             };
-            results.push(result);
+            results.push(match seam {
+                Some(seam) => seam.cropped(result),
+                None => result,
+            });
         }
         Ok(results)
     }
@@ -315,11 +364,11 @@ impl TsMapEstimator {
         &self,
         bins: &[&Range<usize>],
         datasets: &[MapDataset],
-        planes: &[FitPlanes<'_>],
-        kernels: &[Kernel],
+        windows: &Windows<'_>,
         backend: &Backend,
         control: &Control,
     ) -> Result<Array2<f64>> {
+        let &Windows { planes, kernels, seam } = windows;
         let precise = backend.precise()?;
         let spectral = &self.kernel_model.spectral;
         let mut guesses: Vec<Array2<f64>> = Vec::new();
@@ -327,7 +376,7 @@ impl TsMapEstimator {
             let edges = dataset.energy_axis()?.edges_tev()?;
             let reference = spectral.integral(edges[bins.start], edges[bins.end]);
             let per_bin = spectral.integral_bins(&edges);
-            let (ny, nx) = p.image();
+            let (_, ny, nx) = dataset.require_counts()?.cube().dim();
             let slice = kernel.data.slice(s![(*bins).clone(), .., ..]);
             let squares: f64 = slice.iter().map(|v| v * v).sum();
             let mut flux = Array3::zeros((bins.len(), ny, nx));
@@ -339,9 +388,12 @@ impl TsMapEstimator {
                 let f = (counts.at(bin, y, x) - background.at(bin, y, x)) * per_bin[bin] / exposure[[bin, y, x]];
                 *v = if f.is_finite() { f } else { 0.0 };
             }
+            if let Some(seam) = seam {
+                flux = seam.continued_cube(&flux);
+            }
             let job = ConvolveJob { cube: CubeView::F64(flux.view()), kernel: slice };
             let smooth = precise.engine().convolve(&job, control)?;
-            let mut guess = Array2::zeros((ny, nx));
+            let mut guess = Array2::zeros(p.image());
             for ((e, y, x), v) in smooth.indexed_iter() {
                 if p.is_unmasked(bins.start + e, y, x) {
                     guess[[y, x]] += v / squares / reference;
@@ -382,6 +434,29 @@ impl TsMapEstimator {
     }
 }
 
+/// What one kernel for the whole map means where pixels are not those that it was drawn on.
+fn one_kernel(image: &WcsGeom, chosen: &Array2<bool>) -> Option<String> {
+    let (center, what) = match pixels_at_center(image) {
+        KernelPixels::Own => (shape_at_center(image), "that at the centre of the map"),
+        KernelPixels::Reference => (None, "those of the header"),
+    };
+    let found = Distortion::new(image, chosen, center)?;
+    Some(format!(
+        "{}; the kernel is that of the centre, so fluxes of point sources come out at {} of the true ones there (where the \
+         background dominates and the PSF is wider than pixels); take a map with its reference point close by",
+        found.describe(what),
+        found.flux()
+    ))
+}
+
+/// What is fitted, dataset by dataset.
+struct Windows<'a> {
+    planes: &'a [FitPlanes<'a>],
+    kernels: &'a [Kernel],
+    /// Of planes that were continued.
+    seam: Option<&'a Seam>,
+}
+
 /// The bins of each group in each dataset: energy axes may differ, each dataset takes its own bins nearest to the
 /// groups' edges.
 fn bins_of_datasets(groups: &EnergyGroups, datasets: &[MapDataset]) -> Result<Vec<Vec<Range<usize>>>> {
@@ -394,7 +469,7 @@ fn bins_of_datasets(groups: &EnergyGroups, datasets: &[MapDataset]) -> Result<Ve
 }
 
 /// The common image of the datasets.
-fn check_datasets(datasets: &[MapDataset]) -> Result<crate::maps::WcsGeom> {
+fn check_datasets(datasets: &[MapDataset]) -> Result<WcsGeom> {
     let Some(first) = datasets.first() else {
         return Err(Error::input("datasets", "there is none, at least one is needed"));
     };

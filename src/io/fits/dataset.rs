@@ -526,8 +526,8 @@ pub(super) fn check_map(file: &Place, name: &str, map: &Map) -> Result<()> {
     require_unit(&at, map, unit, kind)?;
     match name {
         "COUNTS" | "COUNTS_OFF" => {
-            let help = "counts are numbers of events: 0 or more";
-            require(&at, map, "negative or not finite", |v| !(v >= 0.0 && v.is_finite()), help)
+            let help = "counts are numbers of events: 0 or more; undefined bins (NaN) are left out";
+            require(&at, map, "negative or infinite", |v| v < 0.0 || v.is_infinite(), help)
         }
         _ => {
             let help = match name {
@@ -618,6 +618,37 @@ fn inside<'a>(map: &'a Map, mask: Option<&'a Mask>) -> Box<dyn Iterator<Item = f
     }
 }
 
+/// Whether a bin `[plane, y, x]` is inside of a mask.
+fn chosen(mask: Option<&Mask>) -> impl Fn(usize, usize, usize) -> bool {
+    let mask = mask.map(Mask::cube);
+    move |plane, y, x| mask.and_then(|m| m.get((plane, y, x)).copied()).unwrap_or(true)
+}
+
+/// What is to be said of undefined values (NaN): how many, how many of them in chosen bins on the sky.
+fn undefined(map: &Map, is_chosen: impl Fn(usize, usize, usize) -> bool) -> Option<(Severity, String)> {
+    let all = map.data().iter().filter(|v| v.is_nan()).count();
+    if all == 0 {
+        return None;
+    }
+    let (cube, geom) = (map.cube(), map.wcs_geom().ok());
+    let (planes, ny, nx) = cube.dim();
+    let (mut used, mut beyond) = (0, 0);
+    for (y, x) in (0..ny).flat_map(|y| (0..nx).map(move |x| (y, x))) {
+        let here = (0..planes).filter(|p| cube.at(*p, y, x).is_nan());
+        if geom.is_some_and(|g| g.pix_to_sky(x as f64, y as f64).is_none()) {
+            beyond += here.count();
+        } else {
+            used += here.filter(|p| is_chosen(*p, y, x)).count();
+        }
+    }
+    let severity = if used > 0 { Severity::Warning } else { Severity::Note };
+    let mut text = format!("{all} values are undefined (NaN), {used} of them inside of the safe mask: left out");
+    if beyond > 0 {
+        text += &format!("; {beyond} lie outside of the projection");
+    }
+    Some((severity, text))
+}
+
 /// What is to be said of a known background.
 fn background_problems(dataset: &MapDataset) -> Vec<Problem> {
     let mut list = Vec::new();
@@ -627,14 +658,8 @@ fn background_problems(dataset: &MapDataset) -> Vec<Problem> {
         return list;
     };
     let mask = dataset.mask_safe.as_ref();
-    let undefined = background.data().iter().filter(|v| v.is_nan()).count();
-    let used = inside(background, mask).filter(|v| v.is_nan()).count();
-    if undefined > 0 {
-        let severity = if used > 0 { Severity::Warning } else { Severity::Note };
-        add(
-            severity,
-            &format!("{undefined} values are undefined (NaN), {used} of them inside of the safe mask: left out"),
-        );
+    if let Some((severity, text)) = undefined(background, chosen(mask)) {
+        add(severity, &text);
     }
     if inside(background, mask).all(|v| v.is_nan() || v == 0.0) {
         add(Severity::Warning, "no bin has any background");
@@ -686,12 +711,15 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
     match &dataset.counts {
         None => add(Severity::Error, "COUNTS", "there are no counts".into()),
         Some(counts) => {
-            if let Some((n, index, value)) = count_bad(counts, |v| v < 0.0 || !v.is_finite()) {
+            if let Some((n, index, value)) = count_bad(counts, |v| v < 0.0 || v.is_infinite()) {
                 let text =
-                    format!("{n} values are negative or not finite, the first one ({value}) in {}", bin(counts, index));
+                    format!("{n} values are negative or infinite, the first one ({value}) in {}", bin(counts, index));
                 add(Severity::Error, "COUNTS", text);
-            } else if counts.data().iter().any(|v| v.fract() != 0.0) {
+            } else if counts.data().iter().any(|v| v.is_finite() && v.fract() != 0.0) {
                 add(Severity::Note, "COUNTS", "some counts are no whole numbers".into());
+            }
+            if let Some((severity, text)) = undefined(counts, chosen(mask)) {
+                add(severity, "COUNTS", text);
             }
             if counts.sum() == 0.0 {
                 add(Severity::Warning, "COUNTS", "all counts are 0".into());
@@ -701,9 +729,11 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
     match &dataset.exposure {
         None => add(Severity::Error, "EXPOSURE", "there is no exposure: counts cannot be turned into fluxes".into()),
         Some(exposure) => {
-            let undefined = exposure.data().iter().filter(|v| v.is_nan()).count();
-            if undefined > 0 {
-                add(Severity::Warning, "EXPOSURE", format!("{undefined} values are undefined (NaN)"));
+            let image = mask.map(Mask::any_plane);
+            if let Some((severity, text)) =
+                undefined(exposure, |_, y, x| image.as_ref().is_none_or(|m| m.get((y, x)).is_none_or(|m| *m)))
+            {
+                add(severity, "EXPOSURE", text);
             }
             let empty: Vec<String> = (0..exposure.planes())
                 .filter(|plane| exposure.plane_f64(*plane).iter().all(|v| v.is_nan() || *v == 0.0))

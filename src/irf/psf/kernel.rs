@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::map::PsfMap;
 use super::profile::PsfProfile;
 use crate::error::{Error, Result};
-use crate::maps::{MapAxis, SkyPosition, WcsGeom};
+use crate::maps::{MapAxis, PixelShape, SkyPosition, WcsGeom};
 use crate::memory;
 use crate::units::Angle;
 
@@ -56,6 +56,63 @@ pub fn kernel_geom(geom: &WcsGeom, radius: Angle) -> Result<WcsGeom> {
     )
 }
 
+/// As [`kernel_geom`], but of the map's own pixels around its centre, in the map's own projection: where that is stretched
+/// or sheared there, so is the kernel. As many pixels per side as a circle of the radius needs at the centre.
+///
+/// # Errors
+/// As [`kernel_geom`].
+pub fn own_kernel_geom(geom: &WcsGeom, radius: Angle) -> Result<WcsGeom> {
+    let (cx, cy) = ((geom.nx() as f64 - 1.0) / 2.0, (geom.ny() as f64 - 1.0) / 2.0);
+    let outside = || Error::input("geometry", "the centre of the map lies outside its projection or on its border");
+    let shape = geom.pixel_shape(cx, cy).ok_or_else(outside)?;
+    let width = 2.0 * radius.to_deg();
+    if !(width > 0.0 && width.is_finite()) {
+        return Err(Error::options("kernel_width", format!("{width} deg must be positive and finite")));
+    }
+    let (sx, sy) = geom.pixel_scales_deg();
+    // How far a circle reaches along the axes of sheared pixels.
+    let (nx, ny) =
+        (odd_above(width / sx * shape.height / shape.area), odd_above(width / sy * shape.width / shape.area));
+    let wcs = geom.wcs().shifted((nx as f64 - 1.0) / 2.0 - cx, (ny as f64 - 1.0) / 2.0 - cy);
+    Ok(WcsGeom::new(wcs, nx, ny, geom.axes().to_vec()))
+}
+
+/// Which pixels a kernel is drawn on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KernelPixels {
+    /// Those of the projection at its reference point, as in Gammapy: [`kernel_geom`].
+    #[default]
+    Reference,
+    /// The map's own around its centre: [`own_kernel_geom`].
+    Own,
+}
+
+/// Pixels that differ from what their header says by up to this part are taken as it says, as in Gammapy.
+const DISTORTED: f64 = 0.02;
+
+/// True where size or shape of a pixel on the sky differs from what its header says by more than 2 %.
+pub fn is_distorted(pixel: &PixelShape) -> bool {
+    [pixel.area, pixel.width, pixel.height].iter().any(|v| (v - 1.0).abs() > DISTORTED)
+}
+
+impl KernelPixels {
+    /// Those that a kernel at a pixel coordinate of a map is drawn on: its own where they are distorted.
+    pub fn at(geom: &WcsGeom, (x, y): (f64, f64)) -> Self {
+        if geom.pixel_shape(x, y).is_some_and(|pixel| is_distorted(&pixel)) { Self::Own } else { Self::Reference }
+    }
+
+    /// The geometry of a kernel of the given radius.
+    ///
+    /// # Errors
+    /// As [`kernel_geom`].
+    pub fn geom(self, geom: &WcsGeom, radius: Angle) -> Result<WcsGeom> {
+        match self {
+            Self::Reference => kernel_geom(geom, radius),
+            Self::Own => own_kernel_geom(geom, radius),
+        }
+    }
+}
+
 /// Gammapy's `round_up_to_odd`: the ceiling, plus one where that is even.
 fn odd_above(npix: f64) -> usize {
     (npix.ceil() as usize) / 2 * 2 + 1
@@ -72,6 +129,20 @@ impl PsfMap {
     /// # Errors
     /// [`Error::Input`] where the PSF is 0 everywhere or cannot be evaluated.
     pub fn kernel_at(&self, position: Option<SkyPosition>, geom: &WcsGeom, energies: &MapAxis) -> Result<PsfKernel> {
+        self.kernel_on(KernelPixels::Reference, position, geom, energies)
+    }
+
+    /// As [`PsfMap::kernel_at`], drawn on the pixels that are wanted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn kernel_on(
+        &self,
+        pixels: KernelPixels,
+        position: Option<SkyPosition>,
+        geom: &WcsGeom,
+        energies: &MapAxis,
+    ) -> Result<PsfKernel> {
         let profile = self.profile_at(position)?;
         let radii: Vec<f64> = profile
             .energy_axis()
@@ -81,18 +152,18 @@ impl PsfMap {
             .collect();
         let max_radius = radii.iter().copied().fold(0.0, f64::max);
         let (sx, sy) = geom.pixel_scales_deg();
-        let pixel = sx.max(sy);
+        let image = pixels.geom(&geom.to_image(), Angle::deg(max_radius))?;
         // With pixels of a wrong size (CDELT) a kernel has more of them than there is memory for.
-        let across = odd_above(2.0 * max_radius / sx.min(sy));
-        let what = || {
-            format!(
-                "a PSF of {max_radius:.4} deg on pixels of {sx:e} × {sy:e} deg, a kernel of {across} pixels across,"
-            )
-        };
+        let what = format!("a PSF of {max_radius:.4} deg on pixels of {sx:e} × {sy:e} deg");
         // Planes are made one by one, then joined.
-        let planes = energies.nbin().saturating_mul(2);
-        memory::check::<f64>(&what(), &[planes, odd_above(2.0 * max_radius / sy), odd_above(2.0 * max_radius / sx)])?;
-        let image = kernel_geom(&geom.to_image(), Angle::deg(max_radius))?;
+        memory::check::<f64>(&what, &[energies.nbin().saturating_mul(2), image.ny(), image.nx()])?;
+        let pixel = match pixels {
+            KernelPixels::Reference => sx.max(sy),
+            KernelPixels::Own => {
+                let center = ((image.nx() as f64 - 1.0) / 2.0, (image.ny() as f64 - 1.0) / 2.0);
+                image.pixel_shape(center.0, center.1).map_or(sx.max(sy), |p| (sx * p.width).max(sy * p.height))
+            }
+        };
         let (ny, nx) = (image.ny(), image.nx());
         let plans: Vec<PlanePlan> = energies
             .center_tev()?
@@ -102,7 +173,7 @@ impl PsfMap {
                 let r68 = profile.containment_radius_deg(0.68, energy_tev);
                 let oversampling =
                     ((PRECISION_FACTOR / (2.0 * r68 / pixel)).ceil() as usize).clamp(1, MAX_OVERSAMPLING);
-                let cut = kernel_geom(&image, Angle::deg(*radius))?;
+                let cut = pixels.geom(&image, Angle::deg(*radius))?;
                 Ok(PlanePlan { energy_tev, oversampling, cut: (cut.ny(), cut.nx()) })
             })
             .collect::<Result<_>>()?;

@@ -4,6 +4,6 @@ mod kernel;
 mod map;
 mod profile;
 
-pub use kernel::{PsfKernel, kernel_geom};
+pub use kernel::{KernelPixels, PsfKernel, is_distorted, kernel_geom, own_kernel_geom};
 pub use map::PsfMap;
 pub use profile::PsfProfile;

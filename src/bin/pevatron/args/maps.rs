@@ -220,8 +220,8 @@ pub struct PeaksArgs {
     /// Value that a peak must exceed, in the unit of the quantity
     #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
     pub threshold: f64,
-    /// Least distance of peaks, e.g. 0.3deg [default: one pixel]
-    #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
+    /// Least distance of peaks: on the sky, e.g. 0.3deg, or half the side of a square of pixels, e.g. 3pix [default: 1pix]
+    #[arg(long, value_name = "ANGLE|Npix", allow_hyphen_values = true)]
     pub min_distance: Option<String>,
     /// Quantity whose peaks are found (sqrt_ts, ts, flux, norm, …)
     #[arg(long, default_value = "sqrt_ts", value_name = "NAME")]
@@ -287,7 +287,17 @@ impl PeaksArgs {
     pub fn min_distance(&self) -> Result<pevatron::estimators::PeakDistance> {
         use pevatron::estimators::PeakDistance;
         match &self.min_distance {
-            Some(text) => Ok(PeakDistance::Angle(named("min_distance", text.parse::<Angle>())?)),
+            Some(text) => match text.trim().trim_end_matches('s').trim_end_matches("el") {
+                pixels if pixels.ends_with("pix") || pixels.ends_with("px") => {
+                    let number = pixels.trim_end_matches("pix").trim_end_matches("px").trim();
+                    let wrong = |_| {
+                        Error::options("min_distance", format!("'{text}': a whole number of pixels is needed"))
+                            .with_help("e.g. 3pix, or an angle on the sky, e.g. 0.3deg")
+                    };
+                    Ok(PeakDistance::Pixels(number.parse().map_err(wrong)?))
+                }
+                _ => Ok(PeakDistance::Angle(named("min_distance", text.parse::<Angle>())?)),
+            },
             None => Ok(PeakDistance::default()),
         }
     }

@@ -43,6 +43,9 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
             None => super::plot::write_panels(&maps.counts, "counts", png, args.overwrite)?,
         }
     }
+    for warning in &maps.warnings {
+        eprintln!("warning: {warning}");
+    }
     let taken = maps.scale.data().iter().filter(|s| !s.is_nan()).count();
     let all = maps.scale.data().len();
     if args.common.json {
@@ -53,6 +56,7 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
             "pixels": all,
             "significant_pixels": taken,
             "max_sqrt_ts": maps.sqrt_ts.max().map(|m| m.1),
+            "warnings": maps.warnings,
         }));
     } else if !args.common.quiet {
         report::line(&format!("{}: {taken} of {all} pixels above {}", args.output.display(), args.threshold));

@@ -131,11 +131,11 @@ fn image_of_several(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
     };
     if args.quantity.is_none() && file.entries().len() > 1 && !args.common.quiet {
         let file_name = args.file.display();
-        eprintln!(
-            "warning: {file_name}: {} is drawn, the only one of {} with sky coordinates",
+        report::warning(&format!(
+            "{file_name}: {} is drawn, the only one of {} with sky coordinates",
             entry.name,
             file.names()
-        );
+        ));
     }
     let map = file.read(&entry)?;
     warn_of_unit(&map, Place::file(&args.file).hdu(&entry.name));
@@ -427,7 +427,8 @@ fn write_map_picture(map: &Map, name: &str, args: &PlotArgs, markers: &[Marker])
     };
     if planes > shown.len() && !summed && args.energy.is_none() && !args.common.quiet {
         let file_name = args.file.display();
-        eprintln!("warning: {file_name}: plane {} of 0 to {} is drawn; --energy chooses one", shown[0], planes - 1);
+        let last = planes - 1;
+        report::warning(&format!("{file_name}: plane {} of 0 to {last} is drawn; --energy chooses one", shown[0]));
     }
     let mut figure = Figure::new().width_px(args.width).shared_range(true);
     if (2..=4).contains(&shown.len()) && 2 * geom.nx() >= 3 * geom.ny() {
