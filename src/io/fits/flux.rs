@@ -12,7 +12,7 @@ use super::reader::FitsReader;
 use super::writer::{Encoding, WriteOptions, encode, map, map_bytes, map_sharing_bands, provenance};
 use super::{check::Hdu, check::HduKind, gti};
 use crate::error::{Error, Place, Result};
-use crate::flux::{FluxMaps, FluxMeta, FluxQuantity, ScanZero, SedType};
+use crate::flux::{FluxMaps, FluxMeta, ScanZero, SedType};
 use crate::io::atomic::check_output;
 use crate::io::pair::write_pair;
 use crate::maps::Map;
