@@ -469,7 +469,7 @@ fn tiles_of_other_lengths() {
     for column in ["GZIP_COMPRESSED_DATA", "COMPRESSED_DATA"] {
         for count in [0, 200, 399, 400, 401, 600] {
             let heap = gzip(&big_endian(&vec![2.5; count]));
-            let first = (column != "COMPRESSED_DATA").then(|| at(0, 0)).unwrap_or_default();
+            let first = if column == "COMPRESSED_DATA" { Vec::new() } else { at(0, 0) };
             let mut columns = vec![("COMPRESSED_DATA", "1PB")];
             if column != "COMPRESSED_DATA" {
                 columns.push((column, "1PB"));

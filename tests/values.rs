@@ -149,6 +149,13 @@ fn columns_of_all_types() {
     assert!(error.to_string().contains("TSCAL1"), "{error}");
 }
 
+/// Rows without bytes, of which a few kilobytes could have any number.
+#[test]
+fn rows_of_nothing() {
+    let error = column("0D", &[Vec::new()], &[("NAXIS2", "4000000000000000000")]).unwrap_err().to_string();
+    assert!(error.contains("NAXIS2") && error.contains("rows of no bytes"), "{error}");
+}
+
 #[test]
 fn compressed_tables_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();

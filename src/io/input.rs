@@ -17,8 +17,11 @@ pub(super) const MOST_TEXT_BYTES: u64 = 256 << 20;
 
 static KEEP: AtomicBool = AtomicBool::new(false);
 
-/// What streams gave, by what they are.
-static KEPT: Mutex<BTreeMap<(u64, u64, PathBuf), Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+/// What tells streams apart: device and number, or a path.
+type Identity = (u64, u64, PathBuf);
+
+/// What streams gave.
+static KEPT: Mutex<BTreeMap<Identity, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
 
 /// From now on, what is read of a pipe, a device or the standard input (`-`) is kept until the process ends: it is opened
 /// once, however often it is read. Programs whose inputs are named by their user need that, since a file is looked at
@@ -42,7 +45,7 @@ pub(super) fn is_stream(path: &Path) -> Result<bool> {
 }
 
 /// What tells streams apart; the same one may have several names.
-fn identity(path: &Path) -> (u64, u64, PathBuf) {
+fn identity(path: &Path) -> Identity {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;

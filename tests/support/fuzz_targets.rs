@@ -14,8 +14,11 @@ use pevatron::models::Models;
 use pevatron::table::{Column, Table};
 use pevatron::units::{Quantity, Unit, parse_list};
 
+/// A name and a body.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All bodies, by the names of the targets in `fuzz/`.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [Target; 11] = [
     ("fits", fits),
     ("tiles", tiles),
     ("flux", flux),
@@ -140,9 +143,7 @@ pub fn yaml(bytes: &[u8]) {
 /// A region as options have it, and a file of regions.
 pub fn regions(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Ok(region) = parse_region(text, Frame::Galactic) {
-            let _ = region.radius_deg();
-        }
+        let _ = parse_region(text, Frame::Galactic).map(|region| region.radius_deg());
     }
     with_file("regions.reg", bytes, |path| drop(read_regions(path)));
 }

@@ -76,19 +76,17 @@ pub(super) fn image<T: Real>(hdu: &Hdu, data: &[u8], place: &Place) -> Result<Ve
     }
     let together = (BATCH / plan.tile.iter().product::<usize>().max(1)).max(1);
     for start in (0..rows).step_by(together) {
-        let tiles: Vec<Result<Vec<T>, (usize, Error)>> = (start..(start + together).min(rows))
+        let tiles: Vec<Result<Vec<T>>> = (start..(start + together).min(rows))
             .into_par_iter()
             .map(|tile| {
                 let count = shapes.pixels(tile);
-                let part = room(count).and_then(|mut part| {
-                    part.resize(count, T::UNDEFINED);
-                    decode(tile, &mut part).map(|()| part)
-                });
-                part.map_err(|error| (tile, error))
+                let mut part = room(count)?;
+                part.resize(count, T::UNDEFINED);
+                decode(tile, &mut part).map(|()| part)
             })
             .collect();
         for (tile, part) in (start..).zip(tiles) {
-            shapes.put(tile, &part.map_err(failed)?, &mut out);
+            shapes.put(tile, &part.map_err(|error| failed((tile, error)))?, &mut out);
         }
     }
     Ok(out)
