@@ -422,6 +422,7 @@ fn signals_end_what_waits_and_what_works() {
     let before = place.names();
     for arguments in [
         vec!["info", "pipe"],
+        vec!["info", "in.fits", "--config", "pipe"],
         vec!["tsmap", "pipe", "-o", "out.fits"],
         vec!["npred", "in.fits", "--models", "pipe", "-o", "out.fits"],
         vec!["plot", "in.fits", "--regions", "pipe", "-o", "out.png"],

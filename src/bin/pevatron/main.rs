@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    let control = progress::cancellable();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let arguments = match config::expand(arguments) {
         Ok(arguments) => arguments,
@@ -53,7 +54,6 @@ fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let control = progress::cancellable();
     let result = if cli.dumps_config() {
         config::dump(&matches)
     } else {
