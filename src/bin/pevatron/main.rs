@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    let control = progress::cancellable();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let arguments = match config::expand(arguments) {
         Ok(arguments) => arguments,
@@ -55,7 +56,6 @@ fn run() -> ExitCode {
     };
     pevatron::error::warnings::set_handler(report::warning);
     pevatron::error::warnings::set_strict(cli.is_strict());
-    let control = progress::cancellable();
     pevatron::io::keep_streams();
     let result = if cli.dumps_config() {
         config::dump(&matches)
