@@ -156,7 +156,7 @@ pub struct ConvertArgs {
     /// Reference model (YAML) instead of the one that the file has or lacks
     #[arg(long, value_name = "MODEL.yaml")]
     pub models: Option<PathBuf>,
-    /// Column of a table of another tool and its unit; may be repeated
+    /// Column OLD of a table is read as NEW, its numbers in UNIT whatever the file says; may be repeated
     #[arg(long, value_name = "NEW=OLD[:UNIT]", allow_hyphen_values = true)]
     pub column: Vec<String>,
     #[command(flatten)]
