@@ -93,7 +93,7 @@ fn headers_of_all_kinds_mean_the_same_seconds() {
         assert_seconds(&folder.gti(&file).unwrap(), &[(0.0, 43200.0)]);
     }
     // The primary header, or another one, has the reference.
-    for name in ["PRIMARY", "COUNTS"] {
+    for name in ["PRIMARY", "COUNTS_BANDS"] {
         let mut file = with_gti(&none, &[(0.0, 3600.0)]);
         let hdu = if name == "PRIMARY" { &mut file.hdus[0] } else { file.hdu(name) };
         hdu.set("MJDREFI", "58849");
@@ -101,6 +101,10 @@ fn headers_of_all_kinds_mean_the_same_seconds() {
         assert_seconds(&folder.gti(&file).unwrap(), &[(0.0, 3600.0)]);
         assert_seconds(folder.dataset(&file).gti.as_ref().unwrap(), &[(0.0, 3600.0)]);
     }
+    // The MJDREF of an image is that of its coordinates.
+    let mut file = with_gti(&none, &[(0.0, 1.0)]);
+    file.hdu("COUNTS").set("MJDREF", "0.0");
+    assert!(folder.gti(&file).is_err());
     let error = folder.gti(&with_gti(&none, &[(0.0, 1.0)])).unwrap_err().to_string();
     assert!(error.contains("[GTI] MJDREFI") && error.contains("missing"), "{error}");
     let wrong = with_gti(&at("58849", "'tt'"), &[(0.0, 1.0), (5.0, 4.0)]);

@@ -177,6 +177,14 @@ fn read_meta(node: &Node, table: &mut Table) -> Result<()> {
         Value::Bool(b) => table.set_meta(key, MetaValue::Bool(*b)),
         Value::Number(v) if v.fract() == 0.0 && v.abs() < 1e15 => table.set_meta(key, MetaValue::Int(*v as i64)),
         Value::Number(v) => table.set_meta(key, *v),
+        // Columns of times in astropy's own description: their scale counts, the rest is in the columns.
+        Value::Map(columns) if key == "__serialized_columns__" => {
+            let scales: Vec<String> =
+                columns.iter().filter_map(|(_, c)| c.get("scale")?.text().ok()).map(|s| s.to_lowercase()).collect();
+            if let Some(scale) = scales.first().filter(|first| scales.iter().all(|s| s == *first)) {
+                table.set_meta("TIMESYS", scale.as_str());
+            }
+        }
         // Comments and nested entries of other tools are not needed.
         Value::Null | Value::List(_) | Value::Map(_) => {}
     };

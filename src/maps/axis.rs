@@ -144,7 +144,8 @@ impl MapAxis {
         }
         for (i, (start, stop)) in bins.iter().enumerate() {
             let center = centers[i];
-            if !(start < stop) || none(*start) || none(*stop) || none(center) {
+            let is_bin = start < stop && ![*start, *stop, center].into_iter().any(none);
+            if !is_bin {
                 return Err(Error::input(name, format!("bin {i} from {start} to {stop} around {center} is none")));
             }
             if i > 0 && centers[i - 1] > center {

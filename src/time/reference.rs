@@ -90,7 +90,7 @@ impl TimeReference {
         match (ahead_of_tai(&self.timesys, self.mjd()), ahead_of_tai(&other.timesys, other.mjd())) {
             (Ok(own), Ok(its)) => Ok(apart + (own - its)),
             _ if same => Ok(apart),
-            (Err(error), _) | (_, Err(error)) => Err(error.at(&crate::error::Place::item_only("TIMESYS"))),
+            (Err(error), _) | (_, Err(error)) => Err(Error::input("TIMESYS", error.to_string())),
         }
     }
 }

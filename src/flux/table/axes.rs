@@ -166,6 +166,14 @@ pub(super) fn dates(column: &Column) -> Option<Vec<f64>> {
     texts.iter().map(|t| mjd_of_date(t).map(|(days, part)| days as f64 + part)).collect()
 }
 
+/// Modified Julian dates of a column whose rows are the two parts of Julian dates, as astropy writes times to FITS.
+pub(super) fn julian_pairs(column: &Column) -> Option<Vec<f64>> {
+    let Values::Float(values) = column.values() else { return None };
+    let is_date = |pair: &[f64]| (pair[0] + pair[1]) > 2_000_000.0;
+    let pairs = column.shape() == [2] && !values.is_empty() && values.chunks_exact(2).all(is_date);
+    pairs.then(|| values.chunks_exact(2).map(|pair| (pair[0] - JD_MJD) + pair[1]).collect())
+}
+
 /// Times in days, and whether they are dates (MJD) whatever the header counts from.
 fn times(table: &Table, name: &str, warnings: &mut Vec<String>) -> Result<(Vec<f64>, bool)> {
     let column = table.column(name)?;
@@ -174,6 +182,9 @@ fn times(table: &Table, name: &str, warnings: &mut Vec<String>) -> Result<(Vec<f
             let bad = texts.iter().find(|t| mjd_of_date(t).is_none()).map_or("", String::as_str);
             Error::input(name, format!("'{bad}' is neither a number nor a date such as 2020-01-31T12:00:00"))
         });
+    }
+    if let Some(days) = julian_pairs(column) {
+        return Ok((days, true));
     }
     let own = column.unit().to_string();
     let text = match (own.is_empty(), table.meta_value("TIMEUNIT").and_then(MetaValue::as_text)) {
@@ -227,6 +238,10 @@ pub(super) fn outer_axis(table: &Table, format: TableFormat, warnings: &mut Vec<
     let day: Unit = "d".parse()?;
     let time = |bins: Vec<(f64, f64)>, absolute: bool, warnings: &mut Vec<String>| -> Result<Option<MapAxis>> {
         let mut reference = header();
+        let zero_of_dates = reference.mjd() == 0.0 || reference.mjd() == -JD_MJD;
+        if absolute && zero_of_dates {
+            reference = zero.clone();
+        }
         if absolute && reference.mjd() != 0.0 {
             warnings.push(format!("times are dates: the reference MJD {} of the header is left out", reference.mjd()));
             reference = zero.clone();

@@ -153,17 +153,19 @@ pub(in crate::flux) fn is_read(name: &str) -> bool {
 fn order_of(table: &Table, keys: &[&str], inside: bool) -> Option<Vec<usize>> {
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for column in keys.iter().filter_map(|key| table.get(key)) {
-        let own = column.unit().is_known().then(|| column.unit().to_string()).unwrap_or_default();
+        let pairs = super::axes::julian_pairs(column).filter(|_| !inside);
+        let is_pairs = pairs.is_some();
         let values = match column.values() {
+            _ if is_pairs => pairs.unwrap_or_default(),
             Values::Text(_) => super::axes::dates(column)?,
-            _ if column.unit().is_known() => column.to_floats(&own).ok()?,
+            _ if column.unit().is_known() => column.to_floats(&column.unit().to_string()).ok()?,
             Values::Float(values) => values.clone(),
             Values::Int(values) => values.iter().map(|v| *v as f64).collect(),
             Values::Bool(_) => return None,
         };
         if inside {
             columns.push(values.get(..column.per_row()).filter(|_| !column.shape().is_empty())?.to_vec());
-        } else if column.shape().is_empty() {
+        } else if column.shape().is_empty() || is_pairs {
             columns.push(values);
         }
     }

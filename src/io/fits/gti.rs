@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
+use super::check::HduKind;
 use super::header::{Header, Value};
 use super::reader::FitsReader;
 use crate::error::{Error, Place, Result};
@@ -66,7 +67,8 @@ pub(super) fn time_zero_s(header: &Header, place: &Place) -> Result<f64> {
     })
 }
 
-/// The reference of the times of an HDU: of its header, else of the primary one, else the one that all others agree upon.
+/// The reference of the times of an HDU: of its header, else of the primary one, else the one that all other tables agree
+/// upon.
 pub(super) fn time_reference_of(reader: &FitsReader, index: usize) -> Option<TimeReference> {
     let own = &reader.hdus()[index].header;
     if let Some(reference) = time_reference(own) {
@@ -77,10 +79,13 @@ pub(super) fn time_reference_of(reader: &FitsReader, index: usize) -> Option<Tim
         let get = |key: &str| keyword(own, key).or_else(|| keyword(header, key));
         TimeReference::from_keywords(get, DEFAULT_SCALE)
     };
-    if let Some(reference) = with(reader.primary()) {
+    // Headers of images say MJDREF = 0 of their own coordinates, whatever the times of tables are.
+    let first = reader.hdus().first().filter(|h| !h.has_image());
+    if let Some(reference) = first.and_then(|h| with(&h.header)) {
         return Some(reference);
     }
-    let mut others = reader.hdus().iter().filter_map(|h| with(&h.header));
+    let tables = reader.hdus().iter().filter(|h| h.kind == HduKind::Table);
+    let mut others = tables.filter_map(|h| with(&h.header));
     let first = others.next()?;
     others.all(|r| r == first).then_some(first)
 }

@@ -117,6 +117,14 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Table> {
             _ => {}
         }
     }
+    // Columns of times may have a scale of their own, which counts before that of the table.
+    let scales: Vec<&str> = (1..=hdu.columns.len())
+        .filter_map(|n| hdu.header.text(&format!("TCTYP{n}")).map(str::trim))
+        .filter(|scale| ["TT", "TDT", "ET", "TAI", "IAT", "UTC", "GPS", "TDB"].contains(scale))
+        .collect();
+    if let Some(scale) = scales.first().filter(|first| scales.iter().all(|s| s == *first)) {
+        table.set_meta("TIMESYS", *scale);
+    }
     Ok(table)
 }
 
@@ -145,7 +153,9 @@ pub fn write_tables(path: &Path, tables: &[(&str, &Table)], gti: Option<&Gti>, o
 
 /// A table's HDU.
 pub(super) fn write(out: &mut MemoryWriter, name: &str, table: &Table) {
-    let units: Vec<String> = table.columns().iter().map(|c| c.unit().to_string()).collect();
+    // Headers are ASCII.
+    let ascii = |text: String| text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect::<String>();
+    let units: Vec<String> = table.columns().iter().map(|c| ascii(c.unit().to_string())).collect();
     let columns: Vec<(&str, &str, ColumnData<'_>)> = table
         .columns()
         .iter()

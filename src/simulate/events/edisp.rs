@@ -27,7 +27,7 @@ enum Kind {
     /// A matrix in the true-energy bins of the exposure.
     Matrix { n_true: usize },
     /// Migration at nodes of true energy.
-    Migra(MapAxis),
+    Migra(Box<MapAxis>),
 }
 
 impl EDispSampler {
@@ -61,7 +61,7 @@ impl EDispSampler {
                 }
                 (Kind::Matrix { n_true }, energy.edges_tev()?)
             }
-            EDisp::Migra(_) => (Kind::Migra(truth.to_unit("TeV")?), axis.edges()),
+            EDisp::Migra(_) => (Kind::Migra(Box::new(truth.to_unit("TeV")?)), axis.edges()),
         };
         let widths = match &kind {
             Kind::Matrix { .. } => vec![1.0; axis.nbin()],
