@@ -303,7 +303,7 @@ fn maps_of_units_that_are_not_known_are_drawn_and_described_and_nothing_is_compu
         ("unk", false),
         ("sqrt(what)", false),
         ("what is this?", false),
-        ("counts", true),
+        ("ct", true),
         ("cm-2 s-1", true),
     ] {
         let quoted = format!("'{bunit}'");
