@@ -8,7 +8,7 @@
 //! | mask_fit | dropped |
 //! | psf | mean, weighted by exposure |
 //! | edisp | mean, weighted by exposure, of what mask_safe leaves at each reconstructed energy |
-//! | gti | union |
+//! | gti | union, in the time scale of the first ones |
 //! | livetime | sum |
 //!
 //! So predicted counts stay the same, also where the energy thresholds of the observations differ. (For migration
@@ -29,7 +29,6 @@ use crate::error::{Error, Result};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, Mask};
 use crate::models::Model;
-use crate::time::Gti;
 use crate::units::Unit;
 
 /// Relative difference of axis edges below which they are the same.
@@ -349,6 +348,15 @@ impl MapDataset {
                 addition(part, own, more, weights)?;
             }
         }
+        let gti = match (&self.gti, &other.gti) {
+            // The reference of times is that of the first ones; time scales are converted.
+            (Some(own), Some(gti)) if own.intervals.is_empty() => Some(gti.merged()),
+            (Some(own), Some(gti)) => {
+                let place = crate::error::Place::default().hdu(&other.name);
+                Some(own.union(gti).map_err(|e| e.at(&place))?)
+            }
+            (own, gti) => own.clone().or_else(|| gti.clone()),
+        };
         // Responses without exposure maps take the exposures as they are before they are summed.
         let (psf, edisp) = (self.stacked_psf(other)?, self.stacked_edisp(other)?);
         (self.psf, self.edisp) = (psf, edisp);
@@ -360,14 +368,7 @@ impl MapDataset {
         }
         self.mask_safe = self.mask_safe.take().map(|own| either(own, &at, mask)).transpose()?;
         self.mask_fit = None;
-        self.gti = match (self.gti.take(), &other.gti) {
-            // The reference of times is that of the first ones.
-            (Some(own), Some(gti)) if own.intervals.is_empty() => {
-                Some(gti.union(&Gti { intervals: Vec::new(), reference: gti.reference.clone() }))
-            }
-            (Some(own), Some(gti)) => Some(own.union(gti)),
-            (own, gti) => own.or_else(|| gti.clone()),
-        };
+        self.gti = gti;
         if image.as_ref().is_none_or(|m| m.count() > 0)
             && let Some(more) = other.livetime_s
         {

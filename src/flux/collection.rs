@@ -254,6 +254,8 @@ impl FluxPointsCollection {
     /// # Errors
     /// As [`FluxPoints::from_table`], with the entry.
     pub fn from_table(table: &Table, options: &super::table::FromTable) -> Result<(Self, Vec<String>)> {
+        let named = options.named(table)?;
+        let table = named.as_ref();
         let texts =
             if table.has("source") { table.texts("source")?.to_vec() } else { vec![String::new(); table.rows()] };
         let optional = |name: &str, unit: &str| -> Result<Option<Vec<f64>>> {
@@ -288,7 +290,8 @@ impl FluxPointsCollection {
             for name in KEYS {
                 part.remove(name);
             }
-            let options = super::table::FromTable { position: key.position, ..options.clone() };
+            let columns = Vec::new();
+            let options = super::table::FromTable { position: key.position, columns, ..options.clone() };
             let name = key.source.clone().unwrap_or_else(|| format!("row {}", rows[0]));
             let (points, said) =
                 FluxPoints::from_table(&part, &options).map_err(|e| Error::input(name, e.to_string()))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::quantity::{FluxQuantity, SedType};
 use crate::error::{Error, Result};
-use crate::maps::{Geom, Map, MapAxis};
+use crate::maps::{AxisInterp, Geom, Map, MapAxis};
 use crate::models::SkyModel;
 use crate::models::spatial::PointSpatialModel;
 use crate::models::spectral::PowerLawSpectralModel;
@@ -175,8 +175,13 @@ pub(super) fn same_axis(a: &MapAxis, b: &MapAxis) -> bool {
     let ends = |axis: &MapAxis| -> Vec<f64> { axis.bounds().into_iter().flat_map(|(a, b)| [a, b]).collect() };
     let Ok(edges) = b.in_unit(&ends(b), &a.unit().to_string()) else { return false };
     let expected = ends(a);
+    // Points that are not in the middle of their bins.
+    let Ok(centers) = b.in_unit(&b.center(), &a.unit().to_string()) else { return false };
+    let logarithmic = a.interp() == AxisInterp::Log;
+    let near = a.center().iter().zip(&centers).all(|(x, y)| !logarithmic || (x - y).abs() <= 1e-3 * x.abs());
     let scale = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     a.name() == b.name()
+        && near
         && expected.len() == edges.len()
         && expected.iter().zip(&edges).all(|(x, y)| (x - y).abs() <= 1e-6 * x.abs().max(1e-6 * scale))
 }

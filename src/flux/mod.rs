@@ -38,7 +38,7 @@ pub use quantity::{FluxQuantity, SedType};
 pub use select::CoordSlice;
 
 pub use crate::maps::AxisSlice;
-pub use table::{FromTable, TableFormat};
+pub use table::{ColumnAs, FromTable, TableFormat};
 
 #[cfg(test)]
 mod tests;

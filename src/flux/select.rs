@@ -9,6 +9,7 @@ use super::maps::FluxMaps;
 use super::points::FluxPoints;
 use crate::error::{Error, Result};
 use crate::maps::{AxisSlice, Geom, Map, MapAxis, NodeType, RegionGeom, SkyPosition};
+use crate::time::{Gti, convert_mjd};
 use crate::units::Quantity;
 
 /// Coordinates on an axis: one value, whose bin is taken, or a range, open or closed.
@@ -67,8 +68,13 @@ impl FluxMaps {
                 AxisSlice::Range(bins) => bins.clone(),
             };
             if let Some(limits) = mjd_bounds(axis)?.get(bins) {
-                let parts = limits.iter().map(|(min, max)| gti.select_time(*min, *max));
-                sliced.gti = parts.reduce(|a, b| a.union(&b));
+                let own = axis.time_reference().map_or(gti.reference.timesys.as_str(), |r| r.timesys.as_str());
+                let mjd = |value: f64| convert_mjd(value, own, &gti.reference.timesys);
+                let mut parts = Vec::with_capacity(limits.len());
+                for (min, max) in limits {
+                    parts.push(gti.select_time(mjd(*min)?, mjd(*max)?));
+                }
+                sliced.gti = Gti::union_of(&parts)?;
             }
         }
         Ok(sliced)

@@ -3,6 +3,7 @@
 use super::maps::{FluxMaps, same_axis};
 use crate::error::{Error, Result};
 use crate::maps::{Map, MapAxis};
+use crate::time::Gti;
 
 impl FluxMaps {
     /// Flux maps of one geometry stacked along a new axis (time, dataset), or one that they have (energy): Gammapy's
@@ -54,7 +55,7 @@ impl FluxMaps {
                 stacked.insert(quantity, map)?;
             }
         }
-        stacked.gti = maps.iter().filter_map(|m| m.gti.clone()).reduce(|a, b| a.union(&b));
+        stacked.gti = Gti::union_of(maps.iter().filter_map(|m| m.gti.as_ref()))?;
         Ok(stacked)
     }
 

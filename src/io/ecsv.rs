@@ -91,10 +91,8 @@ pub(super) fn parse(text: &str) -> Result<Table> {
 fn describe(node: &Node) -> Result<Described> {
     let name = node.require("name")?.text()?;
     let unit = match node.get("unit") {
-        Some(unit) => {
-            let text = unit.text()?;
-            text.parse().map_err(|e: Error| node.error(format!("the unit of column '{name}': {e}")))?
-        }
+        // Only columns that are used need a unit that is known.
+        Some(unit) => Unit::parse_or_keep(&unit.text()?),
         None => Unit::default(),
     };
     let datatype = node.require("datatype")?.text()?;
@@ -179,6 +177,14 @@ fn read_meta(node: &Node, table: &mut Table) -> Result<()> {
         Value::Bool(b) => table.set_meta(key, MetaValue::Bool(*b)),
         Value::Number(v) if v.fract() == 0.0 && v.abs() < 1e15 => table.set_meta(key, MetaValue::Int(*v as i64)),
         Value::Number(v) => table.set_meta(key, *v),
+        // Columns of times in astropy's own description: their scale counts, the rest is in the columns.
+        Value::Map(columns) if key == "__serialized_columns__" => {
+            let scales: Vec<String> =
+                columns.iter().filter_map(|(_, c)| c.get("scale")?.text().ok()).map(|s| s.to_lowercase()).collect();
+            if let Some(scale) = scales.first().filter(|first| scales.iter().all(|s| s == *first)) {
+                table.set_meta("TIMESYS", scale.as_str());
+            }
+        }
         // Comments and nested entries of other tools are not needed.
         Value::Null | Value::List(_) | Value::Map(_) => {}
     };

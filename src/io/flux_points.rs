@@ -92,6 +92,9 @@ impl FluxPointsDataset {
         let path = path.as_ref();
         let (table, options) = read(path, options)?;
         let dataset = || -> Result<(Self, Vec<String>)> {
+            // Masks belong to the points as they are sorted.
+            let table = options.prepared(&table)?.into_owned();
+            let options = FromTable { columns: Vec::new(), ..options.clone() };
             let (points, warnings) = FluxPoints::from_table(&table, &options)?;
             let mut dataset = Self::new(&file_stem(path), points)?;
             dataset.mask_safe = mask(&table, "mask_safe", &dataset)?;
@@ -145,13 +148,12 @@ fn read(path: &Path, options: &FromTable) -> Result<(Table, FromTable)> {
     if let Some(hdu) = hdus.iter().find(|h| fits::is_healpix(&h.header)).filter(|_| !has(HDU)) {
         return Err(fits::healpix_error(&Place::file(path).hdu(hdu.label())));
     }
-    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
+    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some() && hdus.iter().any(fits::Hdu::has_image)) {
         return Err(Error::input_at(Place::file(path), "these are flux maps, not a table of flux points")
             .with_help("read them as flux maps and take the points of a position"));
     }
     if options.gti.is_none() && has("GTI") {
         options.gti = Some(crate::time::Gti::read(path)?);
     }
-    let hdu = has(HDU).then_some(HDU);
-    Ok((fits::read_table(path, bytes, hdu)?, options))
+    Ok((fits::read_flux_points_table(path, bytes, HDU)?, options))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::fits::{
     Hdu, HduKind, OFF_PARTS, ReadOptions, check_bytes, find_spectrum, headers, healpix_error, is_background,
-    is_healpix, read_bytes,
+    is_flux_points, is_healpix, read_bytes,
 };
 use crate::error::{Error, Place, Result};
 
@@ -72,8 +72,14 @@ pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
     } else if yaml || has_key("components") {
         FileKind::Models
     } else if text.starts_with("# %ECSV") {
-        let has = |name: &str| text.contains(&format!("name: {name},")) || text.contains(&format!("name: {name}}}"));
-        if has("e_ref") || has("e_min") || text.contains("SED_TYPE") {
+        let lower = text.to_lowercase();
+        let has = |name: &str| {
+            lower.match_indices(name).any(|(at, _)| {
+                let before = lower[..at].trim_end_matches(['\'', '"']).ends_with("name: ");
+                before && !lower[at + name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+            })
+        };
+        if has("e_ref") || has("e_min") || lower.contains("sed_type") {
             FileKind::FluxPoints
         } else {
             FileKind::Other("an ECSV table".into())
@@ -87,7 +93,10 @@ pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
 pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     let has = |name: &str| hdus.iter().any(|h| h.name == name);
     let other = |what: &str| FileKind::Other(what.into());
-    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) {
+    // A table of points is one whatever its HDU is called.
+    let points = hdus.iter().any(is_flux_points);
+    let images = hdus.iter().any(Hdu::has_image);
+    if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some()) && (images || !points) {
         return FileKind::FluxMaps;
     }
     match dataset_of_maps(hdus) {
@@ -98,6 +107,9 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     let flux = |h: &Hdu| ["NORM", "DNDE", "FLUX", "EFLUX", "E2DNDE"].contains(&h.name.as_str()) && has_bins(hdus, h);
     if hdus.iter().any(flux) && (has("TS") || has("SQRT_TS")) && !has("SCALE") {
         return FileKind::FluxMaps;
+    }
+    if points && !images && !hdus.iter().any(|h| is_healpix(&h.header)) {
+        return FileKind::FluxPoints;
     }
     let map = |h: &Hdu| h.has_image() && h.header.text("CTYPE1").is_some() || h.column("DATA").is_some();
     if hdus.iter().any(|h| h.name == "EVENTS" && h.kind == HduKind::Table) {

@@ -63,6 +63,8 @@ pub struct MapAxis {
     node_type: NodeType,
     interp: AxisInterp,
     reference: Option<TimeReference>,
+    /// Where the values of the bins belong, if not in their middle.
+    centers: Option<Vec<f64>>,
 }
 
 impl MapAxis {
@@ -103,7 +105,67 @@ impl MapAxis {
             return Err(Error::input(name, "no bins where at least 1 is needed"));
         }
         let nodes = bins.iter().flat_map(|(a, b)| [*a, *b]).collect();
-        Ok(Self { name: name.into(), unit, nodes, node_type: NodeType::Intervals, interp, reference: None })
+        Ok(Self {
+            name: name.into(),
+            unit,
+            nodes,
+            node_type: NodeType::Intervals,
+            interp,
+            reference: None,
+            centers: None,
+        })
+    }
+
+    /// From points with bins of their own, which may have gaps or overlap: where each point belongs, and `(start, stop)` of
+    /// its bin, both in `unit`; points do not decrease. A value that lies in several bins belongs to the one whose point is
+    /// nearest.
+    ///
+    /// ```
+    /// use pevatron::maps::{AxisInterp, MapAxis};
+    /// let bins = [(1.0, 4.0), (2.0, 60.0)];
+    /// let axis = MapAxis::from_points("energy", "TeV".parse()?, &[2.5, 6.0], &bins, AxisInterp::Log)?;
+    /// assert_eq!((axis.center(), axis.bounds()), (vec![2.5, 6.0], bins.to_vec()));
+    /// assert_eq!((axis.coord_to_idx(3.0), axis.coord_to_idx(3.99)), (Some(0), Some(1)));
+    /// # Ok::<(), pevatron::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Input`] for no point, points that decrease, unlike numbers of them, or a bin that is none.
+    pub fn from_points(
+        name: &str,
+        unit: Unit,
+        centers: &[f64],
+        bins: &[(f64, f64)],
+        interp: AxisInterp,
+    ) -> Result<Self> {
+        let none = |v: f64| !interp.forward(v).is_finite();
+        if centers.len() != bins.len() || bins.is_empty() {
+            return Err(Error::input(name, format!("{} points with {} bins", centers.len(), bins.len())));
+        }
+        for (i, (start, stop)) in bins.iter().enumerate() {
+            let center = centers[i];
+            if !(start < stop) || none(*start) || none(*stop) || none(center) {
+                return Err(Error::input(name, format!("bin {i} from {start} to {stop} around {center} is none")));
+            }
+            if i > 0 && centers[i - 1] > center {
+                return Err(Error::input(name, format!("point {i} ({center}) does not follow {}", centers[i - 1])));
+            }
+        }
+        let nodes = bins.iter().flat_map(|(a, b)| [*a, *b]).collect();
+        let centers = Some(centers.to_vec());
+        Ok(Self { name: name.into(), unit, nodes, node_type: NodeType::Intervals, interp, reference: None, centers })
+    }
+
+    /// The same bins with points of their own, in the unit of the axis: the reference energies of a table.
+    ///
+    /// # Errors
+    /// As [`MapAxis::from_points`], and for an axis without bins.
+    pub fn with_centers(&self, centers: &[f64]) -> Result<Self> {
+        if !self.has_bins() {
+            return Err(Error::input(&self.name, "an axis of nodes has no other points"));
+        }
+        Self::from_points(&self.name, self.unit.clone(), centers, &self.bounds(), self.interp)?;
+        Ok(Self { centers: Some(centers.to_vec()), ..self.clone() })
     }
 
     /// A time axis named `"time"`: bins `(start, stop)` in `unit` since a reference (Gammapy's `TimeMapAxis`).
@@ -155,7 +217,7 @@ impl MapAxis {
         if let Some(v) = nodes.iter().find(|v| !interp.forward(**v).is_finite()) {
             return Err(Error::input(name, format!("value {v} cannot stand on this axis")));
         }
-        Ok(Self { name: name.to_string(), unit, nodes, node_type, interp, reference: None })
+        Ok(Self { name: name.to_string(), unit, nodes, node_type, interp, reference: None, centers: None })
     }
 
     /// Name, e.g. `"energy"`.
@@ -220,8 +282,11 @@ impl MapAxis {
         self.node_type != NodeType::Center
     }
 
-    /// Bin centres: the middle in the axis' scale (geometric mean on a logarithmic axis).
+    /// Bin centres: the middle in the axis' scale (geometric mean on a logarithmic axis), or the points that the axis has.
     pub fn center(&self) -> Vec<f64> {
+        if let Some(centers) = &self.centers {
+            return centers.clone();
+        }
         match self.node_type {
             NodeType::Edges | NodeType::Intervals => (0..self.nbin()).map(|i| self.pix_to_coord(i as f64)).collect(),
             NodeType::Center => self.nodes.clone(),
@@ -262,7 +327,8 @@ impl MapAxis {
     pub fn coord_to_pix(&self, value: f64) -> f64 {
         if self.node_type == NodeType::Intervals {
             let bins = self.bounds();
-            let bin = bins.partition_point(|(start, _)| *start <= value).max(1) - 1;
+            let sorted = bins.partition_point(|(start, _)| *start <= value).max(1) - 1;
+            let bin = if self.overlaps() { self.nearest(value, &bins).unwrap_or(sorted) } else { sorted };
             let (a, b) = (self.interp.forward(bins[bin].0), self.interp.forward(bins[bin].1));
             let fraction = (self.interp.forward(value) - a) / (b - a);
             let gap = fraction >= 1.0 && bin + 1 < bins.len();
@@ -276,6 +342,19 @@ impl MapAxis {
         let upper = self.nodes.partition_point(|v| *v <= value).clamp(1, n - 1);
         let (a, b) = (self.interp.forward(self.nodes[upper - 1]), self.interp.forward(self.nodes[upper]));
         (upper - 1) as f64 + (self.interp.forward(value) - a) / (b - a) + shift
+    }
+
+    /// True where bins overlap.
+    fn overlaps(&self) -> bool {
+        self.centers.is_some() && self.nodes.windows(2).any(|w| w[1] < w[0])
+    }
+
+    /// Of the bins that hold a value the one whose point is nearest.
+    fn nearest(&self, value: f64, bins: &[(f64, f64)]) -> Option<usize> {
+        let centers = self.center();
+        let distance = |i: &usize| (self.interp.forward(centers[*i]) - self.interp.forward(value)).abs();
+        let holding = (0..bins.len()).filter(|i| bins[*i].0 <= value && value < bins[*i].1);
+        holding.min_by(|a, b| distance(a).total_cmp(&distance(b)))
     }
 
     /// Value at a pixel coordinate, extrapolated beyond the ends.
@@ -328,28 +407,33 @@ impl MapAxis {
         if bins.is_empty() || bins.end > self.nbin() {
             return Err(Error::input(&self.name, format!("bins {bins:?} of {}", self.nbin())));
         }
+        let centers = self.centers.as_ref().map(|c| c[bins.clone()].to_vec());
         let nodes = match self.node_type {
             NodeType::Edges => bins.start..bins.end + 1,
             NodeType::Center => bins,
             NodeType::Intervals => 2 * bins.start..2 * bins.end,
         };
-        Ok(Self { nodes: self.nodes[nodes].to_vec(), ..self.clone() })
+        Ok(Self { nodes: self.nodes[nodes].to_vec(), centers, ..self.clone() })
     }
 
     /// One bin from the first edge to the last.
     pub fn squash(&self) -> Self {
-        let edges = self.edges();
-        Self { nodes: vec![edges[0], edges[edges.len() - 1]], node_type: NodeType::Edges, ..self.clone() }
+        let bounds = self.bounds();
+        let ends = bounds.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |e, b| (e.0.min(b.0), e.1.max(b.1)));
+        Self { nodes: vec![ends.0, ends.1], node_type: NodeType::Edges, centers: None, ..self.clone() }
     }
 
     /// Each bin split into `factor` bins, equal in the axis' scale.
     pub fn upsample(&self, factor: usize) -> Self {
         let factor = factor.max(1);
+        if factor == 1 {
+            return self.clone();
+        }
         let n = self.nbin() * factor;
         match self.node_type {
             NodeType::Edges => {
                 let nodes = (0..=n).map(|i| self.pix_to_coord(i as f64 / factor as f64 - 0.5)).collect();
-                Self { nodes, ..self.clone() }
+                Self { nodes, centers: None, ..self.clone() }
             }
             // The gaps stay: each bin is split for itself.
             NodeType::Intervals => {
@@ -359,7 +443,7 @@ impl MapAxis {
                     self.pix_to_coord_in(bin, fraction)
                 };
                 let nodes = (0..n).flat_map(|i| [part(i, 0), part(i, 1)]).collect();
-                Self { nodes, ..self.clone() }
+                Self { nodes, centers: None, ..self.clone() }
             }
             NodeType::Center => {
                 let count = (self.nbin() - 1) * factor + 1;
@@ -380,7 +464,9 @@ impl MapAxis {
     /// Where the units differ in dimension.
     pub fn to_unit(&self, unit: &str) -> Result<Self> {
         let factor = self.unit.factor_to_text(unit)?;
-        Ok(Self { nodes: self.nodes.iter().map(|v| v * factor).collect(), unit: unit.parse()?, ..self.clone() })
+        let scaled = |values: &[f64]| -> Vec<f64> { values.iter().map(|v| v * factor).collect() };
+        let centers = self.centers.as_deref().map(scaled);
+        Ok(Self { nodes: scaled(&self.nodes), centers, unit: unit.parse()?, ..self.clone() })
     }
 }
 

@@ -162,13 +162,33 @@ impl Column {
         Some(Self { values, ..self.clone() })
     }
 
+    /// The same with the values of a row in another order along the first dimension of its shape; columns of another
+    /// shape stay as they are.
+    pub(crate) fn rearranged(&self, order: &[usize]) -> Self {
+        if self.shape.first() != Some(&order.len()) {
+            return self.clone();
+        }
+        let block = self.per_row() / order.len();
+        let rows: Vec<usize> =
+            (0..self.rows()).flat_map(|row| order.iter().map(move |i| row * order.len() + i)).collect();
+        let flat = Self { shape: if block > 1 { vec![block] } else { Vec::new() }, ..self.clone() };
+        Self { shape: self.shape.clone(), ..flat.select(&rows) }
+    }
+
     /// The numbers in a unit; whole numbers and truth values are numbers, too.
     ///
     /// # Errors
     /// [`Error::Input`] for text and for a unit that cannot be converted.
     pub fn to_floats(&self, unit: &str) -> Result<Vec<f64>> {
-        let factor = self.unit.factor_to_text(unit).map_err(|_| {
-            Error::input(&self.name, format!("the column is in '{}' where '{unit}' is needed", self.unit))
+        let factor = self.unit.factor_to_text(unit).map_err(|e| {
+            if self.unit.is_known() {
+                let problem = format!("the column is in '{}' where '{unit}' is needed", self.unit);
+                return Error::input(&self.name, problem);
+            }
+            let hint = e.help().filter(|h| h.starts_with("did you mean")).map(|h| format!("{h} ")).unwrap_or_default();
+            let name = &self.name;
+            Error::input(name, format!("the unit of the column is not read: {e}"))
+                .with_help(format!("{hint}Another unit is given by 'pevatron convert --column {name}={name}:UNIT'"))
         })?;
         let mut values: Vec<f64> = match &self.values {
             Values::Float(v) => v.clone(),

@@ -48,6 +48,17 @@ impl MetaValue {
     }
 }
 
+impl std::fmt::Display for MetaValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(v) => f.write_str(v),
+            Self::Int(v) => v.fmt(f),
+            Self::Float(v) => v.fmt(f),
+            Self::Bool(v) => v.fmt(f),
+        }
+    }
+}
+
 impl From<&str> for MetaValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_string())

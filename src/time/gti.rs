@@ -1,41 +1,7 @@
 //! Good time intervals.
 
-/// The reference that START and STOP count from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TimeReference {
-    /// MJDREFI: integer part of the reference MJD.
-    pub mjdrefi: i64,
-    /// MJDREFF: fraction of the reference MJD.
-    pub mjdreff: f64,
-    /// TIMESYS, e.g. `"tt"`.
-    pub timesys: String,
-    /// TIMEREF, e.g. `"LOCAL"`, if it was given.
-    pub timeref: Option<String>,
-}
-
-impl Default for TimeReference {
-    /// Gammapy's default: MJD 51910.00074287037 (2001-01-01T00:00:00 UTC), TT.
-    fn default() -> Self {
-        Self { mjdrefi: 51910, mjdreff: 7.428703703703703e-4, timesys: "tt".to_string(), timeref: None }
-    }
-}
-
-impl TimeReference {
-    /// Modified Julian date 0, in a time scale such as `"tt"` or `"utc"`.
-    pub fn mjd_zero(timesys: &str) -> Self {
-        Self { mjdrefi: 0, mjdreff: 0.0, timesys: timesys.to_string(), timeref: None }
-    }
-
-    /// The reference as a modified Julian date in days.
-    pub fn mjd(&self) -> f64 {
-        self.mjdrefi as f64 + self.mjdreff
-    }
-
-    /// Days from this reference to another one; the integer parts are subtracted exactly.
-    pub fn days_to(&self, other: &Self) -> f64 {
-        (other.mjdrefi - self.mjdrefi) as f64 + (other.mjdreff - self.mjdreff)
-    }
-}
+use super::reference::TimeReference;
+use crate::error::Result;
 
 /// Good time intervals in seconds since a reference.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -61,11 +27,35 @@ impl Gti {
         Self { intervals: parts.filter(|(a, b)| a < b).collect(), reference: self.reference.clone() }
     }
 
-    /// Union: intervals of both, in the reference of `self`, sorted, overlapping ones merged.
-    pub fn union(&self, other: &Self) -> Self {
-        let shift = self.reference.days_to(&other.reference) * 86400.0;
+    /// Union: intervals of both, in the reference and the time scale of `self`, sorted, overlapping ones merged,
+    /// those of no length left out.
+    ///
+    /// # Errors
+    /// As [`TimeReference::seconds_to`].
+    pub fn union(&self, other: &Self) -> Result<Self> {
+        let shift = self.reference.seconds_to(&other.reference)?;
+        Ok(self.joined(other, shift))
+    }
+
+    /// The union of several, in the reference of the first ones; `None` without any.
+    ///
+    /// # Errors
+    /// As [`TimeReference::seconds_to`].
+    pub fn union_of<'a>(all: impl IntoIterator<Item = &'a Self>) -> Result<Option<Self>> {
+        let mut all = all.into_iter();
+        let Some(first) = all.next() else { return Ok(None) };
+        all.try_fold(first.clone(), |union, gti| union.union(gti)).map(Some)
+    }
+
+    /// The same intervals, sorted, overlapping ones merged, those of no length left out.
+    pub fn merged(&self) -> Self {
+        self.joined(&Self { intervals: Vec::new(), reference: self.reference.clone() }, 0.0)
+    }
+
+    fn joined(&self, other: &Self, shift: f64) -> Self {
         let mut all = self.intervals.clone();
         all.extend(other.intervals.iter().map(|(a, b)| (a + shift, b + shift)));
+        all.retain(|(a, b)| a < b);
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut merged: Vec<(f64, f64)> = Vec::with_capacity(all.len());
         for (start, stop) in all {
@@ -87,9 +77,54 @@ mod tests {
         let a = Gti { intervals: vec![(0.0, 10.0), (20.0, 30.0)], reference: TimeReference::default() };
         let mut b = Gti { intervals: vec![(-86395.0, -86385.0)], ..a.clone() };
         b.reference.mjdrefi += 1;
-        let union = a.union(&b);
+        let union = a.union(&b).unwrap();
         assert_eq!(union.intervals, vec![(0.0, 15.0), (20.0, 30.0)]);
         assert_eq!(union.time_sum_s(), 25.0);
+    }
+
+    #[test]
+    fn time_scales_are_converted() {
+        let reference = |scale: &str, mjd| TimeReference { mjdrefi: mjd, ..TimeReference::mjd_zero(scale) };
+        for (a, b, seconds) in [
+            (reference("tt", 58849), reference("UTC", 58849), 69.184),
+            (reference("utc", 58849), reference("tt", 58849), -69.184),
+            (reference("tai", 58849), reference("TT", 58849), -32.184),
+            (reference("gps", 58849), reference("utc", 58849), 18.0),
+            (reference("TDB", 51910), reference("utc", 51910), 64.184),
+            // Five leap seconds between 2001 and 2017: seconds that pass.
+            (reference("utc", 51910), reference("utc", 57754), 5844.0 * 86400.0 + 5.0),
+            (reference("local", 5), reference("LOCAL", 6), 86400.0),
+        ] {
+            assert!((a.seconds_to(&b).unwrap() - seconds).abs() < 1e-9, "{a:?} {b:?}");
+        }
+        assert!(reference("local", 5).seconds_to(&reference("tt", 5)).unwrap_err().to_string().contains("local"));
+        let sun = TimeReference { timeref: Some("SOLARSYSTEM".into()), ..reference("tdb", 5) };
+        assert!(sun.seconds_to(&reference("tt", 5)).is_err() && sun.seconds_to(&sun).is_ok());
+    }
+
+    #[test]
+    fn keywords_of_all_kinds_give_a_reference() {
+        let from = |cards: &[(&str, &str)]| {
+            let get = |key: &str| cards.iter().find(|(k, _)| *k == key).map(|(_, v)| v.to_string());
+            TimeReference::from_keywords(get, "tt")
+        };
+        for cards in [
+            &[("MJDREFI", "58849"), ("MJDREFF", "0.25")][..],
+            &[("MJDREF", "58849.25")],
+            &[("MJDREFI", " 58849 "), ("MJDREFF", "2.5E-1")],
+            &[("JDREF", "2458849.75")],
+            &[("JDREFI", "2458849"), ("JDREFF", "0.75")],
+            &[("DATEREF", "2020-01-01T06:00:00")],
+        ] {
+            let found = from(cards).unwrap();
+            assert!((found.mjd() - 58849.25).abs() < 1e-9 && found.timesys == "tt", "{cards:?} {found:?}");
+        }
+        assert!(from(&[("MJDREFF", "0.5")]).is_none() && from(&[("MJDREF", "soon")]).is_none());
+        for bad in ["2020-02-30", "2020-1-1", "20-01-01", "2020-01-01T25:00", "2020-01-01T10:00:-1", "MJD 5"] {
+            assert!(crate::time::mjd_of_date(bad).is_none(), "{bad}");
+        }
+        assert_eq!(crate::time::mjd_of_date("2000-02-29 18:00:00Z"), Some((51603, 0.75)));
+        assert_eq!(crate::time::mjd_of_date("1858-11-17"), Some((0, 0.0)));
     }
 
     #[test]

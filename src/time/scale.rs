@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 /// TT − TAI in seconds.
 const TT_TAI_S: f64 = 32.184;
 
-/// TAI − UTC in seconds, from the modified Julian date on (IERS Bulletin C; none since 2017).
+/// TAI − UTC in seconds, from the modified Julian date on (IERS Bulletin C; the last one of 2017-01-01, none announced
+/// since: Bulletin C 70 of July 2025 says none for December 2025).
 const LEAP_SECONDS: [(f64, f64); 28] = [
     (41317.0, 10.0),
     (41499.0, 11.0),
@@ -37,20 +38,22 @@ const LEAP_SECONDS: [(f64, f64); 28] = [
     (57754.0, 37.0),
 ];
 
-/// Seconds by which a scale is ahead of TAI at a modified Julian date (before 1972 UTC counts as in 1972).
-fn ahead_of_tai(scale: &str, mjd: f64) -> Result<f64> {
-    match scale.to_ascii_lowercase().as_str() {
-        "tt" | "tdb" => Ok(TT_TAI_S),
-        "tai" => Ok(0.0),
-        "utc" => {
+/// Seconds by which a scale is ahead of TAI at a modified Julian date of its own (before 1972 UTC counts as in 1972).
+pub(super) fn ahead_of_tai(scale: &str, mjd: f64) -> Result<f64> {
+    match scale.trim().to_ascii_lowercase().as_str() {
+        "tt" | "tdb" | "tdt" | "et" => Ok(TT_TAI_S),
+        "tai" | "iat" => Ok(0.0),
+        "gps" => Ok(-19.0),
+        "utc" | "ut" | "gmt" => {
             let at = LEAP_SECONDS.partition_point(|(from, _)| *from <= mjd).max(1);
             Ok(-LEAP_SECONDS[at - 1].1)
         }
-        other => Err(Error::input("scale", format!("the time scale '{other}' is not one of tt, tai, tdb, utc"))),
+        other => Err(Error::input("scale", format!("the time scale '{other}' is not one of tt, tai, tdb, utc, gps"))),
     }
 }
 
-/// A modified Julian date of one time scale in another; tt and tdb (equal to 2 ms), tai, utc.
+/// A modified Julian date of one time scale in another; tt and tdb (equal to 2 ms; also tdt, et), tai, utc (also ut, gmt),
+/// gps. Leap seconds are known to 2017-01-01, the last one that there was by 2025.
 ///
 /// ```
 /// let utc = pevatron::time::convert_mjd(55555.0, "tt", "utc")?;
@@ -61,5 +64,11 @@ fn ahead_of_tai(scale: &str, mjd: f64) -> Result<f64> {
 /// # Errors
 /// [`Error::Input`] for another scale.
 pub fn convert_mjd(mjd: f64, from: &str, to: &str) -> Result<f64> {
-    Ok(mjd + (ahead_of_tai(to, mjd)? - ahead_of_tai(from, mjd)?) / 86400.0)
+    if from.trim().eq_ignore_ascii_case(to.trim()) {
+        return Ok(mjd);
+    }
+    let own = ahead_of_tai(from, mjd)?;
+    // Leap seconds are a matter of the date in UTC: the second look is at the right one.
+    let guess = mjd + (ahead_of_tai(to, mjd)? - own) / 86400.0;
+    Ok(mjd + (ahead_of_tai(to, guess)? - own) / 86400.0)
 }

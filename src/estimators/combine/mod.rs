@@ -183,10 +183,7 @@ pub fn combine_flux_maps(inputs: &[(&str, &FluxMaps)], only_errors: bool, contro
     if with_profile {
         insert_profile(&mut maps, &cells, &axis)?;
     }
-    maps.gti = inputs.iter().filter_map(|(_, m)| m.gti.as_ref()).fold(None, |union, gti| match union {
-        None => Some(gti.clone()),
-        Some(union) => Some(Gti::union(&union, gti)),
-    });
+    maps.gti = Gti::union_of(inputs.iter().filter_map(|(_, m)| m.gti.as_ref()))?;
     maps.meta = first.meta.clone();
     let methods: Vec<CombineMethod> = sources.iter().map(|s| s.method).collect();
     let told = inputs.iter().zip(&methods).map(|((name, _), m)| format!("{name} ({})", m.name()));

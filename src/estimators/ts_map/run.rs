@@ -105,9 +105,9 @@ impl TsMapEstimator {
         let status_counts = status_counts(&results);
         let fitted_image = fitted[0].wcs_geom()?.to_image();
         let mut maps = assemble(&groups, results, &image, &fitted_image, grid, &self.kernel_model)?;
-        maps.gti = datasets.iter().filter_map(|d| d.gti.as_ref()).fold(None, |union, gti| match union {
-            None => Some(gti.clone()),
-            Some(union) => Some(crate::time::Gti::union(&union, gti)),
+        maps.gti = crate::time::Gti::union_of(datasets.iter().filter_map(|d| d.gti.as_ref())).unwrap_or_else(|error| {
+            warnings.push(format!("the result has no good time intervals: {error}"));
+            None
         });
         self.describe(&mut maps, datasets, backend, width);
         if self.selection_optional.stat_scan {

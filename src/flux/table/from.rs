@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 
+use super::axes::{energy_axis, outer_axis};
 use super::reference::template_reference;
 use super::{FromTable, TableFormat};
 use crate::error::{Error, Result};
@@ -13,28 +14,29 @@ use crate::flux::quantity::{FluxQuantity, SedType};
 use crate::maps::{AxisInterp, Geom, Map, MapAxis, RegionGeom};
 use crate::math::{confidence_of_sigma, sigma_of_confidence};
 use crate::table::{Column, MetaValue, Table};
-use crate::time::TimeReference;
 use crate::units::Unit;
-
-/// The modified Julian date that Gammapy counts the times of light curves from: 2001-01-01.
-const LIGHT_CURVE_MJD: i64 = 51910;
 
 impl FluxPoints {
     /// From a table of one SED type, as Gammapy and others write them, and what its reader should be told. Columns of
     /// other names are left out; `loglike`, `loglike_null` and `dloglike_scan` (GADF, fermipy) become stat, stat_null
     /// and stat_scan.
     ///
+    /// Rows and energies in any order are sorted. Reference energies stay where they are in their bins, and bins may have gaps
+    /// or overlap; edges that overlap by less than 0.3 % (rounding) touch.
+    ///
     /// Without a reference model the one of SED type likelihood is a template of `ref_dnde`; of others a power law of
     /// index 2.
     ///
     /// # Errors
-    /// [`Error::Input`] that names the column: missing ones, units, energies that do not increase, rows of unlike size.
+    /// [`Error::Input`] that names the column: missing ones, units, equal energies, rows of unlike size.
     pub fn from_table(table: &Table, options: &FromTable) -> Result<(Self, Vec<String>)> {
         let mut warnings = Vec::new();
+        let prepared = options.prepared(table)?;
+        let table = prepared.as_ref();
         let format = options.format.unwrap_or_else(|| guess_format(table));
         let sed = sed_type(table, options)?;
-        let energy = energy_axis(table, &mut warnings)?;
-        let outer = outer_axis(table, format)?;
+        let energy = energy_axis(table, format != TableFormat::GadfSed, &mut warnings)?;
+        let outer = outer_axis(table, format, &mut warnings)?;
         let bins = outer.as_ref().map_or(1, MapAxis::nbin);
         let axes: Vec<MapAxis> = [energy.clone()].into_iter().chain(outer.clone()).collect();
         let region = |axes: Vec<MapAxis>| Arc::new(Geom::Region(RegionGeom::new(options.position, None, axes)));
@@ -49,7 +51,8 @@ impl FluxPoints {
             if matches!(quantity, FluxQuantity::NormScan | FluxQuantity::DndeScanValues | FluxQuantity::StatScan) {
                 continue;
             }
-            let unit = column.unit().to_string();
+            let unit =
+                if column.unit().is_known() { column.unit().to_string() } else { sed_unit(sed, *quantity).to_string() };
             let values = column.to_floats(&unit)?;
             let per_point = values.len() / (bins * energy.nbin()).max(1);
             if per_point * bins * energy.nbin() != values.len() || per_point == 0 {
@@ -90,7 +93,11 @@ impl FluxPoints {
             flux.meta.scan_zero = if relative { ScanZero::StatNull } else { ScanZero::Absolute };
         }
         flux.gti = options.gti.clone();
-        if let Some(sigma) = table.meta_value("UL_CONF").and_then(MetaValue::as_f64).map(sigma_of_confidence) {
+        let confidence = table.meta_value("UL_CONF").and_then(MetaValue::as_f64);
+        if confidence.is_some_and(f64::is_nan) {
+            warnings.push("UL_CONF is not a number: the confidence of the upper limits is not known".to_string());
+            flux.meta.n_sigma_ul = f64::NAN;
+        } else if let Some(sigma) = confidence.map(sigma_of_confidence) {
             if !(sigma > 0.0 && sigma.is_finite()) {
                 return Err(Error::input("UL_CONF", "a confidence between 0 and 1 is needed"));
             }
@@ -103,7 +110,12 @@ impl FluxPoints {
     }
 }
 
-fn guess_format(table: &Table) -> TableFormat {
+/// The unit that a quantity has in a table of an SED type.
+fn sed_unit(sed: SedType, quantity: FluxQuantity) -> &'static str {
+    if sed.map_name(quantity).starts_with(sed.stem()) { sed.unit() } else { "" }
+}
+
+pub(super) fn guess_format(table: &Table) -> TableFormat {
     match (table.has("time_min"), table.has("x_min"), table.has("time_bin_start")) {
         (true, ..) => TableFormat::LightCurve,
         (_, true, _) => TableFormat::Profile,
@@ -126,124 +138,6 @@ fn sed_type(table: &Table, options: &FromTable) -> Result<SedType> {
         Error::input("table", format!("no flux points: none of norm, dnde, flux, eflux, e2dnde in [{names}]"))
             .with_help("rename the column of the flux, or say which SED type it has")
     })
-}
-
-/// Energies of a column that all rows have in common.
-fn energies(table: &Table, name: &str) -> Result<(Vec<f64>, Unit)> {
-    let column = table.column(name)?;
-    let unit = column.unit().clone();
-    unit.factor_to_text("TeV").map_err(|_| {
-        let found =
-            if unit.to_string().is_empty() { "the column has no unit".into() } else { format!("the unit is '{unit}'") };
-        Error::input(name, format!("{found}, one such as TeV is needed")).with_help("set the unit of the column")
-    })?;
-    let values = column.to_floats(&unit.to_string())?;
-    if let Some(row) = values.iter().position(|v| !v.is_finite()) {
-        return Err(Error::input(name, format!("row {row}: {} is no energy", values[row])));
-    }
-    let n = column.per_row();
-    if column.shape().is_empty() {
-        return Ok((values, unit));
-    }
-    let first = values.get(..n).unwrap_or_default().to_vec();
-    if let Some(row) = values.chunks(n).position(|c| c != first) {
-        return Err(Error::input(name, format!("row {row} has other energies than the first row")));
-    }
-    Ok((first, unit))
-}
-
-fn energy_axis(table: &Table, warnings: &mut Vec<String>) -> Result<MapAxis> {
-    if table.rows() == 0 {
-        return Err(Error::input("table", "has no rows"));
-    }
-    if !(table.has("e_min") && table.has("e_max")) {
-        if !table.has("e_ref") {
-            let names = table.names().join(", ");
-            return Err(Error::input("e_ref", format!("there are neither e_ref nor e_min and e_max in [{names}]")));
-        }
-        let (nodes, unit) = energies(table, "e_ref")?;
-        return MapAxis::from_nodes("energy", unit, nodes, AxisInterp::Log);
-    }
-    let ((min, unit), (max, upper_unit)) = (energies(table, "e_min")?, energies(table, "e_max")?);
-    let factor = upper_unit.factor_to(&unit)?;
-    let bins: Vec<(f64, f64)> = min.iter().zip(&max).map(|(a, b)| (*a, b * factor)).collect();
-    // Tables have rounded edges; what is wider is a gap.
-    let touch = bins.windows(2).all(|w| (w[0].1 - w[1].0).abs() <= 1e-4 * w[1].0.abs());
-    let axis = if touch {
-        let edges = bins.iter().map(|b| b.0).chain(bins.last().map(|b| b.1)).collect();
-        MapAxis::from_edges("energy", unit, edges, AxisInterp::Log)?
-    } else {
-        MapAxis::from_intervals("energy", unit, &bins, AxisInterp::Log)?
-    };
-    if let Ok((reference, reference_unit)) = energies(table, "e_ref") {
-        let factor = reference_unit.factor_to(axis.unit())?;
-        let off = |(a, b): (&f64, &f64)| (a * factor / b - 1.0).abs() > 1e-3;
-        if let Some(row) = reference.iter().zip(&axis.center()).position(off) {
-            warnings.push(format!(
-                "e_ref of row {row} ({} {reference_unit}) is not the geometric centre of its bin, which is taken",
-                reference[row]
-            ));
-        }
-    }
-    Ok(axis)
-}
-
-/// The axis of the rows: times, distances, or none.
-fn outer_axis(table: &Table, format: TableFormat) -> Result<Option<MapAxis>> {
-    let number = |key: &str| table.meta_value(key).and_then(MetaValue::as_f64);
-    let reference = || TimeReference {
-        mjdrefi: number("MJDREFI").unwrap_or(0.0) as i64,
-        mjdreff: number("MJDREFF").unwrap_or(0.0),
-        timesys: table.meta_value("TIMESYS").and_then(MetaValue::as_text).unwrap_or("utc").to_lowercase(),
-        timeref: None,
-    };
-    let day_unit: Unit = "d".parse()?;
-    // Dates are counted from a recent day, as Gammapy does; the difference is exact.
-    let recent = |bins: Vec<(f64, f64)>, unit: &Unit, reference: TimeReference| -> (Vec<(f64, f64)>, TimeReference) {
-        if reference.mjd() != 0.0 || *unit != day_unit {
-            return (bins, reference);
-        }
-        let day = LIGHT_CURVE_MJD as f64;
-        let moved = bins.into_iter().map(|(a, b)| (a - day, b - day)).collect();
-        (moved, TimeReference { mjdrefi: LIGHT_CURVE_MJD, ..reference })
-    };
-    match format {
-        TableFormat::GadfSed => Ok(None),
-        TableFormat::LightCurve => {
-            let text = table.meta_value("TIMEUNIT").and_then(MetaValue::as_text).unwrap_or("d");
-            let unit: Unit = text.parse()?;
-            let times = |name: &str| -> Result<Vec<f64>> {
-                let column = table.column(name)?;
-                // Columns may have a unit of their own.
-                let own = column.unit().to_string();
-                column.to_floats(if own.is_empty() { "" } else { text })
-            };
-            let bins = times("time_min")?.into_iter().zip(times("time_max")?).collect();
-            let (bins, reference) = recent(bins, &unit, reference());
-            MapAxis::time(&bins, unit, reference).map(Some)
-        }
-        TableFormat::BinnedTimeSeries => {
-            let (start, size) = (table.floats("time_bin_start", "d")?, table.floats("time_bin_size", "d")?);
-            let bins = start.iter().zip(&size).map(|(a, b)| (*a, a + b)).collect();
-            let unit: Unit = "d".parse()?;
-            let (bins, reference) = recent(bins, &unit, reference());
-            MapAxis::time(&bins, unit, reference).map(Some)
-        }
-        TableFormat::Profile => {
-            let (min, max) = (table.column("x_min")?, table.column("x_max")?);
-            let unit = min.unit().clone();
-            let (min, max) = (min.to_floats(&unit.to_string())?, max.to_floats(&unit.to_string())?);
-            let bins: Vec<(f64, f64)> = min.into_iter().zip(max).collect();
-            let scale = bins.iter().fold(0.0, |m: f64, b| m.max(b.1.abs()));
-            let axis = if bins.windows(2).all(|w| (w[0].1 - w[1].0).abs() <= 1e-9 * scale) {
-                let edges = bins.iter().map(|b| b.0).chain(bins.last().map(|b| b.1)).collect();
-                MapAxis::from_edges("projected-distance", unit, edges, AxisInterp::Lin)?
-            } else {
-                MapAxis::from_intervals("projected-distance", unit, &bins, AxisInterp::Lin)?
-            };
-            Ok(Some(axis))
-        }
-    }
 }
 
 /// stat, stat_null and stat_scan of a table that has log-likelihoods: stat = -2 ln L. Their sign is not agreed upon among

@@ -1,6 +1,8 @@
 //! Flux points as tables, in the layouts of Gammapy and GADF.
 
+mod axes;
 mod from;
+mod prepare;
 mod reference;
 mod to;
 
@@ -9,6 +11,8 @@ use crate::flux::SedType;
 use crate::maps::SkyPosition;
 use crate::models::SkyModel;
 use crate::time::Gti;
+
+pub use prepare::ColumnAs;
 
 /// Layout of a table of flux points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,4 +65,6 @@ pub struct FromTable {
     pub gti: Option<Gti>,
     /// Where the points were taken.
     pub position: Option<SkyPosition>,
+    /// Columns under other names, and units that replace those of the file.
+    pub columns: Vec<ColumnAs>,
 }

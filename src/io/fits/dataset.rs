@@ -657,6 +657,13 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
     let mut list = Vec::new();
     let mut add = |severity, part, text: String| list.push(Problem { severity, part, text });
     let mask = dataset.mask_safe.as_ref();
+    if let Some(gti) = &dataset.gti {
+        let empty = gti.intervals.iter().filter(|(a, b)| a == b).count();
+        if empty > 0 {
+            let text = format!("{empty} of {} intervals have no length and are left out", gti.intervals.len());
+            add(Severity::Warning, "GTI", text);
+        }
+    }
     match &dataset.counts {
         None => add(Severity::Error, "COUNTS", "there are no counts".into()),
         Some(counts) => {

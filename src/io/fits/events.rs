@@ -22,6 +22,7 @@ use crate::data::{DetectorColumns, EventColumns, EventList, EventMeta, TrueColum
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, with_spool, write_atomic, write_file};
 use crate::maps::{Frame, SkyPosition};
+use crate::time::TimeReference;
 use crate::units::Unit;
 
 const EXTENSION: &str = "EVENTS";
@@ -43,7 +44,11 @@ impl EventList {
         let mut reader = FitsReader::open(path.as_ref())?;
         let hdu = reader.require(EXTENSION)?.clone();
         let mut columns = Columns { place: reader.place().hdu(hdu.label()), reader: &mut reader, hdu: &hdu };
-        let time_s = columns.numbers("TIME", "s", hdu.header.text("TIMEUNIT").unwrap_or("s"))?;
+        let mut time_s = columns.numbers("TIME", "s", hdu.header.text("TIMEUNIT").unwrap_or("s"))?;
+        let zero_s = gti::time_zero_s(&hdu.header, &columns.place)?;
+        if zero_s != 0.0 {
+            time_s.iter_mut().for_each(|t| *t += zero_s);
+        }
         let ra_deg = columns.numbers("RA", "deg", "deg")?;
         let dec_deg = columns.numbers("DEC", "deg", "deg")?;
         let energy_tev = columns.numbers("ENERGY", "TeV", hdu.header.text("EUNIT").unwrap_or("TeV"))?;
@@ -71,7 +76,8 @@ impl EventList {
         } else {
             None
         };
-        let mut meta = meta_of(&hdu.header, &reader.place().hdu(hdu.label()))?;
+        let reference = gti::time_reference_of(&reader, hdu.index);
+        let mut meta = meta_of(&hdu.header, reference, &reader.place().hdu(hdu.label()))?;
         if let Some(index) = reader.find("GTI").map(|h| h.index) {
             meta.gti = Some(gti::read(&mut reader, index)?);
         }
@@ -140,8 +146,8 @@ impl Columns<'_> {
     }
 }
 
-fn meta_of(header: &Header, place: &Place) -> Result<EventMeta> {
-    let reference = gti::time_reference(header).ok_or_else(|| {
+fn meta_of(header: &Header, reference: Option<TimeReference>, place: &Place) -> Result<EventMeta> {
+    let reference = reference.ok_or_else(|| {
         Error::input_at(place.clone().item("MJDREFI"), "the reference of the times is missing")
             .with_help("set MJDREFI and MJDREFF in the header of the table")
     })?;

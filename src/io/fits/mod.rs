@@ -43,5 +43,5 @@ pub use lazy::LazyDataset;
 pub use lazy_datasets::LazyDatasets;
 pub(in crate::io) use ogip::{find as find_spectrum, is_background};
 pub use reader::{ReadOptions, read_bytes};
-pub(in crate::io) use table::{read_table, write_tables};
+pub(in crate::io) use table::{is_flux_points, read_flux_points_table, read_table, write_tables};
 pub use writer::{Provenance, WriteOptions, write_maps};

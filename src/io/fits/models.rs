@@ -16,7 +16,7 @@ use crate::models::spectral::AbsorptionTable;
 use crate::models::temporal::LightCurveTemplateTemporalModel;
 use crate::models::{Covariance, Model, Models, SpectralModel};
 use crate::table::{MetaValue, Table};
-use crate::time::convert_mjd;
+use crate::time::{TimeReference, convert_mjd};
 
 impl Models {
     /// Reads a YAML file of Gammapy and the FITS maps that its templates name.
@@ -246,13 +246,9 @@ fn column_name(table: &Table, wanted: &str, place: &Place) -> Result<String> {
 
 /// The reference time of a header as a modified Julian date, in UTC.
 fn reference_utc(table: &Table, place: &Place) -> Result<f64> {
-    let number = |key: &str| meta_of(table, key).and_then(|v| v.as_f64());
-    let reference = match (number("MJDREFI"), number("MJDREFF")) {
-        (Some(i), f) => i + f.unwrap_or(0.0),
-        _ => return Err(Error::input_at(place.clone().item("MJDREFI"), "the reference time is missing")),
-    };
-    let scale = meta_of(table, "TIMESYS").and_then(|v| v.as_text().map(str::to_string));
-    convert_mjd(reference, scale.as_deref().unwrap_or("utc"), "utc").map_err(|e| e.at(place))
+    let reference = TimeReference::from_keywords(|key| meta_of(table, key).map(|v| v.to_string()), "utc")
+        .ok_or_else(|| Error::input_at(place.clone().item("MJDREFI"), "the reference time is missing"))?;
+    convert_mjd(reference.mjd(), &reference.timesys, "utc").map_err(|e| e.at(place))
 }
 
 /// A light curve as Gammapy writes it with `format="map"`: a map of a region with axes of time and, where it varies with

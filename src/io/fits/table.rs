@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::cfitsio::{ColumnData, MemoryWriter};
-use super::check::HduKind;
+use super::check::{Hdu, HduKind};
 use super::gti;
 use super::header::Value;
 use super::reader::FitsReader;
 use super::writer::{WriteOptions, provenance, save};
 use crate::error::{Error, Result};
+use crate::flux::SedType;
 use crate::io::atomic::check_output;
 use crate::table::{Column, MetaValue, Table, Values};
 use crate::time::Gti;
@@ -32,6 +33,28 @@ pub fn read_table(path: &Path, bytes: Vec<u8>, hdu: Option<&str>) -> Result<Tabl
                 Error::input_at(place, format!("there is no table in [{}]", reader.names().join(", ")))
             })?,
         };
+    read(&mut reader, index)
+}
+
+/// True for an HDU whose table has the columns of flux points: energies, and a flux or norm.
+pub(in crate::io) fn is_flux_points(hdu: &Hdu) -> bool {
+    let has = |name: &str| hdu.columns.iter().any(|c| c.name.trim().eq_ignore_ascii_case(name));
+    hdu.kind == HduKind::Table
+        && (has("e_ref") || (has("e_min") && has("e_max")))
+        && SedType::ALL.iter().any(|sed| has(sed.stem()))
+}
+
+/// The table of flux points of a file: the HDU of this name where there is one, else the first table that has their
+/// columns, else the first table.
+pub fn read_flux_points_table(path: &Path, bytes: Vec<u8>, name: &str) -> Result<Table> {
+    let place = crate::error::Place::file(path);
+    let mut reader = FitsReader::from_bytes(path, bytes).map_err(|e| e.at(&place))?;
+    let tables = || reader.hdus().iter().filter(|h| h.kind == HduKind::Table);
+    let found = tables().find(|h| h.name == name).or_else(|| tables().find(|h| is_flux_points(h)));
+    let index = found
+        .or_else(|| tables().next())
+        .map(|h| h.index)
+        .ok_or_else(|| Error::input_at(place, format!("there is no table in [{}]", reader.names().join(", "))))?;
     read(&mut reader, index)
 }
 
@@ -62,10 +85,8 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Table> {
         if repeat == 0 || (info.code == 'A' && values.len() != hdu.rows()) {
             continue;
         }
-        let unit: Unit = info
-            .unit
-            .parse()
-            .map_err(|e: Error| Error::input_at(place.clone().item(name), format!("the unit of the column: {e}")))?;
+        // Only columns that are used need a unit that is known.
+        let unit = Unit::parse_or_keep(&info.unit);
         let mut column = Column::new(name, unit, values);
         if info.code != 'A' {
             let fits = info.dims.iter().product::<usize>() == repeat && !info.dims.is_empty();
@@ -89,6 +110,14 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Table> {
             Value::Real(r) => table.set_meta(key, *r),
             _ => {}
         }
+    }
+    // Columns of times may have a scale of their own, which counts before that of the table.
+    let scales: Vec<&str> = (1..=hdu.columns.len())
+        .filter_map(|n| hdu.header.text(&format!("TCTYP{n}")).map(str::trim))
+        .filter(|scale| ["TT", "TDT", "ET", "TAI", "IAT", "UTC", "GPS", "TDB"].contains(scale))
+        .collect();
+    if let Some(scale) = scales.first().filter(|first| scales.iter().all(|s| s == *first)) {
+        table.set_meta("TIMESYS", *scale);
     }
     Ok(table)
 }
@@ -118,7 +147,9 @@ pub fn write_tables(path: &Path, tables: &[(&str, &Table)], gti: Option<&Gti>, o
 
 /// A table's HDU.
 pub(super) fn write(out: &mut MemoryWriter, name: &str, table: &Table) {
-    let units: Vec<String> = table.columns().iter().map(|c| c.unit().to_string()).collect();
+    // Headers are ASCII.
+    let ascii = |text: String| text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect::<String>();
+    let units: Vec<String> = table.columns().iter().map(|c| ascii(c.unit().to_string())).collect();
     let columns: Vec<(&str, &str, ColumnData<'_>)> = table
         .columns()
         .iter()

@@ -41,8 +41,7 @@ impl Livetime {
     pub fn new(gti: &Gti) -> Result<Self> {
         let mut total_s = 0.0;
         let mut pieces = Vec::new();
-        let nothing = Gti { intervals: Vec::new(), reference: gti.reference.clone() };
-        for (start, stop) in gti.union(&nothing).intervals {
+        for (start, stop) in gti.merged().intervals {
             if stop > start && start.is_finite() && stop.is_finite() {
                 pieces.push((start, stop, total_s));
                 total_s += stop - start;

@@ -161,7 +161,7 @@ pub struct ConvertArgs {
     /// The image of a file of maps that is written, by the name that `pevatron info` says [default: all of them]
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
-    /// Column of a table of another tool and its unit; may be repeated
+    /// Column OLD of a table is read as NEW, its numbers in UNIT whatever the file says; may be repeated
     #[arg(long, value_name = "NEW=OLD[:UNIT]", allow_hyphen_values = true)]
     pub column: Vec<String>,
     #[command(flatten)]

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use pevatron::data::EventList;
 use pevatron::datasets::Dataset;
-use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
+use pevatron::flux::{ColumnAs, FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType, TableFormat};
 use pevatron::io::{FileKind, ImageFile};
 use pevatron::maps::Map;
 use pevatron::models::Models;
-use pevatron::table::Table;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
@@ -147,18 +146,11 @@ fn points(
 ) -> Result<String> {
     let format = args.format.as_deref().map(str::parse::<TableFormat>).transpose()?;
     let reference_model = args.models.as_deref().map(super::tsmap::kernel_model).transpose()?;
-    // With columns that are named on the command line the SED type is that of the flux column.
-    let mut how = FromTable { reference_model, ..FromTable::default() };
-    let (collection, said) = if args.column.is_empty() {
-        FluxPointsCollection::read(&args.file, &how)?
-    } else {
-        let mut table = Table::read(&args.file, None)?;
-        for column in &args.column {
-            name_column(&mut table, column)?;
-        }
-        how.sed_type = SedType::ALL.into_iter().find(|sed| table.has(sed.stem()));
-        FluxPointsCollection::from_table(&table, &how).map_err(|e| e.at(&Place::file(&args.file)))?
-    };
+    let columns: Vec<ColumnAs> = args.column.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+    // Where the column of a flux is named on the command line, the SED type is that of the column.
+    let sed_type = SedType::ALL.into_iter().find(|sed| columns.iter().any(|c| c.name == sed.stem()));
+    let how = FromTable { reference_model, columns, sed_type, ..FromTable::default() };
+    let (collection, said) = FluxPointsCollection::read(&args.file, &how)?;
     warnings.extend(said);
     let mut entries = collection.iter();
     let single: Option<&FluxPoints> = match (entries.next(), entries.next()) {
@@ -168,32 +160,11 @@ fn points(
     let came_as = collection.iter().next().map_or(SedType::default(), |(_, p)| p.sed_type_init());
     let sed = sed.unwrap_or(came_as);
     match single {
-        Some(points) => {
-            // Light curves have good time intervals, which the file of the table holds.
-            let points = if args.column.is_empty() { FluxPoints::read(&args.file, &how)?.0 } else { points.clone() };
-            points.write(&args.output, sed, format, options)?;
-        }
+        Some(points) => points.write(&args.output, sed, format, options)?,
         None if format.is_some_and(|f| f != TableFormat::GadfSed) => {
             return Err(Error::options("format", "a collection is written as one flat table only"));
         }
         None => collection.write(&args.output, sed, options)?,
     }
     Ok(format!("flux points of {} source(s), SED type {}", collection.len(), sed.name()))
-}
-
-/// `NEW=OLD[:UNIT]`.
-fn name_column(table: &mut Table, text: &str) -> Result<()> {
-    let wrong = |problem: &str| {
-        Error::options("column", format!("'{text}' {problem}")).with_help("write NEW=OLD:UNIT, e.g. e_ref=E:TeV")
-    };
-    let (new, rest) = text.split_once('=').ok_or_else(|| wrong("has no ="))?;
-    let (old, unit) = rest.split_once(':').map_or((rest, None), |(old, unit)| (old, Some(unit)));
-    if new.is_empty() || old.is_empty() {
-        return Err(wrong("lacks a name"));
-    }
-    table.rename(old, new)?;
-    if let Some(unit) = unit {
-        table.set_unit(new, unit)?;
-    }
-    Ok(())
 }

@@ -205,7 +205,11 @@ fn histogram(args: &PlotArgs, markers: &[Marker]) -> Result<()> {
 
 /// A table of flux points: spectra, a light curve or likelihood profiles.
 fn flux_points(args: &PlotArgs) -> Result<()> {
-    let (collection, _) = FluxPointsCollection::read(&args.file, &FromTable::default())?;
+    let (collection, warnings) = FluxPointsCollection::read(&args.file, &FromTable::default())?;
+    // The reference model matters to conversions alone.
+    for warning in warnings.iter().filter(|w| !w.starts_with("no reference model")) {
+        eprintln!("warning: {warning}");
+    }
     let sed = args.quantity.as_deref().map(str::parse::<SedType>).transpose()?;
     let first = collection.iter().next().map(|(_, p)| p);
     let Some(points) = first else { return Err(Error::input_at(Place::file(&args.file), "there are no flux points")) };
