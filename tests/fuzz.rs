@@ -1,26 +1,30 @@
 //! Damaged files at random, for a bounded time: an error is the right answer, a panic or a run without end is not.
 //!
-//! PEVATRON_FUZZ_SECONDS (default 5) bounds each test, PEVATRON_FUZZ_SEED changes the sequence, PEVATRON_FUZZ_TRACE=1
-//! prints each iteration before it runs (to find one that kills the process). `fuzz/` has the same bodies for libFuzzer.
-#![cfg(feature = "fits")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
+//! PEVATRON_FUZZ_SECONDS (default 2) bounds each test, or PEVATRON_FUZZ_RUNS the number of inputs; PEVATRON_FUZZ_SEED
+//! changes the sequence, PEVATRON_FUZZ_TRACE=1 prints each iteration before it runs (to find one that kills the process),
+//! PEVATRON_FUZZ_CORPUS=DIR has the sound input written there. `fuzz/` has the same bodies for libFuzzer.
+#![cfg(feature = "fits-system")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+#[path = "support/fuzz_seeds.rs"]
+mod fuzz_seeds;
 #[path = "support/fuzz_targets.rs"]
 mod fuzz_targets;
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use support::fits_file;
 use support::fits_file::FitsFile;
 
 /// No damaged file may take longer than this (a whole one takes milliseconds).
 const LONGEST: Duration = Duration::from_secs(10);
 
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().map_or(default, |v| v.parse().unwrap_or_else(|_| panic!("{variable}={v}")))
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|v| v.parse().unwrap_or_else(|_| panic!("{variable}={v}")))
 }
 
 /// Random numbers below a bound, from a generator of the given crate version.
@@ -36,16 +40,18 @@ impl Dice {
     }
 }
 
-/// Runs `target` on what `input` makes, until the time is over. Each iteration has its own seed, so that one can be
-/// repeated alone.
-fn run(name: &str, input: impl Fn(&mut Dice) -> Vec<u8>, target: impl Fn(&[u8])) {
-    let seed = number("PEVATRON_FUZZ_SEED", 1);
-    let seconds = number("PEVATRON_FUZZ_SECONDS", 5);
+/// Runs a target on what `input` makes, until the time is over or all is done. Each iteration has its own seed, so that
+/// one can be repeated alone.
+fn run(name: &str, input: impl Fn(&mut Dice) -> Vec<u8>) {
+    let (_, target) = *fuzz_targets::TARGETS.iter().find(|(n, _)| *n == name).unwrap();
+    let seed = number("PEVATRON_FUZZ_SEED").unwrap_or(1);
+    let runs = number("PEVATRON_FUZZ_RUNS");
+    let seconds = number("PEVATRON_FUZZ_SECONDS").unwrap_or(2);
     let trace = std::env::var_os("PEVATRON_FUZZ_TRACE").is_some();
     let start = Instant::now();
     let mut iterations = 0;
     let mut slowest = Duration::ZERO;
-    while start.elapsed().as_secs() < seconds {
+    while runs.map_or(start.elapsed().as_secs() < seconds, |runs| iterations < runs) {
         if trace {
             println!("{name}: seed {seed}, iteration {iterations}");
         }
@@ -61,13 +67,26 @@ fn run(name: &str, input: impl Fn(&mut Dice) -> Vec<u8>, target: impl Fn(&[u8]))
             panic!("{name}: {what} at seed {seed}, iteration {iterations}; the input is in {}", kept.display());
         }
         iterations += 1;
+        if iterations % 1_000_000 == 0 {
+            println!("{name}: {iterations} iterations in {} s", start.elapsed().as_secs());
+        }
     }
+    let seconds = start.elapsed().as_secs();
     println!("{name}: seed {seed}, {iterations} iterations in {seconds} s, slowest {} ms", slowest.as_millis());
     assert!(iterations > 0, "not one iteration in {seconds} s");
 }
 
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+/// Sound input must be read soundly; it is the corpus for libFuzzer, too.
+fn begin(name: &str, seeds: impl Iterator<Item = Vec<u8>>) {
+    let (_, target) = *fuzz_targets::TARGETS.iter().find(|(n, _)| *n == name).unwrap();
+    let corpus = std::env::var_os("PEVATRON_FUZZ_CORPUS").map(|folder| PathBuf::from(folder).join(name));
+    for (n, seed) in seeds.enumerate() {
+        target(&seed);
+        if let Some(folder) = &corpus {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(folder.join(n.to_string()), &seed).unwrap();
+        }
+    }
 }
 
 const VALUES: [&str; 24] = [
@@ -104,8 +123,45 @@ const KEYS: [&str; 36] = [
     "BANDSHDU", "META", "ZIMAGE",
 ];
 
-/// A dataset with some cards, values, HDUs or bytes changed.
-fn damaged(seeds: &[FitsFile], dice: &mut Dice) -> Vec<u8> {
+/// Keywords and values of compressed images.
+const TILE_KEYS: [&str; 32] = [
+    "ZIMAGE", "ZCMPTYPE", "ZBITPIX", "ZNAXIS", "ZNAXIS1", "ZNAXIS2", "ZNAXIS3", "ZTILE1", "ZTILE2", "ZTILE3", "ZNAME1",
+    "ZVAL1", "ZNAME2", "ZVAL2", "ZQUANTIZ", "ZDITHER0", "ZSCALE", "ZZERO", "ZBLANK", "BLANK", "BSCALE", "BZERO",
+    "ZMASKCMP", "NAXIS1", "NAXIS2", "PCOUNT", "THEAP", "TFIELDS", "TFORM1", "TFORM2", "TTYPE1", "TTYPE2",
+];
+const TILE_VALUES: [&str; 28] = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "4",
+    "8",
+    "9",
+    "11",
+    "16",
+    "32",
+    "64",
+    "-32",
+    "-64",
+    "60000",
+    "2147483647",
+    "1e308",
+    "NaN",
+    "'RICE_1'",
+    "'GZIP_1'",
+    "'GZIP_2'",
+    "'NOCOMPRESS'",
+    "'PLIO_1'",
+    "'SUBTRACTIVE_DITHER_1'",
+    "'NO_DITHER'",
+    "'1QB'",
+    "'1PE(9)'",
+    "'UNCOMPRESSED_DATA'",
+    "'GZIP_COMPRESSED_DATA'",
+];
+
+/// A file with some cards, values, HDUs or bytes changed.
+fn damaged(seeds: &[FitsFile], dice: &mut Dice, keys: &[&str], values: &[&str]) -> Vec<u8> {
     let mut file = seeds[dice.below(seeds.len())].clone();
     for _ in 0..=dice.below(4) {
         if file.hdus.is_empty() {
@@ -113,9 +169,9 @@ fn damaged(seeds: &[FitsFile], dice: &mut Dice) -> Vec<u8> {
         }
         let n = file.hdus.len();
         let at = dice.below(n);
-        match dice.below(8) {
-            0..=2 => file.hdus[at].set(dice.pick(&KEYS), dice.pick(&VALUES)),
-            3 => file.hdus[at].unset(dice.pick(&KEYS)),
+        match dice.below(10) {
+            0..=2 => file.hdus[at].set(dice.pick(keys), dice.pick(values)),
+            3 => file.hdus[at].unset(dice.pick(keys)),
             4 => {
                 let cards = file.hdus[at].cards.len();
                 let (a, b) = (dice.below(cards), dice.below(cards));
@@ -126,12 +182,21 @@ fn damaged(seeds: &[FitsFile], dice: &mut Dice) -> Vec<u8> {
                 let other = dice.below(n);
                 file.hdus.swap(at, other);
             }
+            7 => {
+                // The name or the value of any card there is.
+                let cards = file.hdus[at].cards.len();
+                let card = dice.below(cards);
+                let key = file.hdus[at].cards[card][..8].trim_end().to_string();
+                if !key.is_empty() {
+                    file.hdus[at].set(&key, dice.pick(values));
+                }
+            }
             _ => {
                 let data = &mut file.hdus[at].data;
                 for _ in 0..dice.below(8) {
                     if !data.is_empty() {
                         let i = dice.below(data.len());
-                        data[i] = dice.pick(&[&0u8, &0x7f, &0x80, &0xff, &b'A']).to_owned();
+                        data[i] = dice.pick(&[&0u8, &1, &0x7f, &0x80, &0xff, &b'A']).to_owned();
                     }
                 }
             }
@@ -155,15 +220,47 @@ fn damaged(seeds: &[FitsFile], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn damaged_fits_files() {
-    let seeds: Vec<FitsFile> =
-        ["sim-tan-2.fits.gz", "ts-sim-joint/flux.fits.gz"].iter().map(|name| FitsFile::read(data(name))).collect();
-    fuzz_targets::fits(&seeds[0].bytes());
-    run("fits", |dice| damaged(&seeds, dice), fuzz_targets::fits);
+fn run_files(name: &str, seeds: &[FitsFile], keys: &[&str], values: &[&str]) {
+    begin(name, seeds.iter().map(FitsFile::bytes));
+    run(name, |dice| damaged(seeds, dice, keys, values));
 }
 
-const WORDS: [&str; 30] = [
+#[test]
+fn damaged_fits_files() {
+    run_files("fits", &fuzz_seeds::fits(), &KEYS, &VALUES);
+}
+
+#[test]
+fn damaged_tiles() {
+    run_files("tiles", &fuzz_seeds::tiles(), &TILE_KEYS, &TILE_VALUES);
+}
+
+#[test]
+fn damaged_flux_maps() {
+    run_files("flux", &fuzz_seeds::flux(), &KEYS, &VALUES);
+}
+
+#[test]
+fn damaged_spectra() {
+    run_files("spectra", &fuzz_seeds::spectra(), &KEYS, &VALUES);
+}
+
+#[test]
+fn damaged_events() {
+    run_files("events", &fuzz_seeds::events(), &KEYS, &VALUES);
+}
+
+#[test]
+fn damaged_tables() {
+    let (files, texts) = (fuzz_seeds::tables(), fuzz_seeds::texts("tables"));
+    begin("tables", files.iter().map(FitsFile::bytes).chain(texts.iter().map(|t| t.clone().into_bytes())));
+    run("tables", |dice| match dice.below(2) {
+        0 => damaged(&files, dice, &KEYS, &VALUES),
+        _ => garbled(&texts, dice),
+    });
+}
+
+const WORDS: [&str; 40] = [
     "null",
     "~",
     "true",
@@ -194,9 +291,19 @@ const WORDS: [&str; 30] = [
     "value: [1]",
     "link: x",
     "frozen: maybe",
+    "cm-2",
+    "10**9",
+    "(",
+    ")",
+    "1.5e4",
+    "deg",
+    "circle(1,2,3)",
+    "e_ref",
+    "=",
+    "\"",
 ];
 
-/// A models file with lines, words and indents changed.
+/// A text with lines, words and indents changed.
 fn garbled(seeds: &[String], dice: &mut Dice) -> Vec<u8> {
     let mut lines: Vec<String> = seeds[dice.below(seeds.len())].lines().map(str::to_string).collect();
     for _ in 0..=dice.below(5) {
@@ -204,7 +311,7 @@ fn garbled(seeds: &[String], dice: &mut Dice) -> Vec<u8> {
             break;
         }
         let at = dice.below(lines.len());
-        match dice.below(8) {
+        match dice.below(10) {
             0 => drop(lines.remove(at)),
             1 => lines.insert(at, dice.pick(&WORDS).to_string()),
             2 => {
@@ -220,6 +327,17 @@ fn garbled(seeds: &[String], dice: &mut Dice) -> Vec<u8> {
             6 => {
                 let copy = lines[at].clone();
                 lines.insert(at, copy);
+            }
+            7 | 8 => {
+                // A word in the middle of a line, or something taken out of it.
+                let mut characters: Vec<char> = lines[at].chars().collect();
+                let (a, b) = (dice.below(characters.len() + 1), dice.below(characters.len() + 1));
+                if dice.below(3) == 0 {
+                    characters.drain(a.min(b)..a.max(b));
+                } else {
+                    characters.splice(a..a, dice.pick(&WORDS).chars());
+                }
+                lines[at] = characters.into_iter().collect();
             }
             _ => {
                 let mut characters: Vec<char> = lines[at].chars().collect();
@@ -239,12 +357,33 @@ fn garbled(seeds: &[String], dice: &mut Dice) -> Vec<u8> {
     text
 }
 
+fn run_texts(name: &str) {
+    let seeds = fuzz_seeds::texts(name);
+    begin(name, seeds.iter().map(|t| t.clone().into_bytes()));
+    run(name, |dice| garbled(&seeds, dice));
+}
+
 #[test]
 fn garbled_models_files() {
-    let seeds: Vec<String> = ["ts-sim-null/models.yaml", "ts-sim-sum/kernel-model.yaml"]
-        .iter()
-        .map(|name| std::fs::read_to_string(data(name)).unwrap())
-        .collect();
-    fuzz_targets::yaml(seeds[0].as_bytes());
-    run("yaml", |dice| garbled(&seeds, dice), fuzz_targets::yaml);
+    run_texts("yaml");
+}
+
+#[test]
+fn garbled_lists_of_datasets() {
+    run_texts("datasets");
+}
+
+#[test]
+fn garbled_regions() {
+    run_texts("regions");
+}
+
+#[test]
+fn garbled_quantities() {
+    run_texts("quantities");
+}
+
+#[test]
+fn garbled_columns() {
+    run_texts("columns");
 }

@@ -239,6 +239,27 @@ fn headers_that_lie() {
     Broken::new().set("GTI", "TUNIT1", "'m'").fails(&["[GTI] START", "time"]);
 }
 
+/// Keywords that make no number of any pixel, and axes that contradict their number.
+#[test]
+fn images_whose_values_mean_nothing() {
+    let with = |key: &str, value: &str| Broken::new().set("COUNTS", "META", value).rename("COUNTS", "META", key);
+    for (key, value) in [
+        ("BSCALE", "0.0"),
+        ("BSCALE", "NaN"),
+        ("BSCALE", "'x'"),
+        ("BSCALE", "-1E999"),
+        ("BZERO", "1E400"),
+        ("BZERO", "INF"),
+        ("NAXIS4", "2"),
+        ("NAXIS7", "-1"),
+    ] {
+        with(key, value).fails(&[&format!("[COUNTS] {key}")]);
+    }
+    for (key, value) in [("BSCALE", "1.0"), ("BSCALE", "'1.0'"), ("BZERO", "0"), ("BLANK", "1.5"), ("NAXIS4", "1")] {
+        assert_eq!(with(key, value).read().unwrap().counts, sample().counts, "{key} = {value}");
+    }
+}
+
 #[test]
 fn truncated_files() {
     let whole = Broken::new().bytes;

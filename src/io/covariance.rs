@@ -79,13 +79,7 @@ impl Models {
     /// [`Error::Input`] where the file is missing or no table, or has other parameters than the models.
     pub fn read_covariance(&self, yaml: impl AsRef<Path>) -> Result<Option<Covariance>> {
         let yaml = yaml.as_ref();
-        let text = |path: &Path| {
-            std::fs::read_to_string(path).map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
-                std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),
-                _ => Error::io(path, e),
-            })
-        };
+        let text = |path: &Path| super::input::read_text(path, "this is no text");
         let root = Node::parse(&text(yaml)?).map_err(|e| e.at(&Place::file(yaml)))?;
         let Some(name) = root.get("covariance").map(Node::text).transpose()? else { return Ok(None) };
         let path = yaml.parent().unwrap_or(Path::new("")).join(name);

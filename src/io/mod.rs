@@ -7,6 +7,7 @@ mod ecsv;
 pub mod fits;
 #[cfg(feature = "fits-system")]
 mod flux_points;
+mod input;
 #[cfg(feature = "fits-system")]
 mod kind;
 mod regions;
@@ -19,6 +20,7 @@ pub use fits::{
     Catalogue, ImageEntry, ImageFile, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
     write_maps,
 };
+pub use input::keep_streams;
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};
 pub use regions::{NamedRegion, parse_region, read_regions, read_shapes};

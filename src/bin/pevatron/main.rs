@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         }
     };
     let control = progress::cancellable();
+    pevatron::io::keep_streams();
     let result = if cli.dumps_config() {
         config::dump(&matches)
     } else {

@@ -1,26 +1,30 @@
 //! A walk over all headers of a FITS file, before any other code sees it.
 //!
-//! The C library that reads the data trusts headers: it ends the list of HDUs silently at a damaged one, reports sizes
-//! that cannot be allocated, and divides by tile sizes and array dimensions that may be 0. Everything that passes here
-//! has data within the file, columns that fill their rows, and variable-length entries within their heap.
+//! Everything that passes here has data within the file, columns that fill their rows, variable-length entries within
+//! their heap, and compressed images that are no larger than the file can hold.
 
 use std::borrow::Cow;
 
 use crate::error::{Error, Place, Result};
 
 use super::header::{CARD, Header, Value};
+use super::tiles::Plan;
+use super::values::Scaling;
 
 /// FITS files are made of blocks of this many bytes.
 pub(super) const BLOCK: usize = 2880;
 
 /// Images with more dimensions are refused.
-const MAX_NAXIS: i64 = 16;
+pub(super) const MAX_NAXIS: i64 = 16;
 
-/// Values of an image that is stored compressed may take this many bytes at most.
-const MAX_UNCOMPRESSED: u64 = 64 << 30;
+/// A table whose rows are empty may have so many of them: nothing in the file bounds their number.
+const MAX_EMPTY_ROWS: u64 = 1 << 16;
 
 /// Headers do not get longer than this; one without an end is not looked for beyond.
 const MAX_HEADER: usize = 64 << 20;
+
+/// Filling behind the last HDU is not longer than this; a stream may have no end.
+const MAX_FILLING: usize = 128 << 20;
 
 /// What an HDU holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +208,10 @@ fn only_filling(source: &mut impl Source, start: usize) -> Result<bool> {
             return Ok(true);
         }
         at += part.len();
+        if at - start > MAX_FILLING {
+            let problem = format!("more than {MAX_FILLING} bytes follow the last HDU");
+            return Err(Error::input("size", problem).with_help("cut off what belongs to no HDU"));
+        }
     }
 }
 
@@ -237,14 +245,14 @@ fn truncated(place: Place, needed: u64, there: u64) -> Error {
         .with_help("the file was not copied or written to its end; get it again")
 }
 
-/// The values that decide where things are, with the place for messages.
-struct Keys<'a> {
-    header: &'a Header,
-    place: Place,
+/// The values that decide where things are and what they mean, with the place for messages.
+pub(super) struct Keys<'a> {
+    pub(super) header: &'a Header,
+    pub(super) place: Place,
 }
 
 impl Keys<'_> {
-    fn error(&self, key: &str, problem: impl Into<String>) -> Error {
+    pub(super) fn error(&self, key: &str, problem: impl Into<String>) -> Error {
         Error::input_at(self.place.clone().item(key), problem)
     }
 
@@ -256,7 +264,7 @@ impl Keys<'_> {
         }
     }
 
-    fn optional(&self, key: &str) -> Result<Option<i64>> {
+    pub(super) fn optional(&self, key: &str) -> Result<Option<i64>> {
         self.once(key)?;
         match self.header.get(key) {
             None => Ok(None),
@@ -265,28 +273,68 @@ impl Keys<'_> {
         }
     }
 
-    fn required(&self, key: &str) -> Result<i64> {
+    pub(super) fn required(&self, key: &str) -> Result<i64> {
         self.optional(key)?.ok_or_else(|| self.error(key, "the keyword is missing"))
     }
 
-    fn size(&self, key: &str) -> Result<u64> {
+    pub(super) fn size(&self, key: &str) -> Result<u64> {
         u64::try_from(self.required(key)?).map_err(|_| self.error(key, "a size cannot be negative"))
     }
 
-    fn optional_size(&self, key: &str, default: u64) -> Result<u64> {
+    pub(super) fn optional_size(&self, key: &str, default: u64) -> Result<u64> {
         match self.optional(key)? {
             None => Ok(default),
             Some(v) => u64::try_from(v).map_err(|_| self.error(key, "a size cannot be negative")),
         }
     }
 
-    fn text(&self, key: &str) -> Result<Option<&str>> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>> {
         self.once(key)?;
         match self.header.get(key) {
             None | Some(Value::None) => Ok(None),
             Some(Value::Text(t)) => Ok(Some(t)),
             Some(_) => Err(self.error(key, "a string is needed")),
         }
+    }
+
+    /// A number that may stand there twice if it is the same.
+    fn single(&self, key: &str) -> Result<Option<&Value>> {
+        let mut all = self.header.cards().iter().filter(|(name, _)| name == key).map(|(_, value)| value);
+        let first = all.next();
+        match all.find(|other| Some(*other) != first) {
+            Some(_) => Err(self.error(key, "the keyword stands there with different values")),
+            None => Ok(first),
+        }
+    }
+
+    /// A finite number.
+    pub(super) fn finite(&self, key: &str) -> Result<Option<f64>> {
+        match self.single(key)? {
+            None => Ok(None),
+            Some(_) => match self.header.real(key).filter(|v| v.is_finite()) {
+                Some(value) => Ok(Some(value)),
+                None => Err(self.error(key, "a finite number is needed")),
+            },
+        }
+    }
+
+    /// A whole number, also one that is written with a decimal point.
+    pub(super) fn whole(&self, key: &str) -> Result<Option<i64>> {
+        match self.single(key)? {
+            None => Ok(None),
+            Some(_) => self.header.int(key).map(Some).ok_or_else(|| self.error(key, "a whole number is needed")),
+        }
+    }
+
+    /// Sizes of axes beyond those that there are contradict their number; tools leave some of 0 and 1 behind.
+    pub(super) fn no_more_axes(&self, stem: &str, count: i64) -> Result<()> {
+        for n in count + 1..=MAX_NAXIS {
+            let key = format!("{stem}{n}");
+            if let Some(size) = self.header.int(&key).filter(|size| ![0, 1].contains(size)) {
+                return Err(self.error(&key, format!("an axis of {size} pixels where {stem} is {count}")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -387,11 +435,19 @@ fn read_hdu(source: &mut impl Source, start: usize, index: usize) -> Result<Hdu>
             hdu.kind = HduKind::Table;
             hdu.columns = read_columns(&keys, bitpix, &sizes, gcount)?;
             check_theap(&keys, &sizes, pcount)?;
+            if sizes[0] == 0 && sizes[1] > MAX_EMPTY_ROWS {
+                return Err(keys.error("NAXIS2", format!("{} rows of no bytes", sizes[1])));
+            }
             if header.flag("ZIMAGE") == Some(true) {
-                check_compressed(&keys, &mut hdu)?;
+                let plan = Plan::new(&keys, &hdu.columns, hdu.dims[1], hdu.data_bytes)?;
+                (hdu.kind, hdu.bitpix, hdu.dims) = (HduKind::CompressedImage, plan.bitpix, plan.dims);
             }
         }
         _ => hdu.kind = HduKind::Other,
+    }
+    if hdu.kind == HduKind::Image && hdu.has_image() {
+        keys.no_more_axes("NAXIS", naxis)?;
+        Scaling::of_image(&keys, bitpix)?;
     }
     hdu.header = header;
     Ok(hdu)
@@ -555,50 +611,6 @@ fn check_heap(hdu: &Hdu, data: &[u8]) -> Result<()> {
             }
         }
     }
-    Ok(())
-}
-
-/// Turns the table into the image that it holds, if its description is sound.
-fn check_compressed(keys: &Keys<'_>, hdu: &mut Hdu) -> Result<()> {
-    let kind = keys.text("ZCMPTYPE")?.unwrap_or("");
-    // HCOMPRESS and PLIO are left out: their decoders in the C library write where damaged data tell them to.
-    if !["RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2"].contains(&kind) {
-        return Err(Error::unsupported(format!("{}: compression '{kind}' cannot be read", keys.place))
-            .with_help("uncompress the file, e.g. with funpack"));
-    }
-    let bitpix = keys.required("ZBITPIX")?;
-    if ![8, 16, 32, 64, -32, -64].contains(&bitpix) {
-        return Err(keys.error("ZBITPIX", format!("{bitpix} is not one of 8, 16, 32, 64, -32, -64")));
-    }
-    let naxis = keys.required("ZNAXIS")?;
-    if !(1..=6).contains(&naxis) {
-        return Err(keys.error("ZNAXIS", format!("{naxis} axes, where 1 to 6 can be read")));
-    }
-    let (mut tiles, mut values) = (1u64, 1u64);
-    let mut dims = Vec::new();
-    for n in 1..=naxis {
-        let size = keys.size(&format!("ZNAXIS{n}"))?;
-        let key = format!("ZTILE{n}");
-        let tile = keys.optional_size(&key, if n == 1 { size.max(1) } else { 1 })?;
-        if tile == 0 || size == 0 || tile > size {
-            return Err(keys.error(&key, format!("tiles of {tile} pixels on an axis of {size}")));
-        }
-        tiles = tiles.saturating_mul(size.div_ceil(tile));
-        values = values.saturating_mul(size);
-        dims.push(size as usize);
-    }
-    if values.saturating_mul(bitpix.unsigned_abs() / 8) > MAX_UNCOMPRESSED {
-        return Err(keys.error("ZNAXIS", format!("an image of {values} values is too large")));
-    }
-    if tiles != hdu.dims[1] as u64 {
-        return Err(keys.error("NAXIS2", format!("{} rows for {tiles} tiles", hdu.dims[1])));
-    }
-    if hdu.column("COMPRESSED_DATA").is_none_or(|c| !matches!(hdu.columns[c].code, 'P' | 'Q')) {
-        return Err(keys.error("COMPRESSED_DATA", "the column of compressed tiles is missing"));
-    }
-    hdu.kind = HduKind::CompressedImage;
-    hdu.bitpix = bitpix;
-    hdu.dims = dims;
     Ok(())
 }
 

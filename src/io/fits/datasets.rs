@@ -8,6 +8,7 @@ use super::writer::WriteOptions;
 use crate::datasets::{Dataset, Datasets, FluxPointsDataset, MapDataset, MapDatasetOnOff, PointsStatistic};
 use crate::error::{Error, Place, Result};
 use crate::io::atomic::{check_output, write_atomic};
+use crate::io::input::read_text;
 use crate::io::yaml::node::Node;
 use crate::models::Models;
 
@@ -125,12 +126,10 @@ enum Kind {
 /// other kinds.
 pub(super) fn entries(path: &Path) -> Result<Vec<Entry>> {
     let place = Place::file(path);
-    let found = std::fs::metadata(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
-    if found.len() > MOST_BYTES || !found.is_file() {
+    if std::fs::metadata(path).is_ok_and(|found| found.len() > MOST_BYTES || found.is_dir()) {
         return Err(Error::input_at(place, "this is no list of datasets"));
     }
-    let bytes = std::fs::read(path).map_err(|e| Error::input_at(place.clone(), format!("cannot be read: {e}")))?;
-    let yaml = String::from_utf8(bytes).map_err(|_| Error::input_at(place.clone(), "this is no text"))?;
+    let yaml = read_text(path, "this is no list of datasets: it is no text")?;
     parse(&yaml, path, &place).map_err(|e| e.at(&place))
 }
 

@@ -1,7 +1,7 @@
 //! Files of which only those HDUs are read that are asked for.
 //!
 //! ```text
-//! open: headers, one after the other ─ check      fetch: one HDU ─ the header again, what it holds ─ cfitsio (memory)
+//! open: headers, one after the other ─ check      fetch: one HDU ─ the header again, what it holds ─ values
 //! ```
 //!
 //! Nothing stays open in between, so that lists of datasets can be longer than a process may have files. A file that was
@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,19 +22,17 @@ use std::time::SystemTime;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::cfitsio::MemoryFile;
 use super::check::{BLOCK, Hdu, Source, check_again, walk};
-use super::reader::{ReadOptions, memory, open_error, too_large, undecodable};
+use super::memory::MemoryFile;
+use super::reader::{ReadOptions, STEP_BYTES, memory, read_stream, too_large, undecodable};
 use crate::error::{Error, Place, Result};
+use crate::io::input::{is_stream, keeps_streams, open_error};
 
 /// HDUs of a compressed file up to this size are kept when it is opened.
 const SMALL_BYTES: usize = 64 << 10;
 
 /// All of them together.
 const SMALL_TOTAL_BYTES: usize = 16 << 20;
-
-/// Step in which compressed data are passed over.
-const STEP_BYTES: usize = 256 << 10;
 
 /// What tells that a file is still the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +57,8 @@ pub(in crate::io) fn headers(path: &Path) -> Result<Option<Arc<[Hdu]>>> {
 #[derive(Debug)]
 pub(super) struct DiskFile {
     path: PathBuf,
+    /// What a stream gave that cannot be opened again.
+    kept: Option<Arc<[u8]>>,
     stamp: Stamp,
     options: ReadOptions,
     compressed: bool,
@@ -71,7 +71,8 @@ pub(super) struct DiskFile {
 }
 
 impl DiskFile {
-    /// Reads and checks all headers; `None` for what is no FITS file or none that can be read twice, as a pipe.
+    /// Reads and checks all headers; `None` for what is no FITS file or none that can be read twice, as a pipe that is not
+    /// kept ([`crate::io::keep_streams`]).
     ///
     /// # Errors
     /// [`Error::Input`] where the file is missing, a folder, too large, truncated or damaged; else [`Error::Io`].
@@ -85,11 +86,12 @@ impl DiskFile {
     }
 
     fn open_if(path: &Path, options: &ReadOptions, wanted: impl Fn(&Stream) -> bool) -> Result<Option<Self>> {
-        let found = std::fs::metadata(path).map_err(|e| open_error(path, e))?;
-        if !found.is_file() && !found.is_dir() {
-            return Ok(None);
-        }
-        let (mut stream, stamp) = Stream::open(path, options)?;
+        let kept = match is_stream(path)? {
+            true if !keeps_streams() => return Ok(None),
+            true => Some(read_stream(path, options)?),
+            false => None,
+        };
+        let (mut stream, stamp) = Stream::open(path, kept.as_ref(), options)?;
         if stamp.bytes > options.max_bytes {
             return Err(too_large(path, "file", options));
         }
@@ -104,6 +106,7 @@ impl DiskFile {
         let Window { stream, small, .. } = window;
         Ok(Some(Self {
             path: path.to_path_buf(),
+            kept,
             stamp,
             options: options.clone(),
             compressed,
@@ -161,24 +164,16 @@ impl Fetch {
     ///
     /// # Errors
     /// [`Error::Input`] for a file that was changed since it was opened, or an HDU that holds what it must not.
-    pub(super) fn hdu(&mut self, index: usize) -> Result<(&mut MemoryFile, &Hdu)> {
+    pub(super) fn hdu(&mut self, index: usize) -> Result<(&MemoryFile, &Hdu)> {
         let current = match self.current.take() {
             Some(current) if current.0 == index => current,
             last => {
                 // Two of them need not be in memory.
                 drop(last);
                 let bytes = self.bytes(index)?;
-                let mut hdu = self.check(index, &bytes)?;
-                if hdu.index > 0 {
-                    // Behind the empty first HDU that the library wants to see.
-                    hdu.index = 1;
-                    hdu.header_start += BLOCK;
-                    hdu.data_start += BLOCK;
-                }
-                let place = Place::file(&self.file.path).hdu(self.file.hdus[index].label());
-                let file = MemoryFile::open(bytes).map_err(|e| e.at(&place))?;
+                let hdu = self.check(index, &bytes)?;
                 self.file.sound[index].store(true, Ordering::Relaxed);
-                (index, hdu, file)
+                (index, hdu, MemoryFile::new(bytes))
             }
         };
         let (_, hdu, file) = self.current.insert(current);
@@ -204,21 +199,17 @@ impl Fetch {
     /// The HDU as it stands in bytes, checked.
     fn check(&self, index: usize, bytes: &[u8]) -> Result<Hdu> {
         let expected = &self.file.hdus[index];
-        let own = if index == 0 { bytes } else { &bytes[BLOCK..] };
-        let found = check_again(expected, own).map_err(|e| e.at(&Place::file(&self.file.path)))?;
+        let found = check_again(expected, bytes).map_err(|e| e.at(&Place::file(&self.file.path)))?;
         found.ok_or_else(|| self.file.changed(&format!("the header of {} differs", expected.label())))
     }
 
-    /// The bytes of an HDU, in whole blocks; of all but the first one behind the header of an empty first one.
+    /// The bytes of an HDU, in whole blocks.
     fn bytes(&mut self, index: usize) -> Result<Vec<u8>> {
         let file = Arc::clone(&self.file);
         let hdu = &file.hdus[index];
         let length = hdu.end() - hdu.header_start;
-        let before = if index == 0 { Vec::new() } else { empty_primary() };
-        let needed = before.len() + length;
         let mut out = Vec::new();
-        out.try_reserve_exact(needed).map_err(|_| memory(needed as u64))?;
-        out.extend_from_slice(&before);
+        out.try_reserve_exact(length).map_err(|_| memory(length as u64))?;
         match file.small.get(&index) {
             Some(bytes) => out.extend_from_slice(bytes),
             None => {
@@ -233,7 +224,7 @@ impl Fetch {
                 }
             }
         }
-        out.resize(needed, 0);
+        out.resize(length, 0);
         Ok(out)
     }
 
@@ -242,7 +233,7 @@ impl Fetch {
         let mut stream = match self.stream.take() {
             Some(stream) if !(stream.compressed() && stream.position > start) => stream,
             _ => {
-                let (stream, stamp) = Stream::open(&self.file.path, &self.file.options)?;
+                let (stream, stamp) = Stream::open(&self.file.path, self.file.kept.as_ref(), &self.file.options)?;
                 self.file.compare(&stamp)?;
                 if stream.compressed() != self.file.compressed {
                     return Err(self.file.changed("it was compressed or decompressed"));
@@ -255,17 +246,9 @@ impl Fetch {
     }
 }
 
-/// A first HDU without data.
-fn empty_primary() -> Vec<u8> {
-    let cards =
-        ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END"];
-    let mut out: Vec<u8> = cards.iter().flat_map(|card| format!("{card:80}").into_bytes()).collect();
-    out.resize(BLOCK, b' ');
-    out
-}
-
 enum Bytes {
     Plain(File),
+    Memory(Cursor<Arc<[u8]>>),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
 }
 
@@ -281,8 +264,15 @@ struct Stream {
 }
 
 impl Stream {
-    fn open(path: &Path, options: &ReadOptions) -> Result<(Self, Stamp)> {
+    /// Opens a file, or the bytes that were kept of a stream.
+    fn open(path: &Path, kept: Option<&Arc<[u8]>>, options: &ReadOptions) -> Result<(Self, Stamp)> {
         let io = |e| open_error(path, e);
+        if let Some(kept) = kept {
+            let stamp = Stamp { bytes: kept.len() as u64, modified: None };
+            let bytes = Bytes::Memory(Cursor::new(Arc::clone(kept)));
+            let (path, options) = (path.to_path_buf(), options.clone());
+            return Ok((Self { path, options, bytes, position: 0, bytes_read: 0 }, stamp));
+        }
         let mut file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if metadata.is_dir() {
@@ -307,6 +297,7 @@ impl Stream {
     fn stamp(&self) -> Result<Stamp> {
         let file = match &self.bytes {
             Bytes::Plain(file) => file,
+            Bytes::Memory(kept) => return Ok(Stamp { bytes: kept.get_ref().len() as u64, modified: None }),
             Bytes::Gzip(decoder) => decoder.get_ref().get_ref(),
         };
         Ok(Stamp::of(&file.metadata().map_err(|e| open_error(&self.path, e))?))
@@ -316,6 +307,7 @@ impl Stream {
     fn read(&mut self, len: usize, out: &mut Vec<u8>) -> Result<usize> {
         let read = match &mut self.bytes {
             Bytes::Plain(file) => file.take(len as u64).read_to_end(out).map_err(|e| open_error(&self.path, e)),
+            Bytes::Memory(kept) => kept.take(len as u64).read_to_end(out).map_err(|e| open_error(&self.path, e)),
             Bytes::Gzip(decoder) => {
                 decoder.take(len as u64).read_to_end(out).map_err(|e| undecodable(&self.path, &e, len as u64))
             }
@@ -332,6 +324,11 @@ impl Stream {
     fn skip_to(&mut self, start: u64) -> Result<()> {
         if let Bytes::Plain(file) = &mut self.bytes {
             self.position = file.seek(SeekFrom::Start(start)).map_err(|e| open_error(&self.path, e))?;
+            return Ok(());
+        }
+        if let Bytes::Memory(kept) = &mut self.bytes {
+            kept.set_position(start);
+            self.position = start;
             return Ok(());
         }
         let mut passed = Vec::new();

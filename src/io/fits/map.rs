@@ -193,11 +193,9 @@ fn image_data(reader: &mut FitsReader, hdu: &Hdu, shape: Vec<usize>, place: &Pla
         _ => false,
     };
     if single {
-        let blank = hdu.header.get("BLANK").map(|_| f32::NAN);
-        return shaped(reader.image::<f32>(hdu.index, blank)?, shape, place).map(MapData::F32);
+        return shaped(reader.image::<f32>(hdu.index)?, shape, place).map(MapData::F32);
     }
-    let blank = hdu.header.get("BLANK").map(|_| f64::NAN);
-    let values = reader.image::<f64>(hdu.index, blank)?;
+    let values = reader.image::<f64>(hdu.index)?;
     let integers = hdu.bitpix > 0 && !scaled;
     if integers && values.iter().all(|v| v.is_nan() || f64::from(*v as f32) == *v) {
         let values = values.iter().map(|v| *v as f32).collect();

@@ -1,9 +1,12 @@
 //! FITS: maps, datasets, flux maps, good time intervals, in the layouts of Gammapy.
 //!
 //! ```text
-//! bytes ─ decompressed ─ check (pure Rust, every header) ─ cfitsio (memory) ─ maps, datasets, flux maps
-//! disk: headers ─ check ─ one HDU after the other ─ cfitsio (memory) ─ datasets, whole or by part (lazy)
+//! bytes ─ decompressed ─ check (every header) ─ values, tiles ─ maps, datasets, flux maps
+//! disk: headers ─ check ─ one HDU after the other ─ values, tiles ─ datasets, whole or by part (lazy)
+//! maps, datasets, flux maps ─ cfitsio (memory) ─ files
 //! ```
+//!
+//! All reading is done in Rust: no file of anyone is given to the C library, which only writes.
 
 mod axes;
 mod catalogue;
@@ -15,17 +18,21 @@ mod datasets;
 mod disk;
 mod events;
 mod flux;
+mod growing;
 mod gti;
 mod header;
 mod images;
 mod lazy;
 mod lazy_datasets;
 mod map;
+mod memory;
 mod models;
 mod ogip;
 mod reader;
 mod region;
 mod table;
+mod tiles;
+mod values;
 mod wcs_header;
 mod wcs_linear;
 mod writer;

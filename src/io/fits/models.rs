@@ -25,9 +25,6 @@ impl Models {
     /// [`Error::Input`] where a file is missing, or with the line for anything that is no model.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if !path.exists() {
-            return Err(Error::input_at(Place::file(path), "there is no such file"));
-        }
         let readers = Readers {
             map: &|map| Map::read(map, None),
             absorption: &read_absorption,

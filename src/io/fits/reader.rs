@@ -1,17 +1,26 @@
 //! Opening files: decompression, the header walk, and access to images and columns by HDU name.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
-use super::cfitsio::{MemoryFile, Pixel};
 use super::check::{BLOCK, Hdu, HduKind, check_bytes};
 use super::disk::{DiskFile, Fetch};
+use super::growing;
 use super::header::Header;
+use super::memory::MemoryFile;
+use super::values::{Cell, Real};
 use crate::error::{Error, Place, Result};
+use crate::io::input::{MOST_TEXT_BYTES, is_stream, open_error, stream, too_long};
+
+/// How a gzip stream begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Step in which compressed data are read.
+pub(super) const STEP_BYTES: usize = 256 << 10;
 
 /// Bounds on reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +50,16 @@ enum Store {
     Disk(Box<Fetch>),
 }
 
-/// The bytes of a file, decompressed where it is gzip (by its first bytes, not its name).
+/// The bytes of a file or stream (`-`: the standard input), decompressed where it is gzip (by its first bytes, not its
+/// name). Streams and compressed files are read as far as the headers of a FITS file say, or up to 256 MiB of text.
 ///
 /// # Errors
-/// [`Error::Input`] where it is missing, no file, truncated or too large after decompression; else [`Error::Io`].
+/// [`Error::Input`] where it is missing, no file, truncated or too large after decompression, or a stream is neither FITS
+/// nor text; else [`Error::Io`].
 pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
+    if is_stream(path)? {
+        return read_stream(path, options).map(|bytes| bytes.to_vec());
+    }
     let io = |error: std::io::Error| open_error(path, error);
     let mut file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
@@ -56,32 +70,50 @@ pub fn read_bytes(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
         return Err(too_large(path, "file", options));
     }
     let mut bytes = Vec::new();
+    (&mut file).take(BLOCK as u64).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.starts_with(&GZIP) {
+        return read_gzip(path, options, file, metadata.len());
+    }
+    if !bytes.starts_with(b"SIMPLE") && metadata.len() > MOST_TEXT_BYTES {
+        return Err(too_long(path));
+    }
     let size = usize::try_from(metadata.len()).unwrap_or(0);
-    bytes.try_reserve_exact(size + BLOCK).map_err(|_| memory(metadata.len()))?;
-    file.read_to_end(&mut bytes).map_err(io)?;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
+    bytes.try_reserve_exact(size).map_err(|_| memory(metadata.len()))?;
+    // A file that grows meanwhile, or one of the system's that has no length, has no more than this.
+    let most = metadata.len().max(MOST_TEXT_BYTES);
+    file.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > most {
+        return Err(Error::input_at(Place::file(path), "the file grows while it is read"));
     }
-    // The last four bytes tell the length modulo 4 GiB; deflate cannot do better than 1032 : 1.
-    let tail = bytes.last_chunk::<4>().map_or(0, |t| u64::from(u32::from_le_bytes(*t)));
-    let hint = tail.min(bytes.len() as u64 * 1032).min(options.max_bytes) + BLOCK as u64;
-    let mut out = Vec::new();
-    out.try_reserve_exact(usize::try_from(hint).unwrap_or(0)).map_err(|_| memory(hint))?;
-    let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(options.max_bytes.saturating_add(1));
-    match decoder.read_to_end(&mut out) {
-        Ok(_) if out.len() as u64 > options.max_bytes => Err(too_large(path, "decompressed file", options)),
-        Ok(_) => Ok(out),
-        Err(error) => Err(undecodable(path, &error, hint)),
-    }
+    Ok(bytes)
 }
 
-/// The error of a file that cannot be opened or read.
-pub(super) fn open_error(path: &Path, error: std::io::Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
-        ErrorKind::IsADirectory => Error::input_at(Place::file(path), "this is a folder, a file is needed"),
-        _ => Error::io(path, error),
-    }
+/// The bytes of a compressed file of `length` bytes.
+fn read_gzip(path: &Path, options: &ReadOptions, mut file: File, length: u64) -> Result<Vec<u8>> {
+    let io = |error: std::io::Error| open_error(path, error);
+    // The last four bytes tell the length modulo 4 GiB; deflate cannot do better than 1032 : 1.
+    let mut tail = [0; 4];
+    file.seek(SeekFrom::Start(length.saturating_sub(4))).map_err(io)?;
+    let known = file.read_exact(&mut tail).is_ok();
+    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    let tail = if known { u64::from(u32::from_le_bytes(tail)) } else { 0 };
+    let hint = tail.min(length.saturating_mul(1032)).min(options.max_bytes) + BLOCK as u64;
+    growing::read(path, options, true, hint, MultiGzDecoder::new(BufReader::with_capacity(STEP_BYTES, file)))
+}
+
+/// The bytes of a stream, decompressed where it is gzip.
+pub(super) fn read_stream(path: &Path, options: &ReadOptions) -> Result<Arc<[u8]>> {
+    stream(path, |reader| {
+        let mut start = Vec::new();
+        reader.take(2).read_to_end(&mut start).map_err(|e| open_error(path, e))?;
+        let compressed = start == GZIP;
+        let whole = start.as_slice().chain(reader);
+        if compressed {
+            growing::read(path, options, true, 0, MultiGzDecoder::new(BufReader::with_capacity(STEP_BYTES, whole)))
+        } else {
+            growing::read(path, options, false, 0, whole)
+        }
+    })
 }
 
 /// The error of a file (`what`: as it lies there, or decompressed) beyond the limit.
@@ -115,11 +147,9 @@ impl FitsReader {
     }
 
     /// From the bytes of an uncompressed file.
-    pub(super) fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<Self> {
+    pub(super) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let hdus = check_bytes(&bytes)?;
-        // Data that end within the last block are complete; the library wants the whole block.
-        bytes.resize(bytes.len().div_ceil(BLOCK) * BLOCK, 0);
-        Ok(Self { path: path.to_path_buf(), hdus: hdus.into(), store: Store::Whole(MemoryFile::open(bytes)?) })
+        Ok(Self { path: path.to_path_buf(), hdus: hdus.into(), store: Store::Whole(MemoryFile::new(bytes)) })
     }
 
     /// Of a file whose HDUs are fetched one by one.
@@ -182,7 +212,7 @@ impl FitsReader {
     }
 
     /// The file in memory that holds an HDU, where it does, and how messages call it.
-    fn at(&mut self, index: usize) -> Result<(&mut MemoryFile, Hdu, Place)> {
+    fn at(&mut self, index: usize) -> Result<(&MemoryFile, Hdu, Place)> {
         let place = self.place().hdu(self.hdus[index].label());
         // Headers can be long, but there are few HDUs; a copy frees the file for the call.
         match &mut self.store {
@@ -195,14 +225,14 @@ impl FitsReader {
         }
     }
 
-    /// Values of an image as single precision numbers.
-    pub(super) fn image<T: Pixel>(&mut self, index: usize, blank: Option<T>) -> Result<Vec<T>> {
+    /// Values of an image; undefined ones are NaN.
+    pub(super) fn image<T: Real>(&mut self, index: usize) -> Result<Vec<T>> {
         let (file, hdu, place) = self.at(index)?;
-        file.image(&hdu, blank, &place)
+        file.image(&hdu, &place)
     }
 
-    /// Values of a numeric column.
-    pub(super) fn column<T: Pixel>(&mut self, index: usize, name: &str) -> Result<Vec<T>> {
+    /// Values of a numeric column; undefined ones are NaN, where the type has it.
+    pub(super) fn column<T: Cell>(&mut self, index: usize, name: &str) -> Result<Vec<T>> {
         let column = self.column_index(&self.hdus[index], name)?;
         let (file, hdu, place) = self.at(index)?;
         file.column(&hdu, column, &place.item(name))
@@ -237,6 +267,10 @@ impl FitsReader {
         let place = || self.place().hdu(hdu.label());
         if hdu.kind != HduKind::Table {
             return Err(Error::input_at(place(), "a table is needed here"));
+        }
+        if hdu.header.flag("ZTABLE") == Some(true) {
+            return Err(Error::input_at(place().item("ZTABLE"), "compressed tables cannot be read")
+                .with_help("uncompress the file with funpack"));
         }
         hdu.column(name).ok_or_else(|| {
             let names: Vec<&str> = hdu.columns.iter().map(|c| c.name.as_str()).collect();

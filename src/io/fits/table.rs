@@ -76,10 +76,16 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Table> {
                 let rows = reader.raw_column(index, name)?;
                 Values::Bool(rows.concat().iter().map(|b| *b == b'T' || *b == 1).collect())
             }
-            'B' | 'I' | 'J' | 'K' if !is_scaled(&hdu.header, info, &hdu.columns) => {
-                Values::Int(reader.column::<i64>(index, name)?)
+            'B' | 'I' | 'J' | 'K' | 'E' | 'D' => {
+                let values = reader.column::<f64>(index, name)?;
+                // Whole numbers have none that is undefined (TNULL); real ones have.
+                let defined = !values.iter().any(|v| v.is_nan());
+                if "BIJK".contains(info.code) && defined && !is_scaled(&hdu.header, info, &hdu.columns) {
+                    Values::Int(reader.column::<i64>(index, name)?)
+                } else {
+                    Values::Float(values)
+                }
             }
-            'B' | 'I' | 'J' | 'K' | 'E' | 'D' => Values::Float(reader.column::<f64>(index, name)?),
             _ => continue,
         };
         if repeat == 0 || (info.code == 'A' && values.len() != hdu.rows()) {

@@ -55,11 +55,7 @@ pub fn read_regions(path: impl AsRef<Path>) -> Result<Vec<NamedRegion>> {
 /// The text of a region file.
 fn region_text(path: &Path) -> Result<String> {
     let place = || Place::file(path);
-    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::input_at(place(), "there is no such file"),
-        std::io::ErrorKind::InvalidData => Error::input_at(place(), "a region file is text, this is not"),
-        _ => Error::io(path, e),
-    })?;
+    let text = super::input::read_text(path, "a region file is text, this is not")?;
     let refused = |what: &str| {
         Err(Error::input_at(place(), format!("{what}, which cannot be read"))
             .with_help("save the regions in the format of DS9, as icrs or galactic"))

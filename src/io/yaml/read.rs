@@ -135,11 +135,7 @@ impl Models {
 
     /// As [`Models::read_with`], with all kinds of files.
     pub(in crate::io) fn read_files(path: &Path, readers: &Readers<'_>) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::input_at(Place::file(path), "there is no such file"),
-            std::io::ErrorKind::InvalidData => Error::input_at(Place::file(path), "this is no text"),
-            _ => Error::io(path, e),
-        })?;
+        let text = crate::io::input::read_text(path, "this is no text")?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let load = Load {
             map: &|name| (readers.map)(&resolve(folder, name)?),

@@ -1,20 +1,17 @@
-//! The C library, behind a safe face: files in memory, images, table columns, keywords.
+//! The C library, behind a safe face: files that are written in memory.
 //!
-//! All calls into it are in this folder. Files are opened from bytes that [`super::check`] has walked, and the two must agree
-//! on where the data of an HDU start before anything is read.
+//! All calls into it are in this folder, and all that it sees is what this crate gives it: files of others are read in
+//! Rust ([`super::check`], [`super::values`], [`super::tiles`]). It lays out headers, tables and heaps, and sums
+//! checksums. Bundled is cfitsio 3.49 with zlib 1.2.5; the feature `fits-system` links the one of the system instead,
+//! which may be newer.
 
 mod block;
-mod read;
 mod write;
 
-pub(super) use read::MemoryFile;
 pub(super) use write::{ColumnData, MemoryWriter};
 
 use std::ffi::{c_char, c_int};
 
-use fitsio::FitsFile;
-use fitsio::hdu::FitsHdu;
-use fitsio::images::ReadImage;
 use fitsio_sys as sys;
 
 use crate::error::{Error, Place, Result};
@@ -47,29 +44,16 @@ fn checked(status: c_int, place: &Place) -> Result<()> {
     if status == 0 { Ok(()) } else { Err(Error::input_at(place.clone(), message(status))) }
 }
 
-fn safe_error(error: &fitsio::errors::Error, place: &Place) -> Error {
-    // SAFETY: only clears the library's list of messages.
-    unsafe { sys::ffcmsg() };
-    Error::input_at(place.clone(), format!("FITS library: {error}"))
-}
-
-/// A number that images and columns are read and written as.
-pub(super) trait Pixel: Copy + Default {
+/// A number that images and columns are written as.
+pub(super) trait Pixel: Copy {
     /// The library's code of the type.
     const CODE: c_int;
-
-    /// A whole image through the safe interface.
-    fn read_image(hdu: &FitsHdu, file: &mut FitsFile) -> fitsio::errors::Result<Vec<Self>>;
 }
 
 macro_rules! pixels {
     ($($t:ty, $code:expr;)*) => {
         $(impl Pixel for $t {
             const CODE: c_int = $code as c_int;
-
-            fn read_image(hdu: &FitsHdu, file: &mut FitsFile) -> fitsio::errors::Result<Vec<Self>> {
-                <Vec<Self> as ReadImage>::read_image(file, hdu)
-            }
         })*
     };
 }

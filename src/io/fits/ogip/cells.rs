@@ -1,7 +1,6 @@
 //! Numbers of a table column whose rows are arrays: in the row itself, or in the heap and of any length.
 //!
-//! The C library is not asked: its safe interface knows no arrays of varying length. That every entry lies within the
-//! heap was found out by [`super::super::check`] when the file was opened.
+//! That every entry lies within the heap was found out by [`super::super::check`] when the file was opened.
 
 use super::super::check::{Column, Hdu, HduKind, big_endian};
 use super::super::reader::FitsReader;
