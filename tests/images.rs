@@ -301,9 +301,9 @@ fn maps_of_units_that_are_not_known_are_drawn_and_described_and_nothing_is_compu
     for (bunit, known) in [
         ("sigma", false),
         ("unk", false),
-        ("sqrt(TS)", false),
+        ("sqrt(what)", false),
         ("what is this?", false),
-        ("counts", true),
+        ("ct", true),
         ("cm-2 s-1", true),
     ] {
         let quoted = format!("'{bunit}'");

@@ -120,7 +120,7 @@ pub(super) fn fits_kind(hdus: &[Hdu]) -> FileKind {
     if hdus.iter().any(flux) && (has("TS") || has("SQRT_TS")) && !has("SCALE") {
         return FileKind::FluxMaps;
     }
-    if points && !images {
+    if points && !images && !hdus.iter().any(|h| is_healpix(&h.header)) {
         return FileKind::FluxPoints;
     }
     let map = |h: &Hdu| h.has_image() && h.header.text("CTYPE1").is_some() || h.column("DATA").is_some();

@@ -18,7 +18,10 @@ pub fn superscript(power: i32) -> String {
 /// assert_eq!(unit_label("1e-12 / (cm2 s)"), "10⁻¹² cm⁻² s⁻¹");
 /// ```
 pub fn unit_label(unit: &str) -> String {
-    if unit.parse::<Unit>().is_err() {
+    // sqrt(…): powers of powers are left to the reader.
+    let letters: Vec<char> = unit.chars().collect();
+    let function = letters.windows(3).any(|w| w[1] == '(' && w[0].is_alphabetic() && w[2].is_alphabetic());
+    if function || unit.parse::<Unit>().is_err() {
         return unit.trim().to_string();
     }
     let mut words: Vec<String> = Vec::new();

@@ -154,8 +154,8 @@ struct Placed<'a> {
     /// Where its name belongs to.
     x: f64,
     y: f64,
-    /// How far it reaches from there.
-    reach: f64,
+    /// How far it reaches from there to the left, the right, up and down.
+    reach: [f64; 4],
     /// Lines instead of a sign.
     lines: bool,
 }
@@ -187,7 +187,13 @@ pub(super) fn draw_markers(canvas: &mut Canvas, markers: &[Marker], ground: &Gro
                 (sum.0 / n, sum.1 / n)
             }
         };
-        let reach = if center.is_some() { seen.map(|p| (p.0 - x).hypot(p.1 - y)).fold(0.0, f64::max) } else { 0.0 };
+        // A name beside the middle of what is seen is near enough.
+        let mut reach = [size; 4];
+        for (px, py) in seen.filter(|_| center.is_some()) {
+            for (far, d) in reach.iter_mut().zip([x - px, px - x, y - py, py - y]) {
+                *far = far.max(d);
+            }
+        }
         let (fill, halo) = if (ground.dark)(&around(x, y, size)) && lines.is_empty() {
             (ink::WHITE, ink::BLACK)
         } else {
@@ -204,24 +210,28 @@ pub(super) fn draw_markers(canvas: &mut Canvas, markers: &[Marker], ground: &Gro
                 ),
             );
         }
-        placed.push(Placed { marker, x, y, reach: reach.max(size), lines: !lines.is_empty() });
+        placed.push(Placed { marker, x, y, reach, lines: !lines.is_empty() });
     }
     // Outlines are large; only signs keep names away.
     let signs = placed.iter().filter(|p| !p.lines && !p.marker.is_text());
-    let mut taken: Vec<Rect> = signs.map(|p| around(p.x, p.y, p.reach)).collect();
+    let mut taken: Vec<Rect> = signs.map(|p| around(p.x, p.y, size)).collect();
     for Placed { marker, x, y, reach, lines } in &placed {
         if marker.label.is_empty() {
             continue;
         }
         let width = font::text_width_px(&marker.label, text_px);
-        let gap = reach + 0.25 * font_px;
-        let slant = 0.72 * gap;
+        let gaps = reach.map(|far| far + 0.25 * font_px);
+        let slants = gaps.map(|gap| 0.72 * gap);
         // Corner of the text's box against the marker.
-        let right = (gap, -0.5 * text_px);
-        let left = (-gap - width, -0.5 * text_px);
-        let (above, below) = ((-0.5 * width, -gap - text_px), (-0.5 * width, gap));
-        let corners =
-            [(slant, -slant - text_px), (slant, slant), (-slant - width, -slant - text_px), (-slant - width, slant)];
+        let right = (gaps[1], -0.5 * text_px);
+        let left = (-gaps[0] - width, -0.5 * text_px);
+        let (above, below) = ((-0.5 * width, -gaps[2] - text_px), (-0.5 * width, gaps[3]));
+        let corners = [
+            (slants[1], -slants[2] - text_px),
+            (slants[1], slants[3]),
+            (-slants[0] - width, -slants[2] - text_px),
+            (-slants[0] - width, slants[3]),
+        ];
         let middle = (-0.5 * width, -0.5 * text_px);
         let sides = if *lines { [above, below, right, left] } else { [right, left, above, below] };
         let beside = [sides[0], corners[0], corners[1], sides[1], corners[2], corners[3], sides[2], sides[3], middle];

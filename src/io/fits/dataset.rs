@@ -256,6 +256,7 @@ pub(super) fn require_off(reader: &FitsReader) -> Result<()> {
 
 /// The error of a file that holds no dataset with a background.
 pub(super) fn refuse_off(reader: &FitsReader) -> Result<()> {
+    refuse_others(reader)?;
     if is_on_off(reader) {
         let problem = "this is a MapDatasetOnOff: it has off counts in place of a background, for the W statistic";
         return Err(Error::input_at(reader.place(), problem).with_help(
@@ -264,7 +265,7 @@ pub(super) fn refuse_off(reader: &FitsReader) -> Result<()> {
              dataset.to_map_dataset().write(...)",
         ));
     }
-    refuse_others(reader)
+    Ok(())
 }
 
 /// The error of a file that holds no dataset of maps.
