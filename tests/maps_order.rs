@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 use pevatron::io::WriteOptions;
-use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, MapData, SkyPosition, SkyRegion, Wcs, WcsGeom, WcsHeader};
+use pevatron::maps::{
+    AxisInterp, Frame, Geom, Map, MapAxis, MapData, RegionGeom, SkyPosition, SkyRegion, Wcs, WcsGeom, WcsHeader,
+};
 use pevatron::time::TimeReference;
 use pevatron::units::Unit;
 
@@ -254,6 +256,39 @@ fn cutouts_and_regions_lie_where_they_should() {
     // Over the seam, a circle has both ends.
     let seam = geom.region_mask(&SkyRegion::circle(SkyPosition::galactic(180.0, 0.0), 3.0).unwrap());
     assert!(seam[[10, 0]] && seam[[10, 359]] && seam[[10, 2]] && seam[[10, 358]] && !seam[[10, 180]]);
+}
+
+#[test]
+fn angles_of_regions_are_those_on_the_sky() {
+    let folder = tempfile::tempdir().unwrap();
+    let center = SkyPosition::icrs(83.63, 22.01);
+    let region = SkyRegion::Ellipse { center, width_deg: 2.0, height_deg: 0.4, angle_deg: 20.0 };
+    let geom = Geom::from(RegionGeom::of(Some(region), vec![energy(AxisInterp::Log)]));
+    let data = MapData::F32(ArrayD::zeros(IxDyn(&geom.data_shape())));
+    let map = Map::new(Arc::new(geom), Unit::default(), data).unwrap();
+    let path = folder.path().join("region.fits");
+    map.write(&path, "COUNTS", &WriteOptions::default()).unwrap();
+    // What the pixels of the table are turned by, and the angle of the same 20 degrees in pixels on the sky.
+    for (cards, wanted) in [
+        (vec![], 20.0),
+        (vec![("CROTA2", "30.0")], -10.0),
+        (vec![("CDELT1", "0.01")], 160.0),
+        (vec![("CRVAL1", "80.0"), ("CRPIX1", "1.0"), ("EQUINOX", "1950.0"), ("RADESYS", "'FK5'")], 20.3),
+    ] {
+        let mut file = FitsFile::read(&path);
+        let table = file.hdu("COUNTS_REGION");
+        table.unset("CHECKSUM");
+        table.unset("DATASUM");
+        for (key, value) in &cards {
+            table.set(key, value);
+        }
+        let map = read(folder.path(), &file).unwrap();
+        let Geom::Region(geom) = map.geom().as_ref() else { panic!("no region") };
+        let Some(SkyRegion::Ellipse { angle_deg, .. }) = geom.region() else { panic!("no ellipse") };
+        let d = (angle_deg - wanted + 90.0).rem_euclid(180.0) - 90.0;
+        let tolerance = if wanted == 20.0 { 0.0 } else { 0.1 };
+        assert!(d.abs() <= tolerance, "{cards:?}: {angle_deg}");
+    }
 }
 
 #[test]
