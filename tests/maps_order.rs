@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 use pevatron::io::WriteOptions;
-use pevatron::maps::{AxisInterp, Frame, Geom, Map, MapAxis, MapData, SkyPosition, SkyRegion, Wcs, WcsGeom, WcsHeader};
+use pevatron::maps::{
+    AxisInterp, Frame, Geom, Map, MapAxis, MapData, RegionGeom, SkyPosition, SkyRegion, Wcs, WcsGeom, WcsHeader,
+};
 use pevatron::time::TimeReference;
 use pevatron::units::Unit;
 
@@ -24,7 +26,12 @@ fn written(folder: &Path, axes: Vec<MapAxis>) -> (Map, FitsFile) {
     let map = Map::new(Arc::new(Geom::from(geom)), Unit::default(), data).unwrap();
     let path = folder.join("whole.fits");
     map.write(&path, "PRIMARY", &WriteOptions::default().overwrite(true)).unwrap();
-    (map, FitsFile::read(path))
+    let mut file = FitsFile::read(path);
+    for hdu in &mut file.hdus {
+        hdu.unset("CHECKSUM");
+        hdu.unset("DATASUM");
+    }
+    (map, file)
 }
 
 /// Rows of a table, or planes of an image, in another order: `order[n]` is the old number of the new nth.
@@ -163,7 +170,7 @@ fn tables_that_are_no_axes_are_refused() {
         (ebounds(&[1.0, 3.0, 2.0], &[3.0, 4.0, 3.0]), "E_MAX"),
         (ebounds(&[1.0, 2.0, 4.0], &[2.0, 3.0, 5.0]), "must touch"),
         (ebounds(&[2.0, 3.0, 4.0], &[1.0, 2.0, 3.0]), "E_MAX"),
-        (ebounds(&[1.0, f64::NAN, 3.0], &[2.0, 3.0, 4.0]), "E_MAX"),
+        (ebounds(&[1.0, f64::NAN, 3.0], &[2.0, 3.0, 4.0]), "NaN"),
         (ebounds(&[1.0, 2.0], &[2.0, 3.0]), "[3] planes"),
         (ebounds(&[1.0, 2.0, 2.0], &[2.0, 3.0, 3.0]), "E_MAX"),
         (ebounds(&[0.0, 1.0, 2.0], &[1.0, 2.0, 3.0]), "value 0"),
@@ -252,6 +259,39 @@ fn cutouts_and_regions_lie_where_they_should() {
 }
 
 #[test]
+fn angles_of_regions_are_those_on_the_sky() {
+    let folder = tempfile::tempdir().unwrap();
+    let center = SkyPosition::icrs(83.63, 22.01);
+    let region = SkyRegion::Ellipse { center, width_deg: 2.0, height_deg: 0.4, angle_deg: 20.0 };
+    let geom = Geom::from(RegionGeom::of(Some(region), vec![energy(AxisInterp::Log)]));
+    let data = MapData::F32(ArrayD::zeros(IxDyn(&geom.data_shape())));
+    let map = Map::new(Arc::new(geom), Unit::default(), data).unwrap();
+    let path = folder.path().join("region.fits");
+    map.write(&path, "COUNTS", &WriteOptions::default()).unwrap();
+    // What the pixels of the table are turned by, and the angle of the same 20 degrees in pixels on the sky.
+    for (cards, wanted) in [
+        (vec![], 20.0),
+        (vec![("CROTA2", "30.0")], -10.0),
+        (vec![("CDELT1", "0.01")], 160.0),
+        (vec![("CRVAL1", "80.0"), ("CRPIX1", "1.0"), ("EQUINOX", "1950.0"), ("RADESYS", "'FK5'")], 20.3),
+    ] {
+        let mut file = FitsFile::read(&path);
+        let table = file.hdu("COUNTS_REGION");
+        table.unset("CHECKSUM");
+        table.unset("DATASUM");
+        for (key, value) in &cards {
+            table.set(key, value);
+        }
+        let map = read(folder.path(), &file).unwrap();
+        let Geom::Region(geom) = map.geom().as_ref() else { panic!("no region") };
+        let Some(SkyRegion::Ellipse { angle_deg, .. }) = geom.region() else { panic!("no ellipse") };
+        let d = (angle_deg - wanted + 90.0).rem_euclid(180.0) - 90.0;
+        let tolerance = if wanted == 20.0 { 0.0 } else { 0.1 };
+        assert!(d.abs() <= tolerance, "{cards:?}: {angle_deg}");
+    }
+}
+
+#[test]
 fn maps_close_where_the_last_column_meets_the_first() {
     let closes = |projection: &str, nx: usize, binsz: f64| {
         let center = SkyPosition::galactic(0.0, 0.0);
@@ -287,7 +327,9 @@ fn pixels_have_the_shape_that_projections_give_them() {
     let c = 50f64.to_radians().cos();
     near(at("TAN", 0.0, 50f64.to_radians().tan().to_degrees()), (c.powi(3), c, c * c, 1.0 / c));
     near(at("ZEA", 0.0, 0.0), (1.0, 1.0, 1.0, 1.0));
-    assert!((at("ZEA", 40.0, 30.0).0 - 1.0).abs() < 1e-6 && at("ZEA", 40.0, 30.0).3 > 1.1);
+    // ZEA: equal areas, but stretched around the centre by 1 / cos of half of the distance, and pressed towards it.
+    let (half, far) = (25f64.to_radians().cos(), 2.0 * 25f64.to_radians().sin().to_degrees());
+    near(at("ZEA", 0.0, far), (1.0, half, 1.0 / half, 1.0 / half.powi(2)));
     let geom = WcsGeom::create(SkyPosition::galactic(0.0, 0.0), 11, 11, (0.1, 0.2), "CAR", vec![]).unwrap();
     let (single, all) = (geom.pixel_shape(3.0, 4.0).unwrap().solid_angle_sr, geom.solid_angle_sr()[[4, 3]]);
     assert!((single / all - 1.0).abs() < 1e-5, "{single} {all}");

@@ -31,17 +31,17 @@ impl Wcs {
             // GLS is SFL with a fiducial point that CRVAL2 gives.
             return Self::new(header);
         }
-        let place = projection.project(fiducial.phi_deg, theta0).filter(|(x, y)| x.is_finite() && y.is_finite());
-        let Some((x0, y0)) = place.filter(|_| fiducial.phi_deg.abs() <= 360.0 && theta0.abs() <= 90.0) else {
-            let problem = format!("({}, {theta0}) deg is no place of the projection", fiducial.phi_deg);
-            return Err(Error::input("PV1_1", problem));
+        let (phi0, valid) = (fiducial.phi_deg, fiducial.phi_deg.abs() <= 360.0 && theta0.abs() <= 90.0);
+        // Without an offset, CRPIX stays at the projection's own point, and this one needs no place in the plane.
+        let place = if fiducial.at_crpix { projection.project(phi0, theta0) } else { Some((0.0, 0.0)) };
+        let Some(shift) = place.filter(|(x, y)| valid && x.is_finite() && y.is_finite()) else {
+            return Err(Error::input("PV1_1", format!("({phi0}, {theta0}) deg is no place of the projection")));
         };
         let (lonpole, latpole) = (header.lonpole, header.latpole);
-        let rotation = Rotation::new(header.crval, (fiducial.phi_deg, theta0), lonpole, latpole)?;
+        let rotation = Rotation::new(header.crval, (phi0, theta0), lonpole, latpole)?;
         // The projection's own fiducial point has the pole of the standard's defaults, whatever was in the header.
         (header.lonpole, header.latpole) = (None, None);
         let plain = Self::new(header)?;
-        let shift = if fiducial.at_crpix { (x0, y0) } else { (0.0, 0.0) };
         plain.with_rotation(*rotation.matrix(), shift, plain.frame())
     }
 
