@@ -152,6 +152,12 @@ fn all_rows<T: Sync>(cube: ArrayView3<'_, T>, sound: impl Fn(ArrayView1<'_, T>) 
         .all(|row| sound(cube.slice(s![row / ny, row % ny, ..])))
 }
 
+/// A cube of other columns of each row, in standard layout.
+pub fn of_columns<T: Copy>(cube: ArrayView3<'_, T>, columns: &[usize]) -> Array3<T> {
+    let (planes, ny, _) = cube.dim();
+    Array3::from_shape_fn((planes, ny, columns.len()), |(p, y, x)| cube[[p, y, columns[x]]])
+}
+
 impl PlaneView<'_> {
     /// Copies part of a row, from column `first` on, into `out`.
     #[inline(always)]

@@ -11,6 +11,7 @@ use crate::compute::Backend;
 use crate::control::Control;
 use crate::error::{Error, Result, warnings};
 use crate::irf::{EDisp, KernelPixels, PsfKernel, PsfMap, diagonal_response, is_distorted};
+use crate::kernels::cube::of_columns;
 use crate::kernels::{ConvolveJob, CubeView, EdispJob};
 use crate::maps::{CutoutOrigin, MapAxis, SkyPosition, SkyRegion, WcsGeom};
 use crate::memory;
@@ -484,7 +485,7 @@ impl Evaluator<'_> {
         match closes.filter(|turn| half > 0 && half <= *turn) {
             Some(turn) => {
                 let columns: Vec<usize> = (turn - half..turn).chain(0..nx).chain(nx - turn..nx - turn + half).collect();
-                let wide = self.convolve(cube.select(Axis(2), &columns), kernel, control)?;
+                let wide = self.convolve(of_columns(cube.view(), &columns), kernel, control)?;
                 Ok(wide.slice(s![.., .., half..half + nx]).as_standard_layout().into_owned())
             }
             None => self.convolve(cube, kernel, control),

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::estimators::EnergyEdges;
 use crate::estimators::distortion::{CutOpen, Distortion};
 use crate::flux::{FluxMaps, FluxQuantity};
+use crate::kernels::cube::of_columns;
 use crate::kernels::{CubeView, DiskSumJob};
 use crate::maps::{Geom, Map, WcsGeom};
 use crate::models::Model;
@@ -267,7 +268,7 @@ impl Disk {
         match self.turn.filter(|turn| half > 0 && 2 * half < *turn) {
             Some(turn) => {
                 let columns: Vec<usize> = (turn - half..turn).chain(0..nx).chain(nx - turn..nx - turn + half).collect();
-                let wide = sum(cube.select(Axis(2), &columns).view())?;
+                let wide = sum(of_columns(cube.view(), &columns).view())?;
                 Ok(wide.slice(s![.., .., half..half + nx]).as_standard_layout().into_owned())
             }
             None => sum(cube.view()),

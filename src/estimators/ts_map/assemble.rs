@@ -9,6 +9,7 @@ use ndarray::{Array2, Array3, Axis};
 use crate::error::Result;
 use crate::estimators::EnergyGroups;
 use crate::flux::{FluxMaps, FluxQuantity};
+use crate::kernels::cube::of_columns;
 use crate::kernels::{TsMapOutput, TsMapStatus};
 use crate::maps::{AxisInterp, Geom, Map, MapAxis, UpsampleOrder, WcsGeom};
 use crate::models::SkyModel;
@@ -47,7 +48,8 @@ fn continued(map: &Map) -> Result<Map> {
     let geom = map.wcs_geom()?.pad(0, 1);
     let nx = map.wcs_geom()?.nx();
     let columns: Vec<usize> = [nx - 1].into_iter().chain(0..nx).chain([0]).collect();
-    Map::from_cube(Arc::new(Geom::Wcs(geom)), map.unit().clone(), map.to_cube_f64().select(Axis(2), &columns))
+    let cube = of_columns(map.to_cube_f64().view(), &columns);
+    Map::from_cube(Arc::new(Geom::Wcs(geom)), map.unit().clone(), cube)
 }
 
 /// The grid that the groups were computed on, and how it comes back to the dataset's.

@@ -1,10 +1,11 @@
 //! Maps around the whole sky: where the last column meets the first, windows go on.
 
-use ndarray::{Array2, Array3, Axis, s};
+use ndarray::{Array2, Array3, s};
 
 use super::assemble::GroupResult;
 use super::inputs::{FitPlanes, Planes};
 use super::kernel::Kernel;
+use crate::kernels::cube::of_columns;
 use crate::kernels::{Cube, CubeView};
 use crate::maps::WcsGeom;
 
@@ -37,22 +38,22 @@ impl Seam {
     pub fn continued<'d>(&self, planes: FitPlanes<'_>) -> FitPlanes<'d> {
         let cube = |planes: &Planes<'_>| {
             Planes::Made(match planes.view() {
-                CubeView::F32(a) => Cube::F32(a.select(Axis(2), &self.columns)),
-                CubeView::F64(a) => Cube::F64(a.select(Axis(2), &self.columns)),
+                CubeView::F32(a) => Cube::F32(of_columns(a, &self.columns)),
+                CubeView::F64(a) => Cube::F64(of_columns(a, &self.columns)),
             })
         };
         FitPlanes {
             counts: cube(&planes.counts),
             background: cube(&planes.background),
             exposure: cube(&planes.exposure),
-            mask: planes.mask.as_ref().map(|mask| mask.select(Axis(2), &self.columns)),
+            mask: planes.mask.as_ref().map(|mask| of_columns(mask.view(), &self.columns)),
             left_out: planes.left_out,
         }
     }
 
     /// A cube with the added columns.
     pub fn continued_cube(&self, cube: &Array3<f64>) -> Array3<f64> {
-        cube.select(Axis(2), &self.columns)
+        of_columns(cube.view(), &self.columns)
     }
 
     /// Takes the added columns out of the pixels to fit.
