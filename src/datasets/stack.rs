@@ -11,8 +11,11 @@
 //! | gti | union, in the time scale of the first ones |
 //! | livetime | sum |
 //!
-//! So predicted counts stay the same, also where the energy thresholds of the observations differ. (For migration
-//! densities, which know no reconstructed energies, only where they do not.)
+//! So predicted counts stay the same, also where the energy thresholds of the observations differ, as far as exposures and
+//! mask_safe are the same all over each pixel of the energy dispersion map. These pixels are mostly larger than those of
+//! the counts, and one exposure weights each of them: where it varies within, real runs with different thresholds predict
+//! 1.5 to 6.7 % more or less in the bin of the threshold, here as in Gammapy. (For migration densities, which know no
+//! reconstructed energies, predicted counts stay the same only where thresholds do not differ.)
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -102,7 +102,7 @@ pub fn fit_double<V: Simd>(
     let free = fitted.and(kept.not());
     let mut open = free;
     let mut passes = 0;
-    while open.any() && passes < MOST_PASSES {
+    while open.any() && passes < MOST_PASSES.min(plan.settings.max_niter) {
         passes += 1;
         let at = double.sums(x);
         let below = at.p.above(model);
@@ -204,7 +204,8 @@ pub fn fit_double<V: Simd>(
         errors.down = down.where_or(searched, errors.down);
         failed_down = lost;
     }
-    let failed = norm.failed.or(errors.failed).or(failed_down).or(fitted.not()).and(wanted);
+    let rough = patch.rough_bound(&norm, errors.up);
+    let failed = norm.failed.or(errors.failed).or(rough).or(failed_down).or(fitted.not()).and(wanted);
     (describe(&mut patch, data, pixel, fitted, &norm, &errors), failed)
 }
 

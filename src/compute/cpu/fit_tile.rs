@@ -329,7 +329,8 @@ fn attempt<V: Simd>(
     if !patch.holds(look.reach) {
         return ([WindowFit::MASKED; LANES], wanted, look, false);
     }
-    let failed = norm.failed.or(errors.failed).or(errors.failed_down).or(patch.rough(&norm)).and(patch.active);
+    let rough = patch.rough(&norm).or(patch.rough_bound(&norm, errors.up));
+    let failed = norm.failed.or(errors.failed).or(errors.failed_down).or(rough).and(patch.active);
     (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, look, true)
 }
 

@@ -20,10 +20,14 @@ const LAST_STEP: f64 = 0.1;
 const CLOSEST_POLE: f64 = 1e-4;
 /// Windows with more filled bins than this are not searched for the one bin that has model.
 const MOST_FILLED_SINGLE: f64 = 100.5;
-/// Largest that terms may be, in sigmas, which cancel to what is seen: their rounding is then 5e-4.
-const MOST_ROUNDED: f64 = 5000.0;
-/// Least curvature in units of the tile: below, squares and cubes vanish in single precision.
-const LEAST_Q: f64 = 1e-24;
+/// Largest that terms may be, in sigmas, which cancel to what is seen: their rounding is then 2e-4.
+const MOST_ROUNDED: f64 = 1500.0;
+/// Least u of the bins that matter, in units of the tile: below, cubes vanish in single precision.
+const LEAST_U: f64 = 1e-11;
+/// Part of a bound, found in single precision, that its rounding may be.
+const BOUND_ROUNDING: f64 = 1.2e-7;
+/// By how much of an upper error a bound may be rounded.
+const MOST_BOUND_ERROR: f64 = 5e-4;
 /// Bound on passes; pixels that need more are fitted in double.
 const MOST_PASSES: u32 = 30;
 
@@ -296,16 +300,27 @@ impl<'p, 'r> Patch<'p, 'r> {
     }
 
     /// Fitted lanes whose sums single precision does not hold: rounded terms of P, or of L and `x M`, show in norm or TS, or
-    /// squares and cubes vanish.
+    /// cubes vanish.
     #[inline(always)]
     pub fn rough(&self, norm: &Norm) -> Mask {
         let (p, q) = (norm.moved.p, norm.moved.q);
-        let shift = p / q.sqrt().max((self.model - p).abs());
-        let linear = (norm.base + norm.rest) * self.model;
+        let best = norm.base + norm.rest;
+        // Next to a pole a rounding of c is one of its difference from 1 / x.
+        let amplified = p * (best.abs() * norm.moved.u_max + 1.0);
+        let shift = amplified / q.sqrt().max((self.model - p).abs());
+        let linear = best * self.model;
         let terms = linear.abs() + (norm.ts * 0.5 + linear).abs();
         let shown = terms / norm.ts.abs().sqrt().at_least(0.05);
-        let good = shift.under(MOST_ROUNDED).and(shown.under(MOST_ROUNDED)).and(q.over(LEAST_Q));
+        let good = shift.under(MOST_ROUNDED).and(shown.under(MOST_ROUNDED)).and((q - p * LEAST_U).over(0.0));
         self.fitted.and(good.not())
+    }
+
+    /// Lanes at a bound that is not known as closely as their upper error.
+    #[inline(always)]
+    pub fn rough_bound(&self, norm: &Norm, up: Wide) -> Mask {
+        let Some(lowest) = self.lowest else { return Mask::none() };
+        let bound = norm.at_bound.or(self.fitted.not()).and(self.active);
+        bound.and((lowest.abs() * BOUND_ROUNDING - up * MOST_BOUND_ERROR).over(0.0))
     }
 
     /// The sums at `x` over list and wing.

@@ -15,6 +15,8 @@ use super::wide::{Mask, Wide};
 const MOST_POLES: usize = 64;
 /// Steps of the walk.
 const MOST_STEPS: usize = 200;
+/// Bound on all of them together.
+const MOST_ROUNDS: usize = 400;
 /// Width of the bracket, in sigmas, at which a distance is known.
 const WIDTH: f64 = 1e-4;
 /// Largest truncated counts that single precision may sum: their rounding is then 5e-4.
@@ -53,7 +55,10 @@ pub fn lower_errors<V: Simd>(
     for lane in (0..LANES).filter(|lane| lanes.get(*lane)) {
         (phase[lane], far.0[lane]) = after_pole(&poles[lane], 0, 0.0, sigma.0[lane]);
     }
-    while phase.iter().any(|phase| *phase != Phase::Done) {
+    for _ in 0..MOST_ROUNDS {
+        if phase.iter().all(|phase| *phase == Phase::Done) {
+            break;
+        }
         let at = Wide(std::array::from_fn(|lane| match phase[lane] {
             Phase::Pole(_) | Phase::Walk(_) => past(far.0[lane]),
             Phase::Beside => (far.0[lane] - 0.9 * width(sigma.0[lane], far.0[lane])).max(near.0[lane]),
@@ -103,7 +108,8 @@ pub fn lower_errors<V: Simd>(
             }
         }
     }
-    ((near + far) * 0.5, lost)
+    let open = Mask::from_fn(|lane| phase[lane] != Phase::Done);
+    ((near + far) * 0.5, lost.or(open))
 }
 
 /// How closely a distance is searched for.

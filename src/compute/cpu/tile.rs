@@ -33,7 +33,7 @@ struct Strip {
 
 /// Bins without counts may have next to no background: beyond this c their bound is 0 for all that can be seen, and
 /// larger ones would leave single precision.
-const LARGEST_C: f64 = 1e30;
+const LARGEST_C: f64 = 1e36;
 
 /// Bins of strips of a tile that stay for further runs: 16 bytes each.
 const MOST_KEPT_BINS: usize = 1 << 20;

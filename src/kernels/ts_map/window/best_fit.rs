@@ -2,7 +2,7 @@
 
 use super::errors::AtNorm;
 use super::{Sum, Window, WindowFit};
-use crate::kernels::ts_map::{TsMapSettings, TsMapStatus};
+use crate::kernels::ts_map::{TRUNCATION_VALUE, TsMapSettings, TsMapStatus};
 
 /// Sums and bounds that do not depend on the norm.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ impl Totals {
             if m > 0.0 {
                 let ratio = b / m;
                 totals.bound = totals.bound.min(ratio);
-                if b == 0.0 {
+                if b <= TRUNCATION_VALUE {
                     totals.status |= TsMapStatus::ZERO_BACKGROUND;
                 }
                 if n > 0.0 {
