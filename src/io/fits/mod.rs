@@ -21,6 +21,7 @@ mod flux;
 mod growing;
 mod gti;
 mod header;
+mod keys;
 mod lazy;
 mod lazy_datasets;
 mod map;
