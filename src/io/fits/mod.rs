@@ -23,6 +23,7 @@ mod growing;
 mod gti;
 mod header;
 mod images;
+mod keys;
 mod lazy;
 mod lazy_datasets;
 mod map;

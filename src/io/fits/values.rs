@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::check::{Hdu, HduKind, Keys};
+use super::check::{Hdu, HduKind};
 use super::header::{Header, Value};
+use super::keys::Keys;
 use super::tiles;
 use crate::error::{Error, Place, Result};
 

@@ -19,7 +19,8 @@ pub(super) use plan::Plan;
 
 use rayon::prelude::*;
 
-use super::check::{Hdu, Keys};
+use super::check::Hdu;
+use super::keys::Keys;
 use super::values::{Real, room};
 use crate::error::{Error, Place, Result};
 use decode::Decoder;

@@ -1,6 +1,7 @@
 //! How the tiles of a compressed image are stored: what its keywords and columns say, checked before any tile is read.
 
-use super::super::check::{Column, Keys, MAX_NAXIS};
+use super::super::check::{Column, MAX_NAXIS};
+use super::super::keys::Keys;
 use super::super::values::{Scaling, heap_code};
 use super::gzip::BEST_RATIO;
 use super::rice;
