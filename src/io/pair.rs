@@ -27,18 +27,15 @@ use super::atomic::{
 };
 use crate::error::{Error, Result};
 
+/// Makes a file for the name of its companion.
+type Maker<'a> = dyn Fn(Option<&str>, &mut dyn Write) -> Result<()> + 'a;
+
 /// Writes a file and its companion; `write` makes the file for the name of a companion (`None`: without one).
 ///
 /// # Errors
 /// [`Error::Options`] where one of the two exists and is not to be replaced or cannot be written; [`Error::Io`] where
 /// writing fails; what `write` returns.
-pub(super) fn write_pair(
-    path: &Path,
-    companion: &Path,
-    text: &[u8],
-    overwrite: bool,
-    write: &dyn Fn(Option<&str>, &mut dyn Write) -> Result<()>,
-) -> Result<()> {
+pub(super) fn write_pair(path: &Path, companion: &Path, text: &[u8], overwrite: bool, write: &Maker<'_>) -> Result<()> {
     check_output(path, overwrite)?;
     if is_stream(path) {
         let bytes = made(None, write)?;
@@ -61,7 +58,9 @@ pub(super) fn write_pair(
         let file = stage(companion)?;
         let _lock = lock_folder(&folder);
         if holds_text() {
-            return file.commit(&commits());
+            file.commit(&commits())?;
+            remove_own_names(path, companion);
+            return Ok(());
         }
     } else if is_fresh() {
         let (file, beside) = (stage(companion)?, stage_text(companion)?);
@@ -96,7 +95,7 @@ pub(super) fn write_pair(
     Ok(())
 }
 
-fn made(name: Option<&str>, write: &dyn Fn(Option<&str>, &mut dyn Write) -> Result<()>) -> Result<Vec<u8>> {
+fn made(name: Option<&str>, write: &Maker<'_>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     write(name, &mut bytes)?;
     Ok(bytes)
@@ -183,6 +182,12 @@ mod tests {
         fs::write(folder.path().join("x_model.yaml"), "one").unwrap();
         fs::write(folder.path().join("x.fits.gz-00ff00ff_model.yaml"), "of another").unwrap();
         assert_eq!(read(folder.path()), "two");
+        // As between steps 4 and 5: the same model again.
+        fs::write(folder.path().join("x_model.yaml"), "two").unwrap();
+        write(folder.path(), "two", true).unwrap();
+        assert_eq!(read(folder.path()), "two");
+        assert_eq!(names(folder.path()), ["x.fits", "x.fits.gz-00ff00ff_model.yaml", "x_model.yaml"]);
+        fs::write(folder.path().join("x.fits-00ff00ff_model.yaml"), "two").unwrap();
         write(folder.path(), "three", true).unwrap();
         assert_eq!(read(folder.path()), "three");
         assert_eq!(names(folder.path()), ["x.fits", "x.fits.gz-00ff00ff_model.yaml", "x_model.yaml"]);

@@ -8,6 +8,8 @@ pub mod fits_file;
 pub mod npz;
 #[cfg(all(feature = "cli", feature = "fits-system", feature = "plot"))]
 pub mod program;
+#[cfg(all(feature = "cli", feature = "fits-system", feature = "plot"))]
+pub mod quick;
 pub mod yaml;
 
 use std::ffi::OsString;
