@@ -586,19 +586,6 @@ fn is_power_of_ten(value: f64) -> bool {
 
 /// The digit or sign of a superscript.
 fn superscript(c: char) -> Option<char> {
-    Some(match c {
-        '⁰' => '0',
-        '¹' => '1',
-        '²' => '2',
-        '³' => '3',
-        '⁴' => '4',
-        '⁵' => '5',
-        '⁶' => '6',
-        '⁷' => '7',
-        '⁸' => '8',
-        '⁹' => '9',
-        '⁻' => '-',
-        '⁺' => '+',
-        _ => return None,
-    })
+    let at = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺".chars().position(|s| s == c)?;
+    "0123456789-+".chars().nth(at)
 }
