@@ -135,7 +135,7 @@ fn undefined_bins_are_left_out_by_all() {
     assert_eq!(said, [""; 0]);
     let dataset = dataset.unwrap();
     assert!(dataset.check().iter().any(|p| p.to_string().contains("left out")));
-    let center = dataset.geom().unwrap().as_wcs().unwrap().center().unwrap();
+    let center = dataset.common().unwrap().geom().unwrap().as_wcs().unwrap().center().unwrap();
     let models = source("a", Arc::new(PointSpatialModel::new(center.lon_deg, center.lat_deg, center.frame)));
     let mut models = models;
     for name in ["a.spatial.lon_0", "a.spatial.lat_0"] {
@@ -168,7 +168,8 @@ fn sources_outside_whose_psf_reaches_in() {
         let p = at(x, y);
         assert!(own.pixel_of(p).is_none(), "it is outside");
         let point: Arc<dyn SpatialModel> = Arc::new(PointSpatialModel::new(p.lon_deg, p.lat_deg, p.frame));
-        let gauss: Arc<dyn SpatialModel> = Arc::new(GaussianSpatialModel::new(p.lon_deg, p.lat_deg, 0.05, p.frame));
+        let gauss: Arc<dyn SpatialModel> =
+            Arc::new(GaussianSpatialModel::new(p.lon_deg, p.lat_deg, 0.05, 0.0, 0.0, p.frame));
         for spatial in [point, gauss] {
             let models = source("a", spatial);
             let (mut large, mut small) = (large.clone(), small.clone());
