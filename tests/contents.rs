@@ -59,7 +59,7 @@ fn values_that_are_negative_by_rounding() {
     assert!(background[8] > 0.4, "others are as they were");
     assert_eq!(values(&dataset.common().unwrap().exposure)[1], 0.0);
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("[BACKGROUND]: 2 values are below 0 by rounding (down to -1e-8"), "{said:?}");
+    assert!(said[0].contains("[BACKGROUND]: 2 values are below 0 by rounding (down to -1.00e-8)"), "{said:?}");
     // A plane that has nothing else is compared with all planes.
     let (dataset, said) = read(|f| (0..625).for_each(|i| f.hdu("BACKGROUND").set_f32(i, -8e-18)));
     assert!(values(&dataset.unwrap().common().unwrap().background)[..625].iter().all(|v| *v == 0.0));
@@ -182,7 +182,8 @@ fn sources_outside_whose_psf_reaches_in() {
             let background = small.npred_background().unwrap().into_cube_f64();
             for ((e, y, x), v) in found.indexed_iter() {
                 let w = wanted[[e, (y as isize + dy) as usize, (x as isize + dx) as usize]];
-                assert!((v - w).abs() <= 1e-9 * largest, "{v} is not {w} at {e}, {y}, {x}");
+                // The PSF is drawn on the pixels at the centre of either map.
+                assert!((v - w).abs() <= 1e-5 * largest, "{v} is not {w} at {e}, {y}, {x}");
                 assert!((kept[[e, y, x]] - background[[e, y, x]] - v).abs() <= 1e-9 * (largest + 1.0));
             }
             seen += usize::from(found.sum() > 1e-3);

@@ -45,7 +45,10 @@ pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
     if chosen.is_part() {
         return match headers(&chosen.path)? {
             Some(hdus) if find_spectrum(&hdus).is_some() => Ok(FileKind::Spectrum),
-            _ => Err(Error::input_at(Place::file(&chosen.path), "this is no OGIP spectrum, of which a part is chosen here")),
+            _ => Err(Error::input_at(
+                Place::file(&chosen.path),
+                "this is no OGIP spectrum, of which a part is chosen here",
+            )),
         };
     }
     if let Some(hdus) = headers(path)? {

@@ -16,8 +16,8 @@ mod yaml;
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{
-    Catalogue, LazyDataset, LazyDatasets, OgipOptions, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
-    write_maps,
+    Catalogue, LazyDataset, LazyDatasets, OgipOptions, Problem, Provenance, ReadOptions, Severity, WriteOptions,
+    write_events, write_maps,
 };
 #[cfg(feature = "fits-system")]
 pub use kind::{FileKind, file_kind};

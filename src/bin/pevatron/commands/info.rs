@@ -4,8 +4,8 @@ use std::path::Path;
 
 use pevatron::data::EventList;
 use pevatron::datasets::{Dataset, Datasets};
-use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::error::warnings;
+use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::{FileKind, OgipOptions};
 use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
 use pevatron::models::Models;
