@@ -59,7 +59,7 @@ fn values_that_are_negative_by_rounding() {
     assert!(background[8] > 0.4, "others are as they were");
     assert_eq!(values(&dataset.common().unwrap().exposure)[1], 0.0);
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("[BACKGROUND]: 2 values are below 0 by rounding (down to -1e-8"), "{said:?}");
+    assert!(said[0].contains("[BACKGROUND]: 2 values are below 0 by rounding (down to -1.00e-8)"), "{said:?}");
     // A plane that has nothing else is compared with all planes.
     let (dataset, said) = read(|f| (0..625).for_each(|i| f.hdu("BACKGROUND").set_f32(i, -8e-18)));
     assert!(values(&dataset.unwrap().common().unwrap().background)[..625].iter().all(|v| *v == 0.0));
@@ -135,7 +135,7 @@ fn undefined_bins_are_left_out_by_all() {
     assert_eq!(said, [""; 0]);
     let dataset = dataset.unwrap();
     assert!(dataset.check().iter().any(|p| p.to_string().contains("left out")));
-    let center = dataset.geom().unwrap().as_wcs().unwrap().center().unwrap();
+    let center = dataset.common().unwrap().geom().unwrap().as_wcs().unwrap().center().unwrap();
     let models = source("a", Arc::new(PointSpatialModel::new(center.lon_deg, center.lat_deg, center.frame)));
     let mut models = models;
     for name in ["a.spatial.lon_0", "a.spatial.lat_0"] {
@@ -168,7 +168,8 @@ fn sources_outside_whose_psf_reaches_in() {
         let p = at(x, y);
         assert!(own.pixel_of(p).is_none(), "it is outside");
         let point: Arc<dyn SpatialModel> = Arc::new(PointSpatialModel::new(p.lon_deg, p.lat_deg, p.frame));
-        let gauss: Arc<dyn SpatialModel> = Arc::new(GaussianSpatialModel::new(p.lon_deg, p.lat_deg, 0.05, p.frame));
+        let gauss: Arc<dyn SpatialModel> =
+            Arc::new(GaussianSpatialModel::new(p.lon_deg, p.lat_deg, 0.05, 0.0, 0.0, p.frame));
         for spatial in [point, gauss] {
             let models = source("a", spatial);
             let (mut large, mut small) = (large.clone(), small.clone());
@@ -181,7 +182,8 @@ fn sources_outside_whose_psf_reaches_in() {
             let background = small.npred_background().unwrap().into_cube_f64();
             for ((e, y, x), v) in found.indexed_iter() {
                 let w = wanted[[e, (y as isize + dy) as usize, (x as isize + dx) as usize]];
-                assert!((v - w).abs() <= 1e-9 * largest, "{v} is not {w} at {e}, {y}, {x}");
+                // The PSF is drawn on the pixels at the centre of either map.
+                assert!((v - w).abs() <= 1e-5 * largest, "{v} is not {w} at {e}, {y}, {x}");
                 assert!((kept[[e, y, x]] - background[[e, y, x]] - v).abs() <= 1e-9 * (largest + 1.0));
             }
             seen += usize::from(found.sum() > 1e-3);

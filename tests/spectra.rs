@@ -699,7 +699,7 @@ mod program {
         place.fails(&["plot", "z.fits", "-o", "n.png", "--group"], 2, &["group", "OGIP"]);
         place.fails(&["convert", "z.fits", "-o", "n.fits", "--bkg", "none"], 2, &["bkg", "OGIP"]);
         place.fails(&with(&["info", "y.pha", "y.pha"]), 2, &["bkg", "1 files for 2 spectra"]);
-        place.fails(&["info", "y.pha", "--rmf", "n.rmf"], 2, &["n.rmf"]);
+        place.fails(&["info", "y.pha", "--arf", "none", "--rmf", "n.rmf"], 2, &["n.rmf"]);
     }
 
     /// What is read with a warning is refused with --strict.

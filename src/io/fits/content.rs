@@ -43,7 +43,7 @@ pub(super) fn round_to_zero(place: &Place, map: &mut Map) -> Result<()> {
         return Ok(());
     }
     let least = rounded.iter().map(|(_, v)| *v).fold(0.0, f64::min);
-    let text = format!("{} values are below 0 by rounding (down to {least:e}): they are taken as 0", rounded.len());
+    let text = format!("{} values are below 0 by rounding (down to {least:.2e}): they are taken as 0", rounded.len());
     warnings::warn(Error::input_at(place.clone(), text))?;
     fn set<T: Default>(values: ndarray::iter::IterMut<'_, T, ndarray::IxDyn>, rounded: &[(usize, f64)]) {
         let mut next = rounded.iter().map(|(i, _)| *i).peekable();
