@@ -68,7 +68,8 @@ impl Rotation {
     /// [`Error::Input`] where the keywords do not give this matrix to 5e-8 (0.01″).
     pub(super) fn exactly(mut self, matrix: [[f64; 3]; 3]) -> Result<Self> {
         let pairs = self.matrix.as_flattened().iter().zip(matrix.as_flattened());
-        if pairs.into_iter().any(|(a, b)| !((a - b).abs() < 5e-8)) {
+        let same = pairs.into_iter().all(|(a, b)| (a - b).abs() < 5e-8);
+        if !same {
             return Err(Error::input("LONPOLE", "coordinates with this pole cannot be turned to another frame")
                 .with_help("reproject the map to ICRS or Galactic coordinates"));
         }
