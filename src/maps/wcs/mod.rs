@@ -6,13 +6,17 @@ mod all_sky;
 mod cylindrical;
 mod projection;
 pub(super) mod rotation;
+#[cfg(feature = "fits-system")]
 mod systems;
+#[cfg(feature = "fits-system")]
 mod turned;
 mod zenithal;
 
 use self::projection::Projection;
 use self::rotation::Rotation;
+#[cfg(feature = "fits-system")]
 pub(crate) use self::systems::System;
+#[cfg(feature = "fits-system")]
 pub(crate) use self::turned::Fiducial;
 use super::frame::Frame;
 use crate::error::{Error, Result};

@@ -43,6 +43,7 @@ impl Projection {
     }
 
     /// Plane coordinate of a place in native coordinates, in degrees; `None` where it has none.
+    #[cfg(feature = "fits-system")]
     pub(super) fn project(self, phi_deg: f64, theta_deg: f64) -> Option<(f64, f64)> {
         match self {
             Self::Zenithal(p) => p.project(super::rotation::vector_of(phi_deg, theta_deg)),

@@ -58,6 +58,7 @@ impl Rotation {
     }
 
     /// Native to celestial unit vectors.
+    #[cfg(feature = "fits-system")]
     pub(super) fn matrix(&self) -> &[[f64; 3]; 3] {
         &self.matrix
     }
@@ -66,9 +67,11 @@ impl Rotation {
     ///
     /// # Errors
     /// [`Error::Input`] where the keywords do not give this matrix to 5e-8 (0.01″).
+    #[cfg(feature = "fits-system")]
     pub(super) fn exactly(mut self, matrix: [[f64; 3]; 3]) -> Result<Self> {
         let pairs = self.matrix.as_flattened().iter().zip(matrix.as_flattened());
-        if pairs.into_iter().any(|(a, b)| !((a - b).abs() < 5e-8)) {
+        let same = pairs.into_iter().all(|(a, b)| (a - b).abs() < 5e-8);
+        if !same {
             return Err(Error::input("LONPOLE", "coordinates with this pole cannot be turned to another frame")
                 .with_help("reproject the map to ICRS or Galactic coordinates"));
         }
@@ -123,6 +126,7 @@ impl Rotation {
 
 /// Longitude and latitude of the native pole, and native longitude of the celestial pole, of a matrix, in degrees. Where
 /// the poles coincide, the latter is 180.
+#[cfg(feature = "fits-system")]
 pub(super) fn poles_of(matrix: &[[f64; 3]; 3]) -> (f64, f64, f64) {
     let m = matrix;
     let (along, up) = (m[2][0].hypot(m[2][1]), m[2][2]);
