@@ -70,9 +70,12 @@ pub fn own_kernel_geom(geom: &WcsGeom, radius: Angle) -> Result<WcsGeom> {
         return Err(Error::options("kernel_width", format!("{width} deg must be positive and finite")));
     }
     let (sx, sy) = geom.pixel_scales_deg();
-    // How far a circle reaches along the axes of sheared pixels.
-    let (nx, ny) =
-        (odd_above(width / sx * shape.height / shape.area), odd_above(width / sy * shape.width / shape.area));
+    // How far a circle reaches along the axes of sheared pixels. Close to a pole that is without end: no further than to all
+    // pixels of the map, and once around the sky.
+    let side = |width: f64, most: usize| odd_above(width.min(most as f64)).min(most);
+    let columns = geom.closes_in_longitude().map_or(2 * geom.nx() + 1, |turn| turn - (turn + 1) % 2);
+    let nx = side(width / sx * shape.height / shape.area, columns);
+    let ny = side(width / sy * shape.width / shape.area, 2 * geom.ny() + 1);
     let wcs = geom.wcs().shifted((nx as f64 - 1.0) / 2.0 - cx, (ny as f64 - 1.0) / 2.0 - cy);
     Ok(WcsGeom::new(wcs, nx, ny, geom.axes().to_vec()))
 }
@@ -174,7 +177,7 @@ impl PsfMap {
                 let oversampling =
                     ((PRECISION_FACTOR / (2.0 * r68 / pixel)).ceil() as usize).clamp(1, MAX_OVERSAMPLING);
                 let cut = pixels.geom(&image, Angle::deg(*radius))?;
-                Ok(PlanePlan { energy_tev, oversampling, cut: (cut.ny(), cut.nx()) })
+                Ok(PlanePlan { energy_tev, oversampling, cut: (cut.ny().min(ny), cut.nx().min(nx)) })
             })
             .collect::<Result<_>>()?;
         let distances = Distances::new(&image, &plans)?;
