@@ -11,6 +11,9 @@ const LEAST_DISTANCE: f64 = 0.1;
 /// Largest upper error, in errors of the curvature, that a best fit below 0 without a status can have at a bound: a minimum
 /// of counts has larger ones.
 const STEEP: f64 = 0.97;
+/// Part of the way to a pole, and counts, from which on a likelihood is that of single bins.
+const NEAR_POLE: f64 = -0.75;
+const FEW_COUNTS: f64 = 10.0;
 /// Steps of the search for a parameter.
 const STEPS: usize = 60;
 
@@ -185,7 +188,16 @@ impl Likeness {
         }
         let i = self.knots.partition_point(|knot| knot.0 <= distance).clamp(1, self.knots.len() - 1);
         let (a, b) = (self.knots[i - 1], self.knots[i]);
-        a.1 + (b.1 - a.1) * (distance - a.0) / (b.0 - a.0)
+        let part = (distance - a.0) / (b.0 - a.0);
+        // The other is the same but where u changes by much: next to a pole.
+        a.1 + (b.1 - a.1) * if guess == Guess::Other { part * part } else { part }
+    }
+
+    /// Whether a norm lies so close to the pole of few counts below the best fit that it hangs on single bins.
+    pub fn is_delicate(&self, norm: f64) -> bool {
+        let distance = norm - self.norm;
+        let u = self.bend_at(distance, Guess::Best);
+        u * distance < NEAR_POLE && self.curvature < FEW_COUNTS * u * u
     }
 
     /// Norms between which nothing unexpected happens.

@@ -3,6 +3,8 @@
 mod curve;
 mod likeness;
 mod profile;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -85,7 +87,7 @@ pub struct CombineReport {
 }
 
 /// By how much of an error results may depend on what is not known of the inputs' likelihoods before they are marked.
-const MOST_UNCERTAIN: f64 = 0.05;
+const MOST_UNCERTAIN: f64 = 0.1;
 
 /// Combines flux maps that measure the same flux with independent data (Gammapy's `combine_flux_maps`): the likelihoods
 /// of all inputs are multiplied per pixel and energy, and norm, errors, limit and ts are read off the product.
@@ -446,7 +448,7 @@ fn combine_pixel(
     let by_errors = profiles.iter().any(|p| matches!(p, Profile::Errors(_)));
     if by_errors && profiles.len() > 1 {
         let other = Sum::new(&profiles, Guess::Other)?.best(n_sigma, n_sigma_ul)?;
-        if !alike(&best, &other) {
+        if !alike(&best, &other) || profiles.iter().any(|p| p.is_delicate(best.norm)) {
             status |= TsMapStatus::APPROXIMATE;
         }
     }

@@ -60,6 +60,11 @@ impl Profile {
         }
     }
 
+    /// Whether the value at a norm hangs on what errors do not tell.
+    pub fn is_delicate(&self, norm: f64) -> bool {
+        matches!(self, Self::Errors(likeness) if !likeness.wall && likeness.is_delicate(norm))
+    }
+
     /// Norms between which the profile does nothing unexpected.
     fn marks(&self, out: &mut Vec<f64>) {
         match self {
