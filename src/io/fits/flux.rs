@@ -163,16 +163,7 @@ impl FluxMaps {
         }
         check_output(path, options.overwrite)?;
         check_output(model, options.overwrite)?;
-        let content = self.content(sed.into())?;
-        let yaml = content.model.as_ref().map_or("", |source| source.yaml.as_str());
-        let of = |file: &Path| file.parent().unwrap_or(Path::new("")).to_path_buf();
-        let elsewhere = || std::path::absolute(of(model)).unwrap_or_else(|_| of(model));
-        let place = of(model).strip_prefix(of(path)).map_or_else(|_| elsewhere(), Path::to_path_buf);
-        write_pair(path, model, yaml.as_bytes(), options.overwrite, &|name, out| {
-            let beside = name.map(|name| place.join(name).to_string_lossy().into_owned());
-            let bytes = file(&content, beside.as_deref(), options)?.finish().map_err(|e| e.at(&Place::file(path)))?;
-            encode(&bytes, path, out).map_err(|e| Error::io(path, e))
-        })
+        write(path, model, &self.content(sed.into())?, options)
     }
 
     /// [`FluxMaps::to_bytes`] with one table of bands of this name for all maps that have the same axes (Gammapy's
@@ -420,6 +411,20 @@ fn file(content: &Content<'_>, beside: Option<&str>, options: &WriteOptions) -> 
     Ok(out)
 }
 
+/// Writes maps and their reference model as a pair. The file names the model relative to its own folder where it lies in
+/// or below that, else by its whole path.
+fn write(path: &Path, model: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
+    let yaml = content.model.as_ref().map_or("", |source| source.yaml.as_str());
+    let folder = |file: &Path| file.parent().unwrap_or(Path::new("")).to_path_buf();
+    let elsewhere = || std::path::absolute(folder(model)).unwrap_or_else(|_| folder(model));
+    let place = folder(model).strip_prefix(folder(path)).map_or_else(|_| elsewhere(), Path::to_path_buf);
+    write_pair(path, model, yaml.as_bytes(), options.overwrite, &|name, out| {
+        let beside = name.map(|name| place.join(name).to_string_lossy().into_owned());
+        let bytes = file(content, beside.as_deref(), options)?.finish().map_err(|e| e.at(&Place::file(path)))?;
+        encode(&bytes, path, out).map_err(|e| Error::io(path, e))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,10 +464,7 @@ mod tests {
                 .entries
                 .insert("kernel_width".into(), "0.5 deg – \"so\" weit's reicht, \\ and far more of it".into());
             let rewritten = folder.path().join(format!("flux_{n}.fits{}", if n % 2 == 0 { "" } else { ".gz" }));
-            if let Some(model) = &mut before.model {
-                model.path = model_path(&rewritten);
-            }
-            write(&rewritten, &before, &WriteOptions::default()).unwrap();
+            write(&rewritten, &model_path(&rewritten), &before, &WriteOptions::default()).unwrap();
             let after = content(&rewritten);
             assert_eq!(after.meta, before.meta);
             assert_eq!(after.gti, before.gti);
