@@ -50,6 +50,17 @@ fn distance(local: &Local, moving: &[usize]) -> f64 {
     }
 }
 
+/// By how much −2 ln L sinks from `theta` to `next` by the first and second derivatives at `theta`.
+fn promise(local: &Local, moving: &[usize], theta: &[f64], next: &[f64]) -> f64 {
+    let step: Vec<f64> = moving.iter().map(|k| theta[*k] - next[*k]).collect();
+    let bent: f64 = moving
+        .iter()
+        .zip(&step)
+        .map(|(i, a)| moving.iter().zip(&step).map(|(j, b)| a * local.gauss[[*i, *j]] * b).sum::<f64>())
+        .sum();
+    moving.iter().zip(&step).map(|(k, s)| local.gradient[*k] * s).sum::<f64>() - 0.5 * bent
+}
+
 /// Minimises over the free parameters that are not in `fixed`.
 pub(super) fn minimize(
     fit: &Fit,
@@ -106,7 +117,7 @@ pub(super) fn minimize(
                     Err(Error::Input { .. }) => f64::INFINITY,
                     Err(other) => return Err(other),
                 };
-                if stat < local.stat {
+                if stat.is_finite() && stat < local.stat {
                     break Some((next, stat));
                 }
             }
@@ -133,10 +144,17 @@ pub(super) fn minimize(
             return ended(theta, local.stat, iterations, problem);
         };
         iterations += 1;
-        let sunk = local.stat - stat;
+        // What the second derivatives promise of the step that was taken, damped and cut at bounds as it is: held against
+        // the promise of the undamped one, a damped step never keeps its word, and the damping would never be taken back.
+        let promised = promise(&local, &moving, &theta, &next);
+        let kept = (local.stat - stat) / promised;
         theta = next;
         local = problem.local(&theta, false, control)?;
-        damping = if sunk > 0.25 * left { damping * 0.1 } else { damping };
+        if kept > 0.75 {
+            damping *= 0.1;
+        } else if kept < 0.25 {
+            damping = (4.0 * damping).clamp(FIRST_DAMPING, LAST_DAMPING);
+        }
         if damping < 1e-8 {
             damping = 0.0;
         }
