@@ -17,8 +17,8 @@ mod yaml;
 pub use atomic::{check_output, write_atomic};
 #[cfg(feature = "fits-system")]
 pub use fits::{
-    Catalogue, ImageEntry, ImageFile, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity, WriteOptions, write_events,
-    write_maps,
+    Catalogue, ImageEntry, ImageFile, LazyDataset, LazyDatasets, Problem, Provenance, ReadOptions, Severity,
+    WriteOptions, write_events, write_maps,
 };
 pub use input::keep_streams;
 #[cfg(feature = "fits-system")]
