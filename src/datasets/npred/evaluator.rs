@@ -290,7 +290,8 @@ impl Evaluator<'_> {
         let position = model.spatial.as_ref().and_then(|s| s.position());
         let (Some(kernel), Some((x, y))) = (psf, position.and_then(|p| image.sky_to_pix(p))) else { return Ok(None) };
         let inside = |v: f64, n: usize| v >= -0.5 && v < n as f64 - 0.5;
-        if inside(x, image.nx()) && inside(y, image.ny()) {
+        // A map around the whole sky has no border in longitude.
+        if inside(x, image.nx()) && inside(y, image.ny()) || image.closes_in_longitude().is_some() {
             return Ok(None);
         }
         if self.psf_in_reco() {

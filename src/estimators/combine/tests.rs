@@ -1,6 +1,6 @@
 //! Windows of several epochs, fitted one by one and combined from their errors, against the joint fit of all their bins.
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Poisson};
 
