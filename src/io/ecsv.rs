@@ -402,7 +402,6 @@ mod tests {
             ("a b\n", "a c\n", "are not those of the header"),
             ("float64", "complex128", "cannot be read"),
             ("# - {name: a", "# - {nam: a", "'name' is missing"),
-            ("datatype: bool", "datatype: bool, unit: foo", "the unit of column 'b'"),
             ("# datatype:", "# types:", "'datatype' is missing"),
         ] {
             let bad = good.replacen(from, to, 1);
@@ -410,6 +409,10 @@ mod tests {
             let error = parse(&bad).unwrap_err().to_string();
             assert!(error.contains(wanted), "{bad}\n{error}");
         }
+        // A unit that is none matters where the column is used.
+        let odd = parse(&good.replacen("datatype: float64", "datatype: float64, unit: foo", 1)).unwrap();
+        assert!(!odd.column("a").unwrap().unit().is_known());
+        assert!(odd.floats("a", "TeV").is_err());
     }
 
     #[test]

@@ -88,17 +88,19 @@ impl WcsGeom {
     pub fn pixel_shape(&self, x: f64, y: f64) -> Option<PixelShape> {
         // Long enough for the differences to be exact, short enough for them to be derivatives.
         const STEP_PX: f64 = 0.01;
+        const LEAST_STEP_RAD: f64 = 1e-9;
+        let (scale_x, scale_y) = self.pixel_scales_deg();
+        let step = STEP_PX.max(LEAST_STEP_RAD / scale_x.min(scale_y).to_radians());
         let at = |dx: f64, dy: f64| {
             let (lon, lat) = self.wcs().pix_to_world(x + dx, y + dy)?;
             Some(vector_of(lon, lat))
         };
-        let slope = |a: [f64; 3], b: [f64; 3]| -> [f64; 3] { std::array::from_fn(|i| (b[i] - a[i]) / (2.0 * STEP_PX)) };
-        let along_x = slope(at(-STEP_PX, 0.0)?, at(STEP_PX, 0.0)?);
-        let along_y = slope(at(0.0, -STEP_PX)?, at(0.0, STEP_PX)?);
+        let slope = |a: [f64; 3], b: [f64; 3]| -> [f64; 3] { std::array::from_fn(|i| (b[i] - a[i]) / (2.0 * step)) };
+        let along_x = slope(at(-step, 0.0)?, at(step, 0.0)?);
+        let along_y = slope(at(0.0, -step)?, at(0.0, step)?);
         let length = |v: [f64; 3]| (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt();
         let [[a, b, c], [d, e, f]] = [along_x, along_y];
         let solid_angle_sr = length([b * f - c * e, c * d - a * f, a * e - b * d]);
-        let (scale_x, scale_y) = self.pixel_scales_deg();
         Some(PixelShape {
             solid_angle_sr,
             area: solid_angle_sr / self.wcs().pixel_area_deg2() / 1f64.to_radians().powi(2),
