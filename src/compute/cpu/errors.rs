@@ -16,8 +16,9 @@ use super::wide::{Mask, Wide};
 const LAST_STEP: f64 = 0.03;
 /// The same where npred is truncated, in sigmas and in distances from the pole: the statistic has kinks there.
 const LAST_TRUNCATED_STEP: f64 = 0.005;
-/// Steps below this many sigmas need no bracket.
+/// Steps below this many sigmas need no bracket, where the rise is that close to what is wanted, as a part of it.
 const ARRIVED: f64 = 1e-3;
+const ARRIVED_RISE: f64 = 0.01;
 /// Closest that `1 + d u` may come to 0 in single precision; nearer, pixels are fitted in double. Products of
 /// [`super::passes::FACTORS`] stay in range.
 const CLOSEST_POLE: f64 = 3e-5;
@@ -256,9 +257,11 @@ fn step_down(
 
     // Steps that do not shrink may run in a circle between two kinks.
     let shrinks = (search.moved * 0.5).above((next - at).abs());
-    // A start within rounding of the root is itself an end of the bracket: the root then lies on it, not between.
+    // A start within rounding of the root is itself an end of the bracket: the root then lies on it, not between. Steps
+    // are short in the dip of a first guess that is kept, too, where the rise is far from what is wanted.
     let scale = sigma.min(z).min(-at);
-    let arrived = (scale * ARRIVED).above((next - at).abs());
+    let near = (search.wanted * search.wanted * ARRIVED_RISE - miss.abs()).over(0.0);
+    let arrived = (scale * ARRIVED).above((next - at).abs()).and(near);
     let inside = next.above(*farthest).and(nearest.above(next)).and(shrinks).or(arrived);
     let next = next.where_or(inside, (*nearest + *farthest) * 0.5);
     let moved = (next - at).abs();
