@@ -48,6 +48,14 @@ impl Background {
         Self { cube: Arc::new(cube), geom, shapes: Vec::new(), slopes: BTreeMap::new() }
     }
 
+    /// Makes bins without a defined background (NaN), which are masked, 0: derivatives are sums over all bins, in which
+    /// masked ones have the weight 0.
+    pub fn forget_undefined(&mut self) {
+        if self.cube.iter().any(|v| v.is_nan()) {
+            Arc::make_mut(&mut self.cube).mapv_inplace(|v| if v.is_nan() { 0.0 } else { v });
+        }
+    }
+
     /// `[energy, y, x]`, before the model.
     pub fn cube(&self) -> &Array3<f64> {
         &self.cube

@@ -133,7 +133,7 @@ impl<'a> Term<'a> {
             let problem = format!("dataset '{}': its shape is {found:?} where the counts have {dim:?}", common.name);
             if found == dim { Ok(()) } else { Err(Error::input(name, problem)) }
         };
-        let kind = match dataset {
+        let mut kind = match dataset {
             DatasetRef::Map(dataset) => {
                 let background = match &dataset.background {
                     Some(map) => map.to_cube_f64(),
@@ -155,6 +155,9 @@ impl<'a> Term<'a> {
             same("mask", mask.dim())?;
         }
         leave_out_undefined(common, &counts, &kind, &mut mask)?;
+        if let Kind::Cash { background } = &mut kind {
+            background.forget_undefined();
+        }
         let pixel_deg = match common.geom()?.as_ref() {
             Geom::Wcs(geom) => geom.pixel_scales_deg().0.max(geom.pixel_scales_deg().1),
             Geom::Region(geom) => match geom.region().map(SkyRegion::extent_deg) {
