@@ -256,7 +256,7 @@ fn falling_energies() {
     // Masks and groups, too.
     let quality = |falls: bool| {
         let bad = turned(&[0, 5, 0, 0, 1], falls);
-        let grouping = if falls { [1, -1, 1, 1, -1] } else { [1, -1, 1, 1, -1] };
+        let grouping = [1, -1, 1, 1, -1];
         let parts = Parts { falls: (falls, false, false), ..Parts::new() };
         parts.column(whole("QUALITY", &bad)).column(whole("GROUPING", &grouping))
     };
