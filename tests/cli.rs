@@ -86,7 +86,7 @@ fn values_that_cannot_be() {
     broken(|f| f.hdu("COUNTS").set_f32(0, -1.0), &["in.fits[COUNTS]", "-1"]);
     broken(|f| f.hdu("COUNTS").set_f32(0, f32::INFINITY), &["in.fits[COUNTS]", "inf"]);
     broken(|f| f.hdu("BACKGROUND").set_f32(7, -0.5), &["in.fits[BACKGROUND]", "-0.5"]);
-    broken(|f| f.hdu("EXPOSURE").set_f32(7, -2e12), &["in.fits[EXPOSURE]", "-2"]);
+    broken(|f| f.hdu("EXPOSURE").set_f32(7, -2e12), &["in.fits[EXPOSURE]", "negative", "(-1999999991808)"]);
     broken(|f| f.hdu("EXPOSURE").set_f32(7, f32::INFINITY), &["in.fits[EXPOSURE]", "inf"]);
 }
 
