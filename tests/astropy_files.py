@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 folder = Path(sys.argv[1])
@@ -56,6 +57,9 @@ def describe(name, path, hdu=1):
         data = np.asarray(hdus[hdu].data, "float64")
         wcs = WCS(hdus[hdu].header)
         lon, lat = wcs.wcs_pix2world([0.0, 8.0, 2.5], [0.0, 6.0, 1.0], 0)
+    if wcs.wcs.radesys == "FK5":
+        position = SkyCoord(lon, lat, unit="deg", frame="fk5").icrs
+        lon, lat = position.ra.deg, position.dec.deg
     values = [None if np.isnan(v) else float(v) for v in data.ravel()]
     out[name] = {"path": str(path), "hdu": hdu, "values": values, "lon": [float(v) % 360 for v in lon], "lat": lat.tolist()}
 

@@ -832,7 +832,7 @@ mod program {
         place.works(&["stack", "pha.fits", "new.fits", "-o", "sum.fits", "-q"]);
         place.fails(&["convert", "pha.fits", "-o", "a.fits", "--format", "xspec"], 2, &["xspec", "gadf or ogip"]);
         place.fails(&["convert", "gadf.fits", "-o", "new.fits", "--format", "ogip"], 2, &["exists"]);
-        place.fails(&["info", "pha_bkg.fits"], 2, &["background spectrum"]);
+        assert!(place.works(&["info", "pha_bkg.fits"]).contains("background spectrum"));
         sample().to_map_dataset().unwrap().write(place.path("known.fits"), &WriteOptions::default()).unwrap();
         place.fails(&["convert", "known.fits", "-o", "a.fits", "--format", "ogip"], 2, &["no off counts"]);
         let maps = support::program::data("sim-tan-1.fits.gz");

@@ -149,6 +149,7 @@ impl FluxMaps {
     }
 
     /// Takes a map away.
+    #[cfg(feature = "fits-system")]
     pub(super) fn remove(&mut self, quantity: FluxQuantity) {
         self.maps.remove(&quantity);
     }

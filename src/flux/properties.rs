@@ -316,6 +316,7 @@ impl FluxMaps {
 
     /// Takes a stored `is_ul` away where it says what follows from the rest: written maps hold it in any case, and what was
     /// derived when they were written follows later changes of norms, limits and threshold again.
+    #[cfg(feature = "fits-system")]
     pub(crate) fn forget_derived_is_ul(&mut self) {
         let set = |v: f64| !v.is_nan() && v != 0.0;
         let same = match (self.get(FluxQuantity::IsUl), self.derived_is_ul()) {

@@ -2,6 +2,7 @@
 
 use super::frame::SkyPosition;
 use super::sky_region::SkyRegion;
+#[cfg(feature = "yaml")]
 use super::wcs::System;
 use super::wcs::rotation::{lonlat_of, vector_of};
 use crate::error::{Error, Result};
@@ -139,6 +140,7 @@ pub enum Curve {
     },
 }
 
+#[cfg(feature = "yaml")]
 impl SkyPosition {
     /// A position of another system, turned to the frame that its maps are turned to.
     pub(crate) fn of_system(system: System, lon_deg: f64, lat_deg: f64) -> Self {

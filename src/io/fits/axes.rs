@@ -172,9 +172,8 @@ fn grid(reader: &FitsReader, bands: usize, axes: Vec<AxisOf>) -> Result<Bands> {
     let hdu = &reader.hdus()[bands];
     let place = reader.place().hdu(hdu.label());
     let rows = axes.iter().map(|a| a.columns.len()).min().unwrap_or(0);
-    // The first axis is the fastest one. Where each row stands does not matter for tables of the opposite order, as long
-    // as they have all combinations.
-    let Some(strides) = strides(&axes, rows, false).or_else(|| strides(&axes, rows, true)) else {
+    // Where each row stands does not matter, as long as there are all combinations.
+    let Some(strides) = strides(&axes, rows) else {
         let labels: Vec<&str> = axes.iter().map(|a| a.label.as_str()).collect();
         let problem =
             format!("its {rows} rows are no grid of [{}]: one row per combination of bins", labels.join("; "));
@@ -191,17 +190,17 @@ fn grid(reader: &FitsReader, bands: usize, axes: Vec<AxisOf>) -> Result<Bands> {
     Ok(out)
 }
 
-/// Rows from one value of each axis to the next, and number of values; `None` if the rows are no such grid.
-fn strides(axes: &[AxisOf], rows: usize, last_fastest: bool) -> Option<Vec<(usize, usize)>> {
-    let mut order: Vec<usize> = (0..axes.len()).collect();
-    if last_fastest {
-        order.reverse();
-    }
-    let mut found = vec![(1, 0); axes.len()];
+/// Rows from one value of each axis to the next, and number of values; `None` if the rows are no such grid. Whichever axis
+/// changes first is the fastest one: Gammapy's order of three axes is neither the first nor the last one.
+fn strides(axes: &[AxisOf], rows: usize) -> Option<Vec<(usize, usize)>> {
+    let mut left: Vec<usize> = (0..axes.len()).collect();
+    let mut found = vec![(1, 1); axes.len()];
     let mut stride = 1;
-    for (rank, &n) in order.iter().enumerate() {
+    while stride < rows {
+        let last = left.len() == 1;
+        let next = left.iter().position(|n| last || !axes[*n].columns.same(0, stride))?;
+        let n = left.remove(next);
         let columns = &axes[n].columns;
-        let last = rank + 1 == axes.len();
         let mut count = 1;
         while count * stride < rows && (last || !columns.same(0, count * stride)) {
             count += 1;
@@ -214,7 +213,8 @@ fn strides(axes: &[AxisOf], rows: usize, last_fastest: bool) -> Option<Vec<(usiz
         found[n] = (stride, count);
         stride *= count;
     }
-    (stride == rows).then_some(found)
+    let constant = |n: &usize| rows == 1 || (0..rows).all(|row| axes[*n].columns.same(0, row));
+    (stride == rows && left.iter().all(constant)).then_some(found)
 }
 
 fn axis_name(column: &str) -> String {

@@ -6,7 +6,7 @@ mod all_sky;
 mod cylindrical;
 mod projection;
 pub(super) mod rotation;
-#[cfg(feature = "fits-system")]
+#[cfg(feature = "yaml")]
 mod systems;
 #[cfg(feature = "fits-system")]
 mod turned;
@@ -14,7 +14,7 @@ mod zenithal;
 
 use self::projection::Projection;
 use self::rotation::Rotation;
-#[cfg(feature = "fits-system")]
+#[cfg(feature = "yaml")]
 pub(crate) use self::systems::System;
 #[cfg(feature = "fits-system")]
 pub(crate) use self::turned::Fiducial;
