@@ -249,7 +249,7 @@ fn outlines_are_cut_at_seams_poles_and_borders() {
                 format!("galactic\ncircle({lon},85,20)"),
                 format!("galactic\ncircle({lon},-80,30)"),
                 format!("galactic\ncircle({lon},90,10)"),
-                format!("icrs\ncircle(192.86,27.13,25)"),
+                "icrs\ncircle(192.86,27.13,25)".to_string(),
             ] {
                 let lines = drawn(&geom, &text);
                 assert!(
