@@ -154,13 +154,15 @@ impl Background {
         Ok(BackgroundLocal { spectral, shapes, factors, shape, slopes })
     }
 
-    /// Adds second derivatives of the predicted counts against the slopes of the bins.
+    /// Adds second derivatives of the predicted counts against the slopes of the bins; those by two parameters of the shape
+    /// where `shapes` says so.
     pub fn add_second(
         &mut self,
         model: &Model,
         local: &BackgroundLocal,
         slope: &Array3<f64>,
         reach: &[(f64, f64)],
+        shapes: bool,
         second: &mut ndarray::Array2<f64>,
     ) -> Result<()> {
         // Bins without a slope do not count, whatever stands in them.
@@ -177,7 +179,7 @@ impl Background {
             for (q, factor) in local.spectral.iter().zip(&local.factors.first) {
                 pair(second, p, q, false, scalar(factor, &by_shape));
             }
-            let Some(shape) = local.shape.as_ref().filter(|_| !is_linear) else { continue };
+            let Some(shape) = local.shape.as_ref().filter(|_| shapes && !is_linear) else { continue };
             let at = |model: &Model| {
                 let missing = || Error::input(model.name(), "the background has no spatial part");
                 self.shape(model)?.ok_or_else(missing)

@@ -6,6 +6,8 @@
 
 mod background;
 mod bins;
+mod borders;
+mod finish;
 mod linear;
 mod minimize;
 mod points;
@@ -79,7 +81,7 @@ impl Fit {
         control: &Control,
     ) -> Result<FitResult> {
         let backend = backend.precise()?;
-        backend.install(|| minimize::fit(self, datasets, models, &backend, control))
+        backend.install(|| finish::fit(self, datasets, models, &backend, control))
     }
 
     /// −2 ln L of models as they are, with priors (Gammapy's `Datasets.stat_sum`).

@@ -87,7 +87,7 @@ impl PointsTerm {
             sources.iter().flat_map(|(own, flux)| own.iter().map(|p| p.free).zip(&flux.first)).collect();
         for (i, flux) in total.iter().enumerate() {
             let Some((stat, slope, curvature)) = self.likelihood.at(i, *flux) else { continue };
-            local.stat += stat;
+            local.value.stat += stat;
             // Where the statistic bends down, steps are as long as its slope allows.
             let step = if curvature > 0.0 { curvature } else { 0.5 * slope * slope };
             // By free parameter: linked ones of several models add up.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::points::PointsTerm;
 use super::source::{Block, add, add_symmetric, difference, joined, product, weighted_product};
-use super::term::{Derivatives, Term};
+use super::term::{Derivatives, Term, Value};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::DatasetRef;
@@ -19,18 +19,42 @@ use crate::models::{FreeParameter, Model, Models, Parameter, SkyModel};
 const STEP_SPECTRAL: f64 = 0.01;
 /// Steps of a shape's derivatives: wider, as a shape has small kinks where pixels are divided.
 const STEP_SHAPE: f64 = 0.05;
+/// Longest step of a spectrum's exponent.
+const LONGEST_EXPONENT: f64 = 1.0;
 /// Widest step of a position, in pixels.
 const STEP_PIXELS: f64 = 0.5;
 
+/// Which second derivatives are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Those that are expected where the prediction holds, without those of the predicted counts: Fisher's scoring, which
+    /// leads from afar.
+    Expected,
+    /// Those of the counts that are seen, without those of the predicted counts.
+    Observed,
+    /// All but the second derivatives by two parameters of a shape, which cost most.
+    Bent,
+    /// All.
+    Exact,
+}
+
 /// The likelihood around a point.
+#[derive(Debug, Clone)]
 pub(super) struct Local {
-    pub stat: f64,
+    pub value: Value,
     /// Derivatives of −2 ln L by the free parameters.
     pub gradient: Vec<f64>,
-    /// Second derivatives without those of the predicted counts: what a step is made with, positive where it can be.
+    /// Second derivatives without those of the predicted counts: positive where there is any effect at all.
     pub gauss: Array2<f64>,
-    /// All second derivatives, where they were asked for.
+    /// With those of the predicted counts, where they were asked for.
     pub hessian: Option<Array2<f64>>,
+}
+
+impl Local {
+    /// What a step is made with.
+    pub fn matrix(&self) -> &Array2<f64> {
+        self.hessian.as_ref().unwrap_or(&self.gauss)
+    }
 }
 
 /// A free parameter at one of its places.
@@ -192,15 +216,20 @@ impl<'a> Problem<'a> {
 
     /// −2 ln L with priors.
     pub fn stat(&mut self, theta: &[f64], control: &Control) -> Result<f64> {
+        Ok(self.value(theta, control)?.stat)
+    }
+
+    /// −2 ln L with priors, and the number of bins where it is cut off.
+    pub fn value(&mut self, theta: &[f64], control: &Control) -> Result<Value> {
         self.nfev += 1;
         let models = self.models_at(theta)?;
-        let mut total = self.stat_priors(theta);
+        let mut total = Value { stat: self.stat_priors(theta), ..Value::default() };
         for term in &mut self.terms {
             let npred = term.npred(&models, control)?;
-            total += term.stat(&npred);
+            total += term.value(&npred);
         }
         for points in &self.points {
-            total += points.stat(&models)?;
+            total.stat += points.stat(&models)?;
         }
         Ok(total)
     }
@@ -216,13 +245,13 @@ impl<'a> Problem<'a> {
         Ok(moved)
     }
 
-    /// The likelihood around a point; with all second derivatives where `exact`.
-    pub fn local(&mut self, theta: &[f64], exact: bool, control: &Control) -> Result<Local> {
+    /// The likelihood around a point.
+    pub fn local(&mut self, theta: &[f64], order: Order, control: &Control) -> Result<Local> {
         self.nfev += 1;
         let models = self.models_at(theta)?;
         let n = self.free.len();
         let mut local = Local {
-            stat: self.stat_priors(theta),
+            value: Value { stat: self.stat_priors(theta), ..Value::default() },
             gradient: vec![0.0; n],
             gauss: Array2::zeros((n, n)),
             hessian: None,
@@ -239,12 +268,12 @@ impl<'a> Problem<'a> {
         let widths: Vec<(f64, f64)> = (0..n).map(|k| self.reach(k, theta[k])).collect();
         let (places, steps) = (&self.places, widths);
         for term in &mut self.terms {
-            term_local(term, &models, places, &steps, exact, &mut local, &mut second, control)?;
+            term_local(term, &models, places, &steps, order, &mut local, &mut second, control)?;
         }
         for points in &self.points {
-            points.add_local(&models, places, &steps, exact, &mut local, &mut second)?;
+            points.add_local(&models, places, &steps, order >= Order::Bent, &mut local, &mut second)?;
         }
-        if exact {
+        if order >= Order::Bent {
             local.hessian = Some(&local.gauss + &second);
         }
         self.learn_steps(theta, &local.gauss);
@@ -261,6 +290,64 @@ impl<'a> Problem<'a> {
     /// True for a parameter of a source's shape or position.
     pub fn is_shape(&self, free: usize) -> bool {
         self.places.iter().any(|p| p.free == free && p.is_shape)
+    }
+
+    /// True for a factor of all that a model predicts.
+    pub fn is_norm(&self, free: usize) -> bool {
+        let name = self.parameter(free).name.as_str();
+        ["amplitude", "norm", "const"].contains(&name)
+    }
+
+    /// True for a parameter of models whose norms are all 0 at `theta`, so that it has no effect.
+    pub fn is_of_nothing(&self, free: usize, theta: &[f64]) -> bool {
+        let all = self.parameters_at(theta);
+        let is_nothing = |component: usize| {
+            let first: usize = self.models.components[..component].iter().map(|m| m.parameters().len()).sum();
+            let own = &all[first..first + self.models.components[component].parameters().len()];
+            own.iter().any(|p| ["amplitude", "norm", "const"].contains(&p.name.as_str()) && p.value == 0.0)
+        };
+        self.places.iter().filter(|p| p.free == free).all(|p| is_nothing(p.component))
+    }
+
+    /// The free parameters of shapes that have a border.
+    pub fn of_borders(&self) -> Vec<usize> {
+        let has_border = |component: usize| match &self.models.components[component] {
+            Model::Sky(sky) => sky.spatial.as_ref().is_some_and(|s| s.has_border()),
+            _ => false,
+        };
+        let of_border =
+            |free: &usize| self.places.iter().any(|p| p.free == *free && p.is_shape && has_border(p.component));
+        if self.terms.is_empty() { Vec::new() } else { (0..self.free.len()).filter(of_border).collect() }
+    }
+
+    /// True for an exponent of a spectrum, or a factor within one.
+    fn is_exponent(&self, free: usize) -> bool {
+        let name = self.parameter(free).name.as_str();
+        ["index", "alpha", "beta", "tilt", "expfactor"].iter().any(|exponent| name.starts_with(exponent))
+    }
+
+    /// True for an exponent of a model that `norm` is a norm of.
+    pub fn is_exponent_of(&self, free: usize, norm: usize) -> bool {
+        let of_both = |p: &Place| self.places.iter().any(|q| q.free == norm && q.component == p.component);
+        self.is_exponent(free) && self.places.iter().any(|p| p.free == free && of_both(p))
+    }
+
+    /// The longest step that a minimisation may take: exponents, which any number of counts depends on, by 1, energies to a
+    /// third or the threefold, others as they like.
+    pub fn longest_step(&self, free: usize, value: f64) -> f64 {
+        let parameter = self.parameter(free);
+        if self.is_exponent(free) {
+            LONGEST_EXPONENT
+        } else if parameter.unit.factor_to_text("TeV").is_ok() && value != 0.0 {
+            if value > 0.0 { 2.0 * value / 3.0 } else { f64::INFINITY }
+        } else {
+            f64::INFINITY
+        }
+    }
+
+    /// How far the next derivatives by a parameter look.
+    pub fn set_step(&mut self, free: usize, step: f64) {
+        self.steps[free] = step;
     }
 
     /// Lets the next derivatives by a position look across a pixel, over a kink.
@@ -443,11 +530,12 @@ fn term_local(
     models: &Models,
     places: &[Place],
     reach: &[(f64, f64)],
-    exact: bool,
+    order: Order,
     local: &mut Local,
     second: &mut Array2<f64>,
     control: &Control,
 ) -> Result<()> {
+    let is_bent = order >= Order::Bent;
     // Derivatives of the predicted counts by free parameter.
     let mut blocks: Vec<Option<Block>> = vec![None; reach.len()];
     let put = |blocks: &mut Vec<Option<Block>>, free: usize, block: Block| {
@@ -474,7 +562,7 @@ fn term_local(
         Some(place) => {
             let model = &models.components[place];
             let (spectral, shapes) = of_component(place);
-            let factors = curve(model, &spectral, reach, exact, |m| Ok(term.background_factors(m)))?;
+            let factors = curve(model, &spectral, reach, is_bent, |m| Ok(term.background_factors(m)))?;
             let put = |free, block| put(&mut blocks, free, block);
             match term.background_cube() {
                 Some(background) => Some((model, background.local(model, (spectral, shapes), factors, reach, put)?)),
@@ -488,7 +576,7 @@ fn term_local(
     for template in &term.templates {
         let model = &models.components[template.component];
         let (spectral, _) = of_component(template.component);
-        let factors = curve(model, &spectral, reach, exact, |m| Ok(template.factors(m)))?;
+        let factors = curve(model, &spectral, reach, is_bent, |m| Ok(template.factors(m)))?;
         for (p, slope) in spectral.iter().zip(&factors.first) {
             put(&mut blocks, p.free, template.block(slope));
         }
@@ -500,7 +588,7 @@ fn term_local(
             control.check()?;
             let model = &models.components[source.component];
             let (spectral, shapes) = of_component(source.component);
-            let fluxes = curve(model, &spectral, reach, exact, |m| evaluator.flux(sky(m)?))?;
+            let fluxes = curve(model, &spectral, reach, is_bent, |m| evaluator.flux(sky(m)?))?;
             let exposed = source.exposed(sky(model)?, &evaluator, control)?;
             let signal = source.fold(&exposed, &fluxes.value, &evaluator, control)?;
             add(&mut total, &signal, 1.0);
@@ -520,14 +608,14 @@ fn term_local(
                 put(&mut blocks, p.free, source.fold(&slope, &fluxes.value, &evaluator, control)?);
                 slopes.push(slope);
             }
-            if exact {
+            if is_bent {
                 kept.push(Kept { component: source.component, shapes, spectral, fluxes, exposed, slopes });
             }
         }
     }
 
-    let Derivatives { stat, slope, curvature } = term.derivatives(&total);
-    local.stat += stat;
+    let Derivatives { value, slope, curvature } = term.derivatives(&total, order == Order::Expected);
+    local.value += value;
     for (k, block) in blocks.iter().enumerate() {
         if let Some(block) = block {
             local.gradient[k] += product(&slope, block);
@@ -544,13 +632,13 @@ fn term_local(
     for ((i, j), value) in pairs.into_iter().zip(products) {
         add_symmetric(&mut local.gauss, i, j, value);
     }
-    if !exact {
+    if !is_bent {
         return Ok(());
     }
 
     // Second derivatives of the predicted counts against the slopes of the bins.
     if let (Some((model, kept)), Some(background)) = (&background, term.background_cube()) {
-        background.add_second(model, kept, &slope, reach, second)?;
+        background.add_second(model, kept, &slope, reach, order == Order::Exact, second)?;
     }
     let mut pair = |p: &Place, q: &Place, same: bool, value: f64| pair(second, p, q, same, value);
     for (template, (spectral, factors)) in term.templates.iter().zip(&templates) {
@@ -576,6 +664,9 @@ fn term_local(
             let by_shape = source.per_flux(&kept.slopes[i], &part);
             for (q, flux) in kept.spectral.iter().zip(&kept.fluxes.first) {
                 pair(p, q, false, scalar(flux, &by_shape));
+            }
+            if order < Order::Exact {
+                continue;
             }
             let at = |model: &Model| source.exposed(sky(model)?, &evaluator, control);
             for (q, bend) in bends(model, &kept.shapes[..=i], reach, &kept.exposed, at)? {

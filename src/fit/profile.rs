@@ -1,8 +1,10 @@
 //! Asymmetric errors, profiles and contours of −2 ln L: some parameters are held, the others fitted again.
 
 use super::Fit;
-use super::minimize::{errors, minimize};
-use super::problem::Problem;
+use super::borders;
+use super::finish::{confirmed, errors};
+use super::minimize::{Minimum, minimize};
+use super::problem::{Order, Problem};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::DatasetRef;
@@ -13,6 +15,14 @@ use crate::models::Models;
 const MOST_TRIES: usize = 60;
 /// An end is found where −2 ln L is right to this.
 const STAT_TOLERANCE: f64 = 1e-3;
+/// Predictions that the search for one end may take, in units of the most steps of a minimisation.
+const EVALUATIONS_PER_STEP: usize = 20;
+/// −2 ln L is flat where its root rises by less than this part of what is wanted while the distance, this many times the
+/// expected one, grows by a half or more.
+const FAR: f64 = 100.0;
+const FLAT: f64 = 1e-2;
+/// −2 ln L jumps where the ends of an interval this narrow are on either side of what is wanted.
+const JUMP: f64 = 1e-6;
 
 /// An interval where −2 ln L rises by sigma² (Gammapy's `Fit.confidence`, Minuit's MINOS).
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +66,56 @@ struct Bottom<'a> {
     problem: Problem<'a>,
     theta: Vec<f64>,
     stat: f64,
+    /// Derivatives of −2 ln L, not 0 at bounds.
+    slopes: Vec<f64>,
     covariance: ndarray::Array2<f64>,
+    /// Where the others ended when a parameter was held last.
+    last: Option<Vec<f64>>,
+}
+
+/// How the search for an end of an interval ended.
+enum End {
+    /// At this distance.
+    Found(f64),
+    /// At this distance or beyond: the minimum of the other parameters was not reached there.
+    AtLeast(f64),
+    /// −2 ln L does not rise so far before the bound.
+    Bound,
+    /// It stays below however far the parameter goes.
+    Flat,
+    /// Not within the evaluations that are allowed.
+    Spent,
+}
+
+impl End {
+    /// `arrived`: whether −2 ln L there is that of the other parameters' minimum.
+    fn at(distance: f64, arrived: bool) -> Self {
+        if arrived { Self::Found(distance) } else { Self::AtLeast(distance) }
+    }
+
+    fn is_found(&self) -> bool {
+        matches!(self, Self::Found(_))
+    }
+
+    fn distance(&self) -> f64 {
+        match self {
+            Self::Found(d) | Self::AtLeast(d) => *d,
+            _ => f64::NAN,
+        }
+    }
+
+    /// What is said of the lower or upper end.
+    fn text(&self, side: &str) -> String {
+        match self {
+            Self::Found(_) => format!("the {side} end was found"),
+            Self::AtLeast(_) => {
+                format!("the {side} end may lie farther out: the other parameters' minimum was not reached there")
+            }
+            Self::Bound => format!("there is no {side} end within the bounds"),
+            Self::Flat => format!("there is no {side} end: the data do not bound the parameter on that side"),
+            Self::Spent => format!("the {side} end was not found within the evaluations that are allowed"),
+        }
+    }
 }
 
 impl<'a> Bottom<'a> {
@@ -70,12 +129,15 @@ impl<'a> Bottom<'a> {
         let mut problem = Problem::new(datasets, models, backend)?;
         problem.check(control)?;
         let start = problem.start();
-        let minimum = minimize(fit, &mut problem, &start, &[], control)?;
+        let minimum = minimize(fit, &mut problem, &start, &[], Order::Observed, control)?;
+        let (minimum, jagged) = borders::lowest_notch(fit, &mut problem, minimum, control)?;
         if let Some(why) = &minimum.problem {
             return Err(Error::input("models", format!("there is no minimum to begin with: {why}")));
         }
-        let errors = errors(&mut problem, &minimum, control)?;
-        Ok(Self { problem, theta: minimum.theta, stat: minimum.stat, covariance: errors.covariance })
+        let (minimum, local) = confirmed(fit, &mut problem, minimum, &jagged, control)?;
+        let errors = errors(&mut problem, &minimum, &local, &jagged, control)?;
+        let Minimum { theta, stat, .. } = minimum;
+        Ok(Self { problem, theta, stat, slopes: local.gradient, covariance: errors.covariance, last: None })
     }
 
     fn free(&self, name: &str) -> Result<usize> {
@@ -85,27 +147,51 @@ impl<'a> Bottom<'a> {
         })
     }
 
-    /// −2 ln L above the minimum with some parameters held; the others begin where the covariance expects them.
+    /// −2 ln L above the minimum with some parameters held. The others begin where the covariance expects them, where they
+    /// are at the minimum, or where they ended last, whichever is lowest: a valley that bends is followed. Where the
+    /// minimisation from there does not arrive, those from the other places are tried.
     fn above(&mut self, fit: &Fit, held: &[(usize, f64)], control: &Control) -> Result<(f64, bool)> {
-        let mut start = self.theta.clone();
+        let mut expected = self.theta.clone();
         if let [(k, value)] = held {
             let variance = self.covariance[[*k, *k]];
             if variance > 0.0 {
-                for (l, at) in start.iter_mut().enumerate() {
+                for (l, at) in expected.iter_mut().enumerate() {
                     let (min, max) = self.problem.parameter(l).bounds();
                     *at = (*at + self.covariance[[l, *k]] / variance * (value - self.theta[*k])).clamp(min, max);
                 }
             }
         }
-        for (k, value) in held {
-            start[*k] = *value;
+        let mut starts: Vec<(f64, Vec<f64>)> = Vec::new();
+        for mut start in [expected, self.theta.clone()].into_iter().chain(self.last.clone()) {
+            for (k, value) in held {
+                start[*k] = *value;
+            }
+            match self.problem.stat(&start, control) {
+                Ok(stat) if stat.is_finite() => starts.push((stat, start)),
+                Ok(_) | Err(Error::Input { .. }) => {}
+                Err(other) => return Err(other),
+            }
         }
+        starts.sort_by(|a, b| a.0.total_cmp(&b.0));
         let fixed: Vec<usize> = held.iter().map(|(k, _)| *k).collect();
-        let minimum = minimize(fit, &mut self.problem, &start, &fixed, control)?;
-        Ok((minimum.stat - self.stat, minimum.problem.is_none()))
+        let mut best: Option<Minimum> = None;
+        for (_, start) in starts {
+            let minimum = minimize(fit, &mut self.problem, &start, &fixed, Order::Observed, control)?;
+            let arrived = minimum.problem.is_none();
+            if best.as_ref().is_none_or(|b| minimum.stat < b.stat) {
+                best = Some(minimum);
+            }
+            if arrived {
+                break;
+            }
+        }
+        let Some(best) = best else { return Ok((f64::INFINITY, false)) };
+        let above = (best.stat - self.stat, best.problem.is_none());
+        self.last = Some(best.theta);
+        Ok(above)
     }
 
-    /// How far along a direction −2 ln L rises by `rise`; `None` where it does not before `reach`.
+    /// How far along a direction −2 ln L rises by `rise`, if it does before `reach`.
     fn end(
         &mut self,
         fit: &Fit,
@@ -114,39 +200,69 @@ impl<'a> Bottom<'a> {
         reach: f64,
         rise: f64,
         control: &Control,
-    ) -> Result<Option<f64>> {
+    ) -> Result<End> {
         // Between `low` (below) and `high` (above) the root of the distance is sought, which is nearly a straight line.
         let (mut low, mut low_root) = (0.0, 0.0);
         let mut high: Option<(f64, f64)> = None;
         let wanted = rise.sqrt();
         let mut at = first.min(reach);
+        let mut is_sure = true;
+        self.last = None;
+        let evaluations = self.problem.nfev + fit.max_iterations.saturating_mul(EVALUATIONS_PER_STEP);
         for _ in 0..MOST_TRIES {
-            let (above, _) = self.above(fit, &held(at), control)?;
+            if self.problem.nfev >= evaluations {
+                return Ok(End::Spent);
+            }
+            // Beyond what a model can be, −2 ln L is infinite.
+            let (above, arrived) = match self.above(fit, &held(at), control) {
+                Ok(found) => found,
+                Err(Error::Input { .. }) => (f64::INFINITY, true),
+                Err(other) => return Err(other),
+            };
             if (above - rise).abs() < STAT_TOLERANCE * rise {
-                return Ok(Some(at));
+                return Ok(End::at(at, arrived && is_sure));
             }
             let root = above.max(0.0).sqrt();
             if above < rise || above.is_nan() {
                 if at >= reach {
-                    return Ok(None);
+                    return Ok(End::Bound);
+                }
+                if high.is_none() && at > FAR * first && root - low_root < FLAT * wanted {
+                    return Ok(End::Flat);
                 }
                 (low, low_root) = (at, root);
             } else {
+                // What is not the minimum may be lower.
+                is_sure &= arrived || !above.is_finite();
                 high = Some((at, root));
             }
             at = match high {
                 None => {
                     (if root > 0.0 { (at * wanted / root).min(3.0 * at) } else { 3.0 * at }).max(1.05 * at).min(reach)
                 }
+                Some((high, _)) if high - low < JUMP * high => {
+                    // It jumps there (a border that crosses a pixel).
+                    return Ok(End::at(0.5 * (low + high), is_sure));
+                }
                 Some((high, high_root)) => {
                     let guess = low + (high - low) * (wanted - low_root) / (high_root - low_root);
                     // Never so close to an end that nothing is learned.
                     let margin = 0.02 * (high - low);
-                    guess.clamp(low + margin, high - margin)
+                    if guess.is_finite() { guess.clamp(low + margin, high - margin) } else { 0.5 * (low + high) }
                 }
             };
         }
-        Ok(None)
+        Ok(End::Spent)
+    }
+
+    /// Where an end is sought first: where the slope and the variance say that −2 ln L rises by sigma².
+    fn first(&self, k: usize, sigma: f64, side: f64) -> f64 {
+        let (variance, slope) = (self.covariance[[k, k]], side * self.slopes[k]);
+        let by_variance = if variance > 0.0 { sigma * variance.sqrt() } else { f64::INFINITY };
+        // At a bound −2 ln L may rise in a straight line.
+        let by_slope = if slope > 0.0 { sigma * sigma / slope } else { f64::INFINITY };
+        let first = if variance > 0.0 { by_variance } else { by_slope };
+        if first.is_finite() && first > 0.0 { first } else { 1e-2 * self.theta[k].abs().max(1e-10) }
     }
 }
 
@@ -172,21 +288,21 @@ impl Fit {
             let k = bottom.free(parameter)?;
             let center = bottom.theta[k];
             let (min, max) = bottom.problem.parameter(k).bounds();
-            let error = bottom.covariance[[k, k]].sqrt();
-            let first = if error > 0.0 { sigma * error } else { 1e-2 * center.abs().max(1e-10) };
-            let lower = bottom.end(self, &|d| vec![(k, center - d)], first, center - min, sigma * sigma, control)?;
-            let upper = bottom.end(self, &|d| vec![(k, center + d)], first, max - center, sigma * sigma, control)?;
-            let message = match (lower, upper) {
-                (Some(_), Some(_)) => "both ends were found",
-                (None, Some(_)) => "there is no lower end within the bounds",
-                (Some(_), None) => "there is no upper end within the bounds",
-                (None, None) => "there are no ends within the bounds",
+            let rise = sigma * sigma;
+            let (down, up) = (bottom.first(k, sigma, -1.0), bottom.first(k, sigma, 1.0));
+            let lower = bottom.end(self, &|d| vec![(k, center - d)], down, center - min, rise, control)?;
+            let upper = bottom.end(self, &|d| vec![(k, center + d)], up, max - center, rise, control)?;
+            let message = match (&lower, &upper) {
+                (End::Found(_), End::Found(_)) => "both ends were found".to_string(),
+                (End::Found(_), upper) => upper.text("upper"),
+                (lower, End::Found(_)) => lower.text("lower"),
+                (lower, upper) => format!("{}; {}", lower.text("lower"), upper.text("upper")),
             };
             Ok(ErrorInterval {
-                errn: lower.unwrap_or(f64::NAN),
-                errp: upper.unwrap_or(f64::NAN),
-                success: lower.is_some() && upper.is_some(),
-                message: message.to_string(),
+                errn: lower.distance(),
+                errp: upper.distance(),
+                success: lower.is_found() && upper.is_found(),
+                message,
                 nfev: bottom.problem.nfev,
             })
         })
@@ -298,8 +414,8 @@ impl Fit {
                 let reach = within(cx, dx, bx).min(within(cy, dy, by));
                 let held = |d: f64| vec![(i, cx + d * dx), (j, cy + d * dy)];
                 let found = bottom.end(self, &held, sigma, reach, sigma * sigma, control)?;
-                contour.success &= found.is_some();
-                let d = found.unwrap_or(f64::NAN);
+                let d = found.distance();
+                contour.success &= found.is_found();
                 contour.x.push(cx + d * dx);
                 contour.y.push(cy + d * dy);
             }

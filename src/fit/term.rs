@@ -58,9 +58,26 @@ fn sums(slope: ArrayView3<'_, f64>, counts: ArrayView3<'_, f64>) -> Vec<f64> {
     planes.map(|(a, b)| a.iter().zip(b.iter()).map(|(x, y)| if *x == 0.0 { 0.0 } else { x * y }).sum()).collect()
 }
 
+/// −2 ln L, and the number of bins where nothing is predicted and counts are seen: the statistic is cut off there.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Value {
+    pub stat: f64,
+    pub dead: usize,
+    /// Bins without counts whose prediction is below 0.
+    pub negative: usize,
+}
+
+impl std::ops::AddAssign for Value {
+    fn add_assign(&mut self, other: Self) {
+        self.stat += other.stat;
+        self.dead += other.dead;
+        self.negative += other.negative;
+    }
+}
+
 /// −2 ln L of a dataset, and by bin its derivatives by the predicted counts; masked bins have none.
 pub(super) struct Derivatives {
-    pub stat: f64,
+    pub value: Value,
     pub slope: Array3<f64>,
     pub curvature: Array3<f64>,
 }
@@ -302,22 +319,32 @@ impl<'a> Term<'a> {
         self.mask.as_ref().is_none_or(|m| m[index])
     }
 
-    /// −2 ln L: rows are summed first, then the rows' sums, so the order never varies.
-    pub fn stat(&self, npred: &Array3<f64>) -> f64 {
+    /// −2 ln L, and in how many bins nothing is predicted where there are counts: rows are summed first, then the rows'
+    /// sums, so the order never varies.
+    pub fn value(&self, npred: &Array3<f64>) -> Value {
         let (planes, ny, nx) = npred.dim();
-        let rows: Vec<f64> = (0..planes * ny)
+        let rows: Vec<Value> = (0..planes * ny)
             .into_par_iter()
             .map(|row| {
                 let (e, y) = (row / ny, row % ny);
-                let bins = (0..nx).map(|x| (e, y, x)).filter(|i| self.counts_in(*i));
-                bins.map(|i| self.bin(i, npred[i]).stat).sum()
+                let mut sum = Value::default();
+                for i in (0..nx).map(|x| (e, y, x)).filter(|i| self.counts_in(*i)) {
+                    let bin = self.bin(i, npred[i]);
+                    let (dead, negative) = (usize::from(bin.is_dead), usize::from(bin.is_negative));
+                    sum += Value { stat: bin.stat, dead, negative };
+                }
+                sum
             })
             .collect();
-        rows.iter().sum()
+        let mut total = Value::default();
+        for row in rows {
+            total += row;
+        }
+        total
     }
 
-    /// −2 ln L and its derivatives.
-    pub fn derivatives(&self, npred: &Array3<f64>) -> Derivatives {
+    /// −2 ln L and its derivatives; the curvature that is `expected`, else the observed one.
+    pub fn derivatives(&self, npred: &Array3<f64>, expected: bool) -> Derivatives {
         let mut slope = Array3::zeros(npred.dim());
         let mut curvature = Array3::zeros(npred.dim());
         slope.axis_iter_mut(Axis(0)).into_par_iter().zip(curvature.axis_iter_mut(Axis(0))).enumerate().for_each(
@@ -326,12 +353,12 @@ impl<'a> Term<'a> {
                     if self.counts_in((e, y, x)) {
                         let bin = self.bin((e, y, x), npred[[e, y, x]]);
                         *s = bin.slope;
-                        curvature[[y, x]] = bin.curvature;
+                        curvature[[y, x]] = if expected { bin.expected } else { bin.curvature };
                     }
                 }
             },
         );
-        Derivatives { stat: self.stat(npred), slope, curvature }
+        Derivatives { value: self.value(npred), slope, curvature }
     }
 
     /// Refuses bins that count but cannot be predicted or were not measured.

@@ -86,7 +86,15 @@ impl DiskSpatialModel {
 impl SpatialModel for DiskSpatialModel {
     centered_methods!(&SPECS);
 
-    fn evaluate(&self, lon_deg: f64, lat_deg: f64, _energy_tev: f64) -> f64 {
+    fn has_border(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, lon_deg: f64, lat_deg: f64, energy_tev: f64) -> f64 {
+        self.evaluate_smooth(lon_deg, lat_deg, energy_tev, 0.0)
+    }
+
+    fn evaluate_smooth(&self, lon_deg: f64, lat_deg: f64, _energy_tev: f64, width_deg: f64) -> f64 {
         let Shape { center, ellipse, edge_width, norm } = &self.shape;
         let offset = center.offset(lon_deg, lat_deg);
         let radius = ellipse.radius(offset.angle);
@@ -95,7 +103,13 @@ impl SpatialModel for DiskSpatialModel {
             // Also without an edge, where the quotient is 0/0.
             return 0.5 * norm;
         }
-        norm * 0.5 * libm::erfc(beyond / (radius * edge_width) * EDGE_WIDTH_95)
+        if width_deg == 0.0 {
+            return norm * 0.5 * libm::erfc(beyond / (radius * edge_width) * EDGE_WIDTH_95);
+        }
+        let (own, added) = (radius * edge_width / EDGE_WIDTH_95, width_deg.to_radians());
+        // A wider edge lets a little more out than it takes from the inside: the area grows by half the square of its width.
+        let area = ellipse.major * ellipse.minor + 0.5 * own * own;
+        norm * area / (area + 0.5 * added * added) * 0.5 * libm::erfc(beyond / own.hypot(added))
     }
 
     /// 1.1 r_0 (1 + edge_width).

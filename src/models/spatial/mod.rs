@@ -18,6 +18,7 @@ mod point;
 mod registry;
 mod shell;
 mod shell2;
+mod smooth_border;
 mod template;
 mod template_nd;
 
@@ -25,6 +26,7 @@ pub use constant::ConstantSpatialModel;
 pub use piecewise::PiecewiseNormSpatialModel;
 pub(crate) use pixels::{pixel_factors, value_at};
 pub use registry::*;
+pub use smooth_border::SmoothBorder;
 pub use template::TemplateSpatialModel;
 pub use template_nd::TemplateNDSpatialModel;
 
@@ -57,6 +59,18 @@ pub trait SpatialModel: Debug + Send + Sync {
     /// True where the shape varies with energy.
     fn is_energy_dependent(&self) -> bool {
         false
+    }
+
+    /// True where the brightness ends at a border within less than a pixel: drawn on pixels, such a shape changes in steps.
+    fn has_border(&self) -> bool {
+        false
+    }
+
+    /// As [`SpatialModel::evaluate`] with a border, if the model has one, that falls over about `width_deg`, smoothly in all
+    /// parameters: what [`SmoothBorder`] is made of.
+    fn evaluate_smooth(&self, lon_deg: f64, lat_deg: f64, energy_tev: f64, width_deg: f64) -> f64 {
+        let _ = width_deg;
+        self.evaluate(lon_deg, lat_deg, energy_tev)
     }
 
     /// True for factors without a unit, which scale a background or a template and are no source's shape.

@@ -33,10 +33,17 @@ impl Shell {
 
     /// 3 / (2π (R³ - r³)) times sqrt(R² - θ²) - sqrt(r² - θ²), without the second term beyond r, 0 beyond R; the limit
     /// of an infinitely thin shell where R = r.
-    pub fn evaluate(&self, lon_deg: f64, lat_deg: f64) -> f64 {
+    ///
+    /// With a width in degrees, the depth of each sphere begins gently over about that width.
+    pub fn evaluate(&self, lon_deg: f64, lat_deg: f64, width_deg: f64) -> f64 {
         let theta = self.center.separation(lon_deg, lat_deg);
-        let depth = |radius: f64| ((radius - theta) * (radius + theta)).max(0.0).sqrt();
-        if theta > self.outer {
+        let gentle = 2.0 * self.outer * width_deg.to_radians();
+        let depth = |radius: f64| {
+            let square = (radius - theta) * (radius + theta);
+            let square = if square.abs() < gentle { (square + gentle).powi(2) / (4.0 * gentle) } else { square };
+            square.max(0.0).sqrt()
+        };
+        if theta > self.outer + width_deg.to_radians() {
             0.0
         } else if self.inner == self.outer {
             1.0 / (2.0 * PI * self.inner * depth(self.inner).max(f64::MIN_POSITIVE))
@@ -79,8 +86,16 @@ impl ShellSpatialModel {
 impl SpatialModel for ShellSpatialModel {
     centered_methods!(&SPECS);
 
+    fn has_border(&self) -> bool {
+        true
+    }
+
     fn evaluate(&self, lon_deg: f64, lat_deg: f64, _energy_tev: f64) -> f64 {
-        self.shape.evaluate(lon_deg, lat_deg)
+        self.shape.evaluate(lon_deg, lat_deg, 0.0)
+    }
+
+    fn evaluate_smooth(&self, lon_deg: f64, lat_deg: f64, _energy_tev: f64, width_deg: f64) -> f64 {
+        self.shape.evaluate(lon_deg, lat_deg, width_deg)
     }
 
     /// radius + width.

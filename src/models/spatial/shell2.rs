@@ -38,8 +38,16 @@ impl Shell2SpatialModel {
 impl SpatialModel for Shell2SpatialModel {
     centered_methods!(&SPECS);
 
+    fn has_border(&self) -> bool {
+        true
+    }
+
     fn evaluate(&self, lon_deg: f64, lat_deg: f64, _energy_tev: f64) -> f64 {
-        self.shape.evaluate(lon_deg, lat_deg)
+        self.shape.evaluate(lon_deg, lat_deg, 0.0)
+    }
+
+    fn evaluate_smooth(&self, lon_deg: f64, lat_deg: f64, _energy_tev: f64, width_deg: f64) -> f64 {
+        self.shape.evaluate(lon_deg, lat_deg, width_deg)
     }
 
     /// r_0.

@@ -72,6 +72,10 @@ pub struct FitArgs {
     /// Picture of the profiles and contours (.png or .svg)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    /// Draw the borders of disks and shells smoothly within pixels, so that the statistic varies smoothly with radius and
+    /// position (Gammapy's change in steps)
+    #[arg(long)]
+    pub smooth_borders: bool,
     /// Most steps of a minimisation
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub max_iterations: usize,

@@ -59,6 +59,8 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
         compare_points(&mut datasets, stat_type)?;
     }
     say_unused(&models, &datasets.iter().map(Dataset::name).collect::<Vec<_>>())?;
+    check_names(args, &models)?;
+    let models = if args.smooth_borders { smooth_borders(&models, &datasets)? } else { models };
     let lent: Vec<DatasetRef<'_>> = datasets.iter().map(Dataset::lend).collect();
     let read_seconds = start.elapsed().as_secs_f64();
 
@@ -66,23 +68,28 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     let result = fit.run(&lent, &models, &backend, &control)?;
     let fit_seconds = begin.elapsed().as_secs_f64();
 
+    // What was reached is written before anything else is tried.
+    let mut inputs: Vec<&Path> = args.datasets.iter().map(AsRef::as_ref).collect();
+    inputs.push(&args.models);
+    result.models.write_with_covariance(&args.output, &result.covariance, &write_options(args.overwrite, &inputs))?;
+
     let begin = Instant::now();
     let mut intervals = Vec::new();
     for name in &args.confidence {
-        let interval = fit.confidence(&lent, &result.models, name, args.sigma, &backend, &control)?;
+        let interval = match fit.confidence(&lent, &result.models, name, args.sigma, &backend, &control) {
+            Ok(interval) => interval,
+            // The fit stands without them.
+            Err(Error::Input { problem, .. }) => {
+                ErrorInterval { errn: f64::NAN, errp: f64::NAN, success: false, message: problem, nfev: 0 }
+            }
+            Err(other) => return Err(other),
+        };
         intervals.push((name.clone(), interval));
     }
     let confidence_seconds = begin.elapsed().as_secs_f64();
 
-    let picture = match &args.png {
-        Some(path) => Some((path, charts(args, &fit, &lent, &result, &intervals, &backend, &control)?.draw()?)),
-        None => None,
-    };
-
-    let mut inputs: Vec<&Path> = args.datasets.iter().map(AsRef::as_ref).collect();
-    inputs.push(&args.models);
-    result.models.write_with_covariance(&args.output, &result.covariance, &write_options(args.overwrite, &inputs))?;
-    if let Some((path, picture)) = picture {
+    if let Some(path) = &args.png {
+        let picture = charts(args, &fit, &lent, &result, &intervals, &backend, &control)?.draw()?;
         write_figure(picture, path, args.overwrite)?;
     }
 
@@ -121,6 +128,9 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     } else if !args.common.quiet {
         print(&result, &args.output, fit_seconds, &intervals)?;
     }
+    for (name, interval) in intervals.iter().filter(|(_, i)| !i.success) {
+        report::problem(&format!("no asymmetric errors of {name}: {}", interval.message), None);
+    }
     if !result.success {
         report::problem(
             &format!("the fit did not succeed: {}", result.message),
@@ -132,6 +142,37 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
         );
     }
     Ok(result.success)
+}
+
+/// The parameters that options name must be there and free.
+fn check_names(args: &FitArgs, models: &Models) -> Result<()> {
+    let single = |option: &'static str, names: &[String]| -> Vec<(&'static str, String)> {
+        names.iter().map(|name| (option, name.clone())).collect()
+    };
+    let mut names = single("confidence", &args.confidence);
+    names.extend(single("profile", &args.profile));
+    for text in &args.contour {
+        let (x, y) = pair(text)?;
+        names.extend([("contour", x.to_string()), ("contour", y.to_string())]);
+    }
+    for (option, name) in names {
+        if models.parameter(&name)?.frozen {
+            return Err(Error::options(option, format!("{name} is frozen"))
+                .with_help("set frozen: false in the models, or name another parameter"));
+        }
+    }
+    Ok(())
+}
+
+/// The models with borders drawn smoothly on the smallest pixels of the datasets.
+fn smooth_borders(models: &Models, datasets: &[Dataset]) -> Result<Models> {
+    let geoms = datasets.iter().filter_map(|d| d.lend().common().ok()?.geom().ok()?.as_wcs().ok());
+    let pixel = geoms.map(|g| g.pixel_scales_deg().0.min(g.pixel_scales_deg().1)).fold(f64::INFINITY, f64::min);
+    let (smooth, number) = models.with_smooth_borders(pixel);
+    if number == 0 || !pixel.is_finite() {
+        return Err(Error::options("smooth_borders", "none of the models is a disk or a shell on a map"));
+    }
+    Ok(smooth)
 }
 
 /// What was found, for people.
@@ -212,10 +253,6 @@ fn charts(
     };
     let mut figure = Figure::new();
     for name in &args.profile {
-        // A parameter without an error of its own has no scan; that it is frozen says more.
-        if result.models.parameter(name)?.frozen {
-            return Err(Error::options("profile", format!("{name} is frozen")));
-        }
         let profile = fit.stat_profile(datasets, &result.models, name, true, backend, control)?;
         figure = figure.panel(plot::fit_profile_chart(&fitted(name)?, &profile.values, &profile.stat, result.stat)?);
     }
