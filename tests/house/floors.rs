@@ -41,6 +41,7 @@ const ROOT_NAMES: &[(&str, &str)] = &[
 /// Where a dependency may be named: files or folders (with `/`) below `src/`.
 const HOMES: &[(&str, &[&str])] = &[
     ("spade", &["models/spatial/piecewise/"]),
+    ("pevatron_fft", &["compute/cpu/"]),
     ("wgpu", &["compute/gpu/", "compute/backend.rs", "lib.rs"]),
     ("pollster", &["compute/gpu/"]),
     ("fitsio", &["io/fits/"]),

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files and folders of a folder, in order.
+/// Files and folders of a folder, in order; without those that version control or Python left behind empty of sources.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut list: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    list.retain(|path| !path.is_dir() || name(path) == "data" || !entries(path).is_empty());
+    list.retain(|path| path.extension().is_none_or(|e| e != "pyc"));
     list.sort();
     list
 }
