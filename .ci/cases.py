@@ -5,7 +5,7 @@
     cases.py PROGRAM FOLDER...
 
 The golden files of some cases hold no exact predicted counts; there they are compared with Gammapy's own, which go
-through single precision. So npred and npred_excess may be off by 5e-5 instead of 1e-5, as in tests/golden.rs.
+through single precision. So npred and npred_excess may be off by 5e-5 instead of 1e-5, as in tests/estimators/golden.rs.
 """
 
 import contextlib

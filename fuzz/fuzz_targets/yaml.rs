@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/support/fuzz_targets.rs"]
+#[path = "../../tests/fuzz/targets.rs"]
 #[allow(dead_code, reason = "the other targets' bodies")]
 mod fuzz_targets;
 

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::{CashSumJob, TsMapOutput, TsMapRun, TsMapStatus, likelihood};
 
-/// Sums over windows that single precision gives, relative; see `tests/golden.rs`.
+/// Sums over windows that single precision gives, relative; see `tests/estimators/golden.rs`.
 const MODEL_TOLERANCE: f64 = 1e-6;
 /// Whether a norm lies within rounding of its bound may differ.
 const FREE_BITS: u32 = TsMapStatus::AT_BOUND;

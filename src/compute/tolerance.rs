@@ -12,5 +12,5 @@ pub const SQRT_TS: f64 = 2e-3;
 pub const JOBS_DOUBLE: f64 = 1e-12;
 
 /// The same on a device, where inputs are rounded to single precision. Convolutions by transforms are far below it: their
-/// numbers have 48 bits (`tests/gpu_convolve.rs` has their limit).
+/// numbers have 48 bits (`tests/gpu/convolve.rs` has their limit).
 pub const JOBS_DEVICE: f64 = 3e-7;

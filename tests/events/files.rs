@@ -182,7 +182,7 @@ fn gammapy_counts_the_same() {
         .unwrap()
         .write(&counts, "COUNTS", &WriteOptions::default())
         .unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gammapy_events.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events/gammapy_events.py");
     let output = Command::new(&python).arg(script).args([&list, &counts]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told = String::from_utf8(output.stdout).unwrap();

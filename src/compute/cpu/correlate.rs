@@ -2,13 +2,15 @@
 
 use multiversion::multiversion;
 use ndarray::ArrayView2;
+use pevatron_fft::num_complex::Complex;
 use rayon::prelude::*;
-use rustfft::num_complex::Complex;
 
 use super::fourier::{TileFft, add_product, best_side};
+use super::prepare::is_hole;
 use crate::compute::occupied::Occupied;
 use crate::control::Control;
 use crate::error::Result;
+use crate::kernels::cube::PlaneView;
 
 /// Cost of a transform step (see [`best_side`]) in multiply-adds of the direct sum. Measured: 21x21 kernels are faster
 /// by transform, 9x9 kernels are faster directly.
@@ -19,16 +21,26 @@ const FAINT: f64 = 1e-8;
 /// Memory that the spectra of kernels may take at once.
 const SPECTRA_BYTES: usize = 64 << 20;
 
-/// One term: reads the plane at `(y, x)`, weighted by a kernel `[ky, kx]`, odd sides; one kernel for each sum, all of
-/// one shape.
-pub struct Term<'k, F> {
-    pub at: F,
+/// One term: a plane weighted by a kernel `[ky, kx]`, odd sides; one kernel for each sum, all of one shape.
+pub struct Term<'p, 'k> {
+    pub plane: PlaneView<'p>,
+    /// Counts only where this plane has holes (see [`is_hole`]).
+    pub holes_of: Option<PlaneView<'p>>,
     pub kernels: Vec<ArrayView2<'k, f64>>,
 }
 
-impl<F> Term<'_, F> {
+// Not a closure: all that follows would be compiled for each.
+impl Term<'_, '_> {
     fn shape(&self) -> (usize, usize) {
         self.kernels.first().map_or((0, 0), |kernel| kernel.dim())
+    }
+
+    #[inline(always)]
+    fn at(&self, y: usize, x: usize) -> f64 {
+        match &self.holes_of {
+            Some(background) if !is_hole(background.at(y, x)) => 0.0,
+            _ => self.plane.at(y, x),
+        }
     }
 }
 
@@ -49,8 +61,8 @@ pub enum Method {
 
 /// `out[y, x] = sum_terms sum_{dy, dx} kernel[ky/2 + dy, kx/2 + dx] plane[y + dy, x + dx]`, zeros outside the map: one
 /// map for each kernel of the terms, as if it were summed alone.
-pub fn correlate<F: Fn(usize, usize) -> f64 + Sync>(
-    terms: &[Term<'_, F>],
+pub fn correlate(
+    terms: &[Term<'_, '_>],
     (ny, nx): (usize, usize),
     method: Method,
     control: &Control,
@@ -60,7 +72,7 @@ pub fn correlate<F: Fn(usize, usize) -> f64 + Sync>(
     if terms.is_empty() || ny * nx == 0 {
         return Ok(out);
     }
-    let half = |side: fn(&Term<'_, F>) -> usize| terms.iter().map(|term| side(term) / 2).max().unwrap_or(0);
+    let half = |side: fn(&Term<'_, '_>) -> usize| terms.iter().map(|term| side(term) / 2).max().unwrap_or(0);
     let (hy, hx) = (half(|term| term.shape().0), half(|term| term.shape().1));
     let cells = |(ky, kx): (usize, usize)| (ky * kx) as f64;
     let direct_cost: f64 = (ny * nx) as f64 * terms.iter().map(|term| cells(term.shape())).sum::<f64>();
@@ -83,8 +95,8 @@ pub fn correlate<F: Fn(usize, usize) -> f64 + Sync>(
     Ok(out)
 }
 
-fn directly<F: Fn(usize, usize) -> f64 + Sync>(
-    terms: &[Term<'_, F>],
+fn directly(
+    terms: &[Term<'_, '_>],
     sum: usize,
     out: &mut [f64],
     (ny, nx): (usize, usize),
@@ -99,7 +111,7 @@ fn directly<F: Fn(usize, usize) -> f64 + Sync>(
         let mut padded = vec![0.0; ny * width];
         padded.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
             for x in 0..nx {
-                row[hx + x] = (term.at)(y, x);
+                row[hx + x] = term.at(y, x);
             }
         });
         out.par_chunks_mut(nx).enumerate().try_for_each(|(y, out)| {
@@ -131,8 +143,8 @@ fn correlate_row(out: &mut [f64], row: &[f64], weights: &[f64]) {
 }
 
 #[expect(clippy::too_many_arguments, reason = "all of them are plain")]
-fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
-    terms: &[Term<'_, F>],
+fn by_transform(
+    terms: &[Term<'_, '_>],
     first: usize,
     out: &mut [Vec<f64>],
     (ny, nx): (usize, usize),
@@ -181,7 +193,7 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
                         for y in first_row..last_row {
                             let row = &mut tile[(y + hy - y0) * side..];
                             for x in first_column..last_column {
-                                row[x + hx - x0] = (term.at)(y, x);
+                                row[x + hx - x0] = term.at(y, x);
                             }
                         }
                         if occupied.mark(tile) {
@@ -237,13 +249,7 @@ fn by_transform<F: Fn(usize, usize) -> f64 + Sync>(
 }
 
 /// One value, summed directly.
-fn pixel<F: Fn(usize, usize) -> f64>(
-    terms: &[Term<'_, F>],
-    number: usize,
-    (ny, nx): (usize, usize),
-    y: usize,
-    x: usize,
-) -> f64 {
+fn pixel(terms: &[Term<'_, '_>], number: usize, (ny, nx): (usize, usize), y: usize, x: usize) -> f64 {
     let mut sum = 0.0;
     for term in terms {
         let kernel = &term.kernels[number];
@@ -251,7 +257,7 @@ fn pixel<F: Fn(usize, usize) -> f64>(
         let (hy, hx) = (ky / 2, kx / 2);
         for row in y.saturating_sub(hy)..ny.min(y + hy + 1) {
             for column in x.saturating_sub(hx)..nx.min(x + hx + 1) {
-                sum += kernel[[row + hy - y, column + hx - x]] * (term.at)(row, column);
+                sum += kernel[[row + hy - y, column + hx - x]] * term.at(row, column);
             }
         }
     }

@@ -1,10 +1,7 @@
 //! Square real transforms of tiles, and what they cost.
 
-use std::sync::Arc;
-
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::num_complex::Complex;
-use rustfft::{Fft, FftNum, FftPlanner};
+use pevatron_fft::num_complex::Complex;
+use pevatron_fft::{FftNum, Planned, Plans};
 
 /// Sides of tiles: powers of two and three halves of them, which transform fast.
 const SIDES: [usize; 17] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096];
@@ -12,14 +9,11 @@ const SIDES: [usize; 17] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768
 const TRANSPOSE_BLOCK: usize = 8;
 
 /// Forward and inverse transforms of one size. Spectra are stored transposed and unnormalised.
-pub struct TileFft<T: FftNum> {
+pub struct TileFft<T: Planned> {
     /// Side of the tile.
     pub side: usize,
     half: usize,
-    rows: Arc<dyn RealToComplex<T>>,
-    rows_back: Arc<dyn ComplexToReal<T>>,
-    columns: Arc<dyn Fft<T>>,
-    columns_back: Arc<dyn Fft<T>>,
+    plans: Plans<T>,
 }
 
 /// Working memory of a thread.
@@ -29,18 +23,9 @@ pub struct FftScratch<T> {
     inner: Vec<Complex<T>>,
 }
 
-impl<T: FftNum> TileFft<T> {
+impl<T: Planned> TileFft<T> {
     pub fn new(side: usize) -> Self {
-        let mut real = RealFftPlanner::<T>::new();
-        let mut complex = FftPlanner::<T>::new();
-        Self {
-            side,
-            half: side / 2 + 1,
-            rows: real.plan_fft_forward(side),
-            rows_back: real.plan_fft_inverse(side),
-            columns: complex.plan_fft_forward(side),
-            columns_back: complex.plan_fft_inverse(side),
-        }
+        Self { side, half: side / 2 + 1, plans: T::plans(side) }
     }
 
     /// Length of a spectrum.
@@ -50,12 +35,12 @@ impl<T: FftNum> TileFft<T> {
 
     pub fn scratch(&self) -> FftScratch<T> {
         let zero = Complex::new(T::zero(), T::zero());
-        let inner = self
-            .rows
+        let Plans { rows, rows_back, columns, columns_back } = &self.plans;
+        let inner = rows
             .get_scratch_len()
-            .max(self.rows_back.get_scratch_len())
-            .max(self.columns.get_inplace_scratch_len())
-            .max(self.columns_back.get_inplace_scratch_len());
+            .max(rows_back.get_scratch_len())
+            .max(columns.get_inplace_scratch_len())
+            .max(columns_back.get_inplace_scratch_len());
         FftScratch { side: self.side, half_done: vec![zero; self.spectrum_len()], inner: vec![zero; inner] }
     }
 
@@ -75,23 +60,23 @@ impl<T: FftNum> TileFft<T> {
         empty.fill(Complex::new(T::zero(), T::zero()));
         let rows = tile.chunks_exact_mut(self.side).zip(scratch.half_done.chunks_exact_mut(self.half));
         for (row, out) in rows.take(filled) {
-            let done = self.rows.process_with_scratch(row, out, &mut scratch.inner);
+            let done = self.plans.rows.process_with_scratch(row, out, &mut scratch.inner);
             debug_assert!(done.is_ok(), "lengths come from one plan");
         }
         transpose(&scratch.half_done, spectrum, self.side, self.half);
-        self.columns.process_with_scratch(spectrum, &mut scratch.inner);
+        self.plans.columns.process_with_scratch(spectrum, &mut scratch.inner);
     }
 
     /// Transforms back; the spectrum is destroyed, the result is `side²` times too large.
     pub fn inverse(&self, spectrum: &mut [Complex<T>], tile: &mut [T], scratch: &mut FftScratch<T>) {
-        self.columns_back.process_with_scratch(spectrum, &mut scratch.inner);
+        self.plans.columns_back.process_with_scratch(spectrum, &mut scratch.inner);
         transpose(spectrum, &mut scratch.half_done, self.half, self.side);
         let rows = scratch.half_done.chunks_exact_mut(self.half).zip(tile.chunks_exact_mut(self.side));
         for (row, out) in rows {
             // Real by construction; rounding may say otherwise.
             row[0].im = T::zero();
             row[self.half - 1].im = T::zero();
-            let done = self.rows_back.process_with_scratch(row, out, &mut scratch.inner);
+            let done = self.plans.rows_back.process_with_scratch(row, out, &mut scratch.inner);
             debug_assert!(done.is_ok(), "lengths come from one plan");
         }
     }

@@ -45,7 +45,7 @@ pub fn convolve(job: &ConvolveJob<'_>, control: &Control) -> Result<Array3<f64>>
     for first in (0..planes).step_by(together) {
         let plane = job.cube.plane(first);
         let kernels = (first..first + together).map(turned).collect();
-        let term = [Term { at: |y: usize, x: usize| plane.at(y, x), kernels }];
+        let term = [Term { plane, holes_of: None, kernels }];
         let sums = correlate(&term, (ny, nx), method, control)?;
         for (mut target, values) in out.slice_mut(s![first.., .., ..]).outer_iter_mut().zip(sums) {
             for (target, value) in target.iter_mut().zip(values) {

@@ -1,8 +1,8 @@
 //! Power moments of dense maps by transforms: `S_k` of all pixels of a tile at a cost that does not depend on how many
 //! bins have counts.
 
+use pevatron_fft::num_complex::Complex;
 use rayon::prelude::*;
-use rustfft::num_complex::Complex;
 
 use super::fourier::{FftScratch, TileFft, add_product, add_scaled_product, best_side};
 use super::plan::{PATCH, RunPlan};

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::boxes::{add_box_sums, add_column_sums, row_sums};
 use super::correlate::{Method, Term, correlate};
 use super::moments::MomentPlan;
-use super::prepare::{BinLists, PlaneBins, is_hole, power_of_two_below};
+use super::prepare::{BinLists, PlaneBins, power_of_two_below};
 use super::simd::{Block, LANES};
 use crate::control::Control;
 use crate::error::Result;
@@ -319,7 +319,7 @@ pub fn add_model_sums(plans: &mut [RunPlan<'_>], control: &Control) -> Result<()
         .planes
         .iter()
         .enumerate()
-        .map(|(i, p)| Term { at: move |y: usize, x: usize| p.exposure.at(y, x), kernels: kernels(i) })
+        .map(|(i, p)| Term { plane: p.exposure, holes_of: None, kernels: kernels(i) })
         .collect();
     let sums = correlate(&model, shape, Method::NonNegative, control)?;
     let holes: Vec<_> = first
@@ -327,10 +327,7 @@ pub fn add_model_sums(plans: &mut [RunPlan<'_>], control: &Control) -> Result<()
         .iter()
         .enumerate()
         .filter(|(_, plane)| plane.bins.has_holes)
-        .map(|(i, p)| Term {
-            at: move |y: usize, x: usize| if is_hole(p.background.at(y, x)) { p.exposure.at(y, x) } else { 0.0 },
-            kernels: kernels(i),
-        })
+        .map(|(i, p)| Term { plane: p.exposure, holes_of: Some(p.background), kernels: kernels(i) })
         .collect();
     let hole_sums = correlate(&holes, shape, Method::NonNegative, control)?;
     if sums.is_empty() {

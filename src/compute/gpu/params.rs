@@ -1,4 +1,4 @@
-//! Uniforms of the shaders, field by field as in WGSL, and constants of both; `tests/shaders.rs` compares them.
+//! Uniforms of the shaders, field by field as in WGSL, and constants of both; `tests/gpu/shaders.rs` compares them.
 
 use bytemuck::{Pod, Zeroable};
 

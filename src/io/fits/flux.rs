@@ -485,7 +485,7 @@ mod tests {
             println!("SKIPPED: no Python with gammapy (set PEVATRON_PYTHON)");
             return;
         }
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gammapy_roundtrip.py");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/io/gammapy_roundtrip.py");
         let output = Command::new(python).arg(script).args(&arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -3,6 +3,8 @@
 //! That what is read here lies within the data was found out by [`super::check`]; each place is looked up with bounds
 //! nevertheless.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::check::{Hdu, HduKind};
@@ -13,6 +15,8 @@ use crate::error::{Error, Place, Result};
 
 /// Images from this many values on are converted by several threads.
 const PARALLEL: usize = 1 << 18;
+/// Values that a thread converts at once.
+const BLOCK: usize = PARALLEL / 8;
 
 /// What stands for unsigned integers of 64 bits: they are stored less 2^63.
 const HALF: f64 = 9_223_372_036_854_775_808.0;
@@ -148,14 +152,31 @@ pub(super) fn image<T: Real>(hdu: &Hdu, data: &[u8], place: &Place) -> Result<Ve
     Ok(out)
 }
 
-/// Each `N` bytes as a value.
+/// Each `N` bytes as a value, appended where there is room for them.
 fn convert<T: Send, const N: usize>(data: &[u8], out: &mut Vec<T>, value: impl Fn([u8; N]) -> T + Sync) {
-    let (data, _) = data.as_chunks::<N>();
-    if data.len() < PARALLEL {
-        out.extend(data.iter().map(|b| value(*b)));
-    } else {
-        out.par_extend(data.par_iter().with_min_len(PARALLEL / 8).map(|b| value(*b)));
+    let (whole, _) = data.as_chunks::<N>();
+    if whole.len() < PARALLEL {
+        out.extend(whole.iter().map(|b| value(*b)));
+        return;
     }
+    out.reserve(whole.len());
+    let length = out.len() + whole.len();
+    in_blocks(whole.as_flattened(), N, &mut out.spare_capacity_mut()[..whole.len()], &|data, out| {
+        for (bytes, out) in data.as_chunks::<N>().0.iter().zip(out) {
+            out.write(value(*bytes));
+        }
+    });
+    // SAFETY: the values up to this length were written: each block has as many groups of N bytes as places.
+    unsafe { out.set_len(length) }
+}
+
+/// What makes values of bytes, as many as there are places.
+type Fill<'a, T> = dyn Fn(&[u8], &mut [MaybeUninit<T>]) + Sync + 'a;
+
+/// Fills blocks of `out` from those of the data, `size` bytes for each value, on all threads. Not generic over what is
+/// done to a block, so that the threads' part is compiled once for all types of a file.
+fn in_blocks<T: Send>(data: &[u8], size: usize, out: &mut [MaybeUninit<T>], fill: &Fill<'_, T>) {
+    out.par_chunks_mut(BLOCK).zip(data.par_chunks(BLOCK * size)).for_each(|(out, data)| fill(data, out));
 }
 
 /// A number that columns are read as.

@@ -40,7 +40,7 @@ pub(super) mod flag {
     pub(in super::super) const STATUS: u32 = 0x7fff;
 }
 
-/// What the shaders of the TS map have as constants, too; `tests/shaders.rs` compares them.
+/// What the shaders of the TS map have as constants, too; `tests/gpu/shaders.rs` compares them.
 pub(in super::super) fn shared_constants() -> Vec<(&'static str, usize)> {
     let flag = |flag: u32| flag as usize;
     vec![

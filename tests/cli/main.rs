@@ -1,0 +1,10 @@
+//! Each command as a stranger uses it.
+
+mod commands;
+mod datasets;
+mod excess;
+mod fit;
+mod flux;
+mod peaks;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,6 @@
+//! Joint fits of models.
+
+mod gammapy;
+mod injected;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,4 @@
+//! Models and their files.
+
+mod files;
+mod gammapy;
