@@ -22,20 +22,27 @@ const LOOKS: [f64; 3] = [0.1, 0.5, 2.0];
 /// What exponents are changed by where a source vanished.
 const REVIVALS: [f64; 3] = [0.0, -1.5, 1.5];
 
+const JAGGED: &str = "in the lowest notch of a statistic that is jagged, as the border is drawn on pixels: errors are those of \
+                      a smooth border";
+const NEGATIVE: &str = "so low that predictions are negative in bins without counts, where the statistic is flat: a lower \
+                        bound of 0 avoids that";
+
 /// Goes on from a minimum that all second derivatives, those of the predicted counts too, say is none.
 pub(super) fn confirmed(
     fit: &Fit,
     problem: &mut Problem<'_>,
     mut minimum: Minimum,
-    jagged: &[Jagged],
+    jagged: &Jagged,
     control: &Control,
 ) -> Result<(Minimum, Local)> {
+    if let Some(smooth) = &jagged.smooth {
+        return Ok((minimum, smooth.clone()));
+    }
     for round in 0.. {
         for k in &minimum.at_kinks {
             problem.widen(*k);
         }
-        borders::widen(problem, jagged);
-        let local = problem.local(&minimum.theta, Order::Exact, control)?;
+        let local = problem.local(&minimum.theta, Order::Exact, &[], control)?;
         if round == MOST_RETURNS || minimum.problem.is_some() {
             return Ok((minimum, local));
         }
@@ -146,16 +153,16 @@ pub(super) fn errors(
     problem: &mut Problem<'_>,
     minimum: &Minimum,
     local: &Local,
-    jagged: &[Jagged],
+    jagged: &Jagged,
     control: &Control,
 ) -> Result<Errors> {
     let theta = &minimum.theta;
     let n = theta.len();
     let mut hessian = local.matrix().clone();
     let mut gauss = local.gauss.clone();
-    for j in jagged {
-        hessian[[j.parameter, j.parameter]] = j.curvature;
-        gauss[[j.parameter, j.parameter]] = j.curvature;
+    for (k, curvature) in &jagged.norms {
+        hessian[[*k, *k]] = *curvature;
+        gauss[[*k, *k]] = *curvature;
     }
     let nothing = |gauss: &Array2<f64>, k: usize| gauss[[k, k]].is_nan() || gauss[[k, k]] <= 0.0;
     let at_bounds: Vec<usize> = (0..n)
@@ -168,7 +175,7 @@ pub(super) fn errors(
     let mut without_effect: Vec<usize> = (0..n).filter(|k| nothing(&gauss, *k)).collect();
     if !without_effect.is_empty() {
         // Without counts the observed derivatives are 0, whatever the effect is.
-        let expected = problem.local(theta, Order::Expected, control)?;
+        let expected = problem.local(theta, Order::Expected, &[], control)?;
         at_walls = without_effect.iter().copied().filter(|k| !nothing(&expected.gauss, *k)).collect();
         without_effect.retain(|k| !at_walls.contains(k));
         at_walls.retain(|k| !at_bounds.contains(k));
@@ -218,7 +225,7 @@ pub(super) fn fit(
     let start = problem.start();
     let minimum = minimize_following(fit, &mut problem, &start, Order::Observed, control)?;
     let minimum = revived(fit, &mut problem, minimum, &start, control)?;
-    let (minimum, jagged) = borders::lowest_notch(fit, &mut problem, minimum, control)?;
+    let (minimum, jagged) = borders::lowest_notch(fit, &mut problem, datasets, backend, minimum, control)?;
     let (minimum, local) = confirmed(fit, &mut problem, minimum, &jagged, control)?;
     let errors = errors(&mut problem, &minimum, &local, &jagged, control)?;
     let names = |list: &[usize]| -> Vec<String> { list.iter().map(|k| problem.free[*k].name.clone()).collect() };
@@ -238,22 +245,22 @@ pub(super) fn fit(
     }
     let success = problems.is_empty();
     let at_bounds = names(&errors.at_bounds);
+    let mut remarks = Vec::new();
     let message = if success {
         let mut message = "a minimum was reached".to_string();
         let mut remark = |list: &[String], text: &str| {
             if !list.is_empty() {
-                message += &format!(", with {} {text}", list.join(", "));
+                let text = format!("{} {text}", list.join(", "));
+                message += &format!(", with {text}");
+                remarks.push(text);
             }
         };
         remark(&at_bounds, "at a bound");
         remark(&names(&errors.at_walls), "at the wall where nothing is predicted (its limit: --confidence)");
         remark(&names(&of_nothing), "unknown, as the source is 0");
-        let of = |is_of_border: bool| -> Vec<String> {
-            let of: Vec<&Jagged> = jagged.iter().filter(|j| j.is_of_border == is_of_border).collect();
-            names(&of.iter().map(|j| j.parameter).collect::<Vec<_>>())
-        };
-        remark(&of(true), "in the lowest notch: its border is drawn on pixels, the error is from the profile across");
-        remark(&of(false), "negative beyond what can be predicted in bins without counts (a lower bound of 0 helps)");
+        remark(&names(&jagged.of_borders), JAGGED);
+        let norms: Vec<usize> = jagged.norms.iter().map(|(k, _)| *k).collect();
+        remark(&names(&norms), NEGATIVE);
         message
     } else {
         problems.join("; ")
@@ -269,6 +276,7 @@ pub(super) fn fit(
     Ok(FitResult {
         success,
         message,
+        remarks,
         stat: minimum.stat,
         stat_priors: problem.stat_priors(&minimum.theta),
         nfev: problem.nfev,

@@ -31,6 +31,8 @@ const GOOD: std::ops::Range<f64> = 0.7..1.4;
 /// What norms are made smaller by where nothing finite is predicted, and how often: down to 1e-300.
 const SHRINK: f64 = 1e-15;
 const MOST_SHRINKS: usize = 20;
+/// −2 ln L is expected to sink by this from a start that is far off.
+const FAR: f64 = 100.0;
 /// Steps after which second derivatives of the predicted counts are taken in any case.
 const LONG: usize = 15;
 
@@ -124,7 +126,7 @@ impl Search<'_, '_> {
 
     fn take(&mut self, order: Order) -> Result<()> {
         self.order = order;
-        self.local = self.problem.local(&self.theta, order, self.control)?;
+        self.local = self.problem.local(&self.theta, order, self.fixed, self.control)?;
         Ok(())
     }
 
@@ -221,7 +223,7 @@ fn predictable(
     let mut theta = start.to_vec();
     let norms: Vec<usize> = (0..theta.len()).filter(|k| problem.is_norm(*k) && !fixed.contains(k)).collect();
     for _ in 0..MOST_SHRINKS {
-        let local = problem.local(&theta, order, control)?;
+        let local = problem.local(&theta, order, fixed, control)?;
         if local.gauss.iter().chain(&local.gradient).all(|v| v.is_finite()) {
             return Ok((theta, local));
         }
@@ -230,7 +232,7 @@ fn predictable(
             theta[*k] = (SHRINK * theta[*k]).clamp(min, max);
         }
     }
-    Ok((start.to_vec(), problem.local(start, order, control)?))
+    Ok((start.to_vec(), problem.local(start, order, fixed, control)?))
 }
 
 /// Minimises over the free parameters that are not in `fixed`, beginning with second derivatives of an order.
@@ -333,6 +335,23 @@ pub(super) fn minimize(
     }
 }
 
+/// Where a minimisation that is far off begins: at the spectra that fit best in the places where the sources are, since a
+/// source that is a hundred times too bright would rather go where it is not seen.
+fn near(fit: &Fit, problem: &mut Problem<'_>, start: &[f64], control: &Control) -> Result<Vec<f64>> {
+    let shapes = problem.shapes();
+    if shapes.is_empty() || shapes.len() == start.len() {
+        return Ok(start.to_vec());
+    }
+    let (_, local) = predictable(problem, start, &shapes, Order::Expected, control)?;
+    let moving: Vec<usize> = (0..start.len())
+        .filter(|k| is_free(problem, &shapes, *k, start[*k], local.gradient[*k]) && local.gauss[[*k, *k]] > 0.0)
+        .collect();
+    if moving.is_empty() || distance(&local, &moving) < FAR {
+        return Ok(start.to_vec());
+    }
+    Ok(minimize(fit, problem, start, &shapes, Order::Expected, control)?.theta)
+}
+
 /// Follows sources that leave the place which responses were taken for, until none does. Once, responses are taken where
 /// the sources ended, so that the result is that of the fitted models. Gammapy: keeps the responses of wherever its
 /// minimiser first came by within 0.1 deg, so its statistic depends on the way there (by 0.2 for the runs of H.E.S.S.).
@@ -343,7 +362,8 @@ pub(super) fn minimize_following(
     order: Order,
     control: &Control,
 ) -> Result<Minimum> {
-    let mut minimum = minimize(fit, problem, start, &[], order, control)?;
+    let begin = near(fit, problem, start, control)?;
+    let mut minimum = minimize(fit, problem, &begin, &[], order, control)?;
     for round in 0..MOST_MOVES {
         if !problem.follow(&minimum.theta, round == 0)? {
             return Ok(minimum);

@@ -50,6 +50,8 @@ pub struct FitResult {
     pub success: bool,
     /// How it ended; the reason where it did not succeed.
     pub message: String,
+    /// What should be known of a minimum that was reached: parameters at bounds, jagged statistics, sources of 0.
+    pub remarks: Vec<String>,
     /// −2 ln L at the end, with priors (Gammapy's `total_stat`).
     pub stat: f64,
     /// The part of it that the priors have.

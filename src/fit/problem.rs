@@ -246,7 +246,9 @@ impl<'a> Problem<'a> {
     }
 
     /// The likelihood around a point.
-    pub fn local(&mut self, theta: &[f64], order: Order, control: &Control) -> Result<Local> {
+    ///
+    /// Derivatives by the parameters `held` are left at 0.
+    pub fn local(&mut self, theta: &[f64], order: Order, held: &[usize], control: &Control) -> Result<Local> {
         self.nfev += 1;
         let models = self.models_at(theta)?;
         let n = self.free.len();
@@ -265,7 +267,8 @@ impl<'a> Problem<'a> {
                 second[[k, k]] += curvature.min(0.0);
             }
         }
-        let widths: Vec<(f64, f64)> = (0..n).map(|k| self.reach(k, theta[k])).collect();
+        let widths: Vec<(f64, f64)> =
+            (0..n).map(|k| if held.contains(&k) { (0.0, 0.0) } else { self.reach(k, theta[k]) }).collect();
         let (places, steps) = (&self.places, widths);
         for term in &mut self.terms {
             term_local(term, &models, places, &steps, order, &mut local, &mut second, control)?;
@@ -345,9 +348,14 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// How far the next derivatives by a parameter look.
-    pub fn set_step(&mut self, free: usize, step: f64) {
-        self.steps[free] = step;
+    /// Free parameters of shapes and positions.
+    pub fn shapes(&self) -> Vec<usize> {
+        (0..self.free.len()).filter(|k| self.is_shape(*k)).collect()
+    }
+
+    /// The smallest of the datasets' pixels.
+    pub fn pixel_deg(&self) -> f64 {
+        self.terms.iter().map(|t| t.pixel_deg).fold(f64::INFINITY, f64::min)
     }
 
     /// Lets the next derivatives by a position look across a pixel, over a kink.

@@ -130,7 +130,7 @@ impl<'a> Bottom<'a> {
         problem.check(control)?;
         let start = problem.start();
         let minimum = minimize(fit, &mut problem, &start, &[], Order::Observed, control)?;
-        let (minimum, jagged) = borders::lowest_notch(fit, &mut problem, minimum, control)?;
+        let (minimum, jagged) = borders::lowest_notch(fit, &mut problem, datasets, backend, minimum, control)?;
         if let Some(why) = &minimum.problem {
             return Err(Error::input("models", format!("there is no minimum to begin with: {why}")));
         }

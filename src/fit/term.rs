@@ -373,7 +373,13 @@ impl<'a> Term<'a> {
         ] {
             if number > 0 {
                 let problem = format!("dataset '{}': {number} unmasked bins {what}", self.name);
-                return Err(Error::input(item, problem).with_help("mask them in mask_safe or mask_fit"));
+                let help = match item {
+                    "npred" => {
+                        "are the models finite at all energies there? else mask these bins in mask_safe or mask_fit"
+                    }
+                    _ => "mask them in mask_safe or mask_fit",
+                };
+                return Err(Error::input(item, problem).with_help(help));
             }
         }
         Ok(())

@@ -19,10 +19,10 @@ use pevatron::models::{
 use pevatron::simulate::fake_counts;
 use pevatron::{Control, ErrorKind};
 
-const CENTER: (f64, f64) = (30.0, 10.0);
+pub const CENTER: (f64, f64) = (30.0, 10.0);
 
 /// Background and responses of a small field; no counts.
-fn field(name: &str) -> MapDataset {
+pub fn field(name: &str) -> MapDataset {
     let center = SkyPosition { lon_deg: CENTER.0, lat_deg: CENTER.1, frame: Frame::Galactic };
     let energy = MapAxis::energy_bounds(1.0, 30.0, 4, "energy").unwrap();
     let energy_true = MapAxis::energy_bounds(0.8, 40.0, 7, "energy_true").unwrap();
@@ -43,14 +43,14 @@ fn field(name: &str) -> MapDataset {
 }
 
 /// The field with random counts of models.
-fn observed(name: &str, models: &Models, seed: u64) -> MapDataset {
+pub fn observed(name: &str, models: &Models, seed: u64) -> MapDataset {
     let mut dataset = MapDataset { models: models.clone(), ..field(name) };
     let npred = dataset.npred(&Backend::reference(), &Control::new()).unwrap();
     dataset.counts = Some(fake_counts(&npred, seed).unwrap());
     dataset
 }
 
-fn background(dataset: &str, tilt: f64, norm: f64) -> Model {
+pub fn background(dataset: &str, tilt: f64, norm: f64) -> Model {
     let mut parameters = PowerLawNormSpectralModel::new(tilt, norm, 1.0).parameters().to_vec();
     parameters[0].frozen = false;
     Model::FoVBackground(FoVBackgroundModel {
@@ -63,30 +63,30 @@ fn background(dataset: &str, tilt: f64, norm: f64) -> Model {
 
 use pevatron::models::SpectralModel;
 
-fn point(name: &str, index: f64, amplitude: f64, (lon, lat): (f64, f64)) -> Model {
+pub fn point(name: &str, index: f64, amplitude: f64, (lon, lat): (f64, f64)) -> Model {
     let spatial = PointSpatialModel::new(CENTER.0 + lon, CENTER.1 + lat, Frame::Galactic);
     let spectral = PowerLawSpectralModel::new(index, amplitude, 1.0);
     Model::Sky(SkyModel::new(name, Arc::new(spectral), Some(Arc::new(spatial))))
 }
 
-fn gauss(name: &str, alpha: f64, amplitude: f64, sigma: f64) -> Model {
+pub fn gauss(name: &str, alpha: f64, amplitude: f64, sigma: f64) -> Model {
     let spatial = GaussianSpatialModel::new(CENTER.0, CENTER.1, sigma, 0.0, 0.0, Frame::Galactic);
     let spectral = LogParabolaSpectralModel::new(amplitude, 2.0, alpha, 0.2);
     Model::Sky(SkyModel::new(name, Arc::new(spectral), Some(Arc::new(spatial))))
 }
 
-fn models(components: Vec<Model>) -> Models {
+pub fn models(components: Vec<Model>) -> Models {
     Models { components }
 }
 
-fn run(datasets: &[&MapDataset], models: &Models) -> FitResult {
+pub fn run(datasets: &[&MapDataset], models: &Models) -> FitResult {
     let lent: Vec<DatasetRef<'_>> = datasets.iter().map(|d| DatasetRef::from(*d)).collect();
     let result = Fit::default().run(&lent, models, &Backend::reference(), &Control::new()).unwrap();
     assert!(result.success, "{}", result.message);
     result
 }
 
-fn stat(datasets: &[&MapDataset], models: &Models) -> f64 {
+pub fn stat(datasets: &[&MapDataset], models: &Models) -> f64 {
     let lent: Vec<DatasetRef<'_>> = datasets.iter().map(|d| DatasetRef::from(*d)).collect();
     Fit::default().stat(&lent, models, &Backend::reference(), &Control::new()).unwrap()
 }

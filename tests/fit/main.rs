@@ -1,5 +1,6 @@
 //! Joint fits of models.
 
+mod arrival;
 mod gammapy;
 mod injected;
 #[path = "../support/mod.rs"]

@@ -128,6 +128,9 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     } else if !args.common.quiet {
         print(&result, &args.output, fit_seconds, &intervals)?;
     }
+    for remark in &result.remarks {
+        report::warning(&format!("the fit ended with {remark}"));
+    }
     for (name, interval) in intervals.iter().filter(|(_, i)| !i.success) {
         report::problem(&format!("no asymmetric errors of {name}: {}", interval.message), None);
     }
