@@ -181,7 +181,7 @@ fn counts_to_a_billion() {
     check_all(cases);
 }
 
-/// Counts that are no whole numbers: what is expected itself, shares of counts, next to nothing.
+/// Counts that are not whole numbers: what is expected itself, shares of counts, next to nothing.
 #[test]
 fn counts_that_are_real_numbers() {
     let mut cases = Vec::new();

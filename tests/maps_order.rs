@@ -184,13 +184,13 @@ fn tables_that_are_no_axes_are_refused() {
         assert!(error.contains("in.fits[E") || error.contains("in.fits[PRIMARY]"), "{error}");
         assert!(error.contains(word), "'{word}' is not in: {error}");
     }
-    // Rows of two axes that are no grid.
+    // Rows of two axes that do not form a grid.
     let rad = MapAxis::from_edges("rad", "deg".parse().unwrap(), vec![0.0, 0.1, 0.3], AxisInterp::Lin).unwrap();
     let (_, mut file) = written(folder.path(), vec![nodes(), rad]);
     let width = row_bytes(&file.hdus[1]);
     reorder(&mut file.hdus[1], width, &[0, 1, 2, 3, 5, 4]);
     let error = read(folder.path(), &file).unwrap_err().to_string();
-    assert!(error.contains("no grid"), "{error}");
+    assert!(error.contains("do not form a grid"), "{error}");
 }
 
 /// Galactic plane maps in degrees with `nx` columns; the first pixel at `lon`, the reference pixel at CRPIX1.

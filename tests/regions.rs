@@ -26,7 +26,7 @@ fn wrong(text: &str) -> String {
 fn sky(spot: Spot) -> SkyPosition {
     match spot {
         Spot::Sky(position) => position,
-        Spot::Pixel { .. } => panic!("{spot:?} is no place on the sky"),
+        Spot::Pixel { .. } => panic!("{spot:?} is not a place on the sky"),
     }
 }
 
@@ -171,7 +171,7 @@ fn what_is_not_drawn_is_told_and_what_is_wrong_is_refused() {
         ("physical\ncircle(1,2,3)", "'physical'"),
         ("circle(1,2,3)", "before the line"),
         ("icrs\ncircle(1,2)", "circle with 2 numbers"),
-        ("icrs\ncircle(1,95,3)", "no place"),
+        ("icrs\ncircle(1,95,3)", "not a place"),
         ("icrs\ncircle(1,2,-3)", "-3"),
         ("icrs\ncircle(1,2,0)", "within 0 to 180"),
         ("icrs\ncircle(1,2,nan)", "'nan'"),

@@ -588,14 +588,14 @@ fn sums_of_matrix_rows() {
     // No area of anything.
     let mut huge = with_area("MATRIX", &[("HDUCLAS3", quoted("FULL"))]);
     huge.matrix *= 6e30;
-    refused(&huge, &["MATRIX", "row 0", "no area"]);
+    refused(&huge, &["MATRIX", "row 0", "not an area"]);
     let mut none = Parts::new();
     none.matrix.fill(0.0);
     warned(&none, &["MATRIX", "no counts are predicted"]);
     for value in [f64::INFINITY, f64::NAN, -1.0, 1e30] {
         let mut parts = Parts::new();
         parts.area[2] = value;
-        refused(&parts, &["SPECRESP", "row 2", "no area"]);
+        refused(&parts, &["SPECRESP", "row 2", "not an area"]);
         if value != 1e30 {
             parts = Parts::new();
             parts.matrix[[3, 2]] = value;

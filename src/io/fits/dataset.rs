@@ -13,6 +13,7 @@ use super::ogip::{self, Chosen, OgipOptions};
 use super::reader::{FitsReader, ReadOptions, read_bytes};
 use super::{check::HduKind, content, gti};
 use crate::datasets::{Dataset, FluxPointsDataset, MapDataset, MapDatasetOnOff};
+use crate::error::words::of_number;
 use crate::error::{Error, Place, Result};
 use crate::io::kind::{FileKind, fits_kind, not_a_dataset, text_kind};
 use crate::irf::{EDisp, EDispKernelMap, EDispMap, PsfMap};
@@ -250,7 +251,7 @@ pub(super) fn require_off(reader: &FitsReader) -> Result<()> {
     if is_on_off(reader) {
         return Ok(());
     }
-    let problem = format!("no on-off dataset: none of {OFF_PARTS:?} among the HDUs");
+    let problem = format!("this is not an on-off dataset: none of {OFF_PARTS:?} among the HDUs");
     Err(Error::input_at(reader.place(), problem).with_help("read it with MapDataset::read"))
 }
 
@@ -283,7 +284,8 @@ pub(super) fn refuse_others(reader: &FitsReader) -> Result<()> {
         return Err(error);
     }
     if parts.iter().all(|p| reader.find(p).is_none()) {
-        let problem = format!("no dataset: none of {parts:?} among the HDUs [{}]", reader.names().join(", "));
+        let problem =
+            format!("this is not a dataset: none of {parts:?} among the HDUs [{}]", reader.names().join(", "));
         return Err(Error::input_at(reader.place(), problem)
             .with_help("a dataset is a file as Gammapy's MapDataset.write makes it"));
     }
@@ -397,8 +399,10 @@ pub(super) fn livetime_s(reader: &FitsReader) -> Result<Option<f64>> {
     let seconds = livetime.parse::<crate::units::Quantity>().and_then(|q| q.to("s"));
     match seconds {
         Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
-        _ => Err(Error::input_at(reader.place().hdu("EXPOSURE").item("META"), format!("'{livetime}' is no livetime"))
-            .with_help("a number of seconds is needed, e.g. {\"livetime\": \"1687.0 s\"}")),
+        _ => {
+            Err(Error::input_at(reader.place().hdu("EXPOSURE").item("META"), format!("'{livetime}' is not a livetime"))
+                .with_help("a number of seconds is needed, e.g. {\"livetime\": \"1687.0 s\"}"))
+        }
     }
 }
 
@@ -488,7 +492,8 @@ fn require(place: &Place, map: &Map, what: &str, bad: impl Fn(f64) -> bool, help
     match count_bad(map, bad) {
         None => Ok(()),
         Some((count, index, value)) => {
-            let problem = format!("{count} values are {what}, the first one ({value}) in {}", bin(map, index));
+            let problem =
+                format!("{} {what}, the first one ({value}) in {}", of_number(count, "value", "is"), bin(map, index));
             Err(Error::input_at(place.clone(), problem).with_help(help))
         }
     }
@@ -643,9 +648,10 @@ fn undefined(map: &Map, is_chosen: impl Fn(usize, usize, usize) -> bool) -> Opti
         }
     }
     let severity = if used > 0 { Severity::Warning } else { Severity::Note };
-    let mut text = format!("{all} values are undefined (NaN), {used} of them inside of the safe mask: left out");
+    let values = of_number(all, "value", "is");
+    let mut text = format!("{values} undefined (NaN), {used} of them inside the safe mask: left out");
     if beyond > 0 {
-        text += &format!("; {beyond} lie outside of the projection");
+        text += &format!("; outside the projection: {beyond}");
     }
     Some((severity, text))
 }
@@ -690,7 +696,8 @@ fn off_problems(dataset: &MapDatasetOnOff) -> Vec<Problem> {
     if let Some(acceptance) = &dataset.acceptance_off {
         let bad = inside(acceptance, mask).filter(|v| v.is_nan() || *v <= 0.0).count();
         if bad > 0 {
-            let text = format!("{bad} values inside of the safe mask are 0 or undefined: there is no background there");
+            let values = of_number(bad, "value", "is");
+            let text = format!("{values} 0 or undefined inside the safe mask: there is no background there");
             add(Severity::Warning, "ACCEPTANCE_OFF", text);
         }
     }
@@ -705,7 +712,7 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
     if let Some(gti) = &dataset.gti {
         let empty = gti.intervals.iter().filter(|(a, b)| a == b).count();
         if empty > 0 {
-            let text = format!("{empty} of {} intervals have no length and are left out", gti.intervals.len());
+            let text = format!("{empty} of {} intervals of no length: left out", gti.intervals.len());
             add(Severity::Warning, "GTI", text);
         }
     }
@@ -713,11 +720,14 @@ fn problems(dataset: &MapDataset) -> Vec<Problem> {
         None => add(Severity::Error, "COUNTS", "there are no counts".into()),
         Some(counts) => {
             if let Some((n, index, value)) = count_bad(counts, |v| v < 0.0 || v.is_infinite()) {
-                let text =
-                    format!("{n} values are negative or infinite, the first one ({value}) in {}", bin(counts, index));
+                let text = format!(
+                    "{} negative or infinite, the first one ({value}) in {}",
+                    of_number(n, "value", "is"),
+                    bin(counts, index)
+                );
                 add(Severity::Error, "COUNTS", text);
             } else if counts.data().iter().any(|v| v.is_finite() && v.fract() != 0.0) {
-                add(Severity::Note, "COUNTS", "some counts are no whole numbers".into());
+                add(Severity::Note, "COUNTS", "some counts are not whole numbers".into());
             }
             if let Some((severity, text)) = undefined(counts, chosen(mask)) {
                 add(severity, "COUNTS", text);

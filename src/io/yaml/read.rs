@@ -86,8 +86,8 @@ impl Models {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Input`] with the line for anything that is no YAML or no model, with the known types for an unknown one;
-    /// what `load` returns.
+    /// [`Error::Input`] with the line for anything that is not YAML or not a model, with the known types for an unknown
+    /// one; what `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
         Self::from_yaml_with(
             text,
@@ -135,7 +135,7 @@ impl Models {
 
     /// As [`Models::read_with`], with all kinds of files.
     pub(in crate::io) fn read_files(path: &Path, readers: &Readers<'_>) -> Result<Self> {
-        let text = crate::io::input::read_text(path, "this is no text")?;
+        let text = crate::io::input::read_text(path, "this is not text")?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let load = Load {
             map: &|name| (readers.map)(&resolve(folder, name)?),
@@ -449,7 +449,7 @@ fn piecewise_spatial(node: &Node, frame: Frame, links: &mut Links) -> Result<Arc
         let entry = node.require(key)?;
         let (mut values, unit) = table(entry)?;
         let factor = unit.factor_to_text("deg").map_err(|_| {
-            entry.error(format!("the unit '{unit}' of {key} is no angle")).with_help("give nodes in deg")
+            entry.error(format!("the unit '{unit}' of {key} is not an angle")).with_help("give nodes in deg")
         })?;
         values.iter_mut().for_each(|v| *v *= factor);
         Ok(values)
@@ -575,7 +575,7 @@ fn prior(node: &Node) -> Result<Prior> {
     }
     let prior = Prior::from_parameters(&tag, &given).map_err(|e| at_line(e, node))?;
     if let Some((name, _)) = given.iter().find(|(name, _)| !prior.parameters().iter().any(|(n, _)| n == name)) {
-        return Err(node.error(format!("'{name}' is no parameter of a {tag}")));
+        return Err(node.error(format!("'{name}' is not a parameter of a {tag}")));
     }
     let weight = node.get("weight").map_or(Ok(1.0), Node::finite)?;
     if weight < 0.0 {

@@ -59,7 +59,7 @@ pub trait SpatialModel: Debug + Send + Sync {
         false
     }
 
-    /// True for factors without a unit, which scale a background or a template and are no source's shape.
+    /// True for factors without a unit, which scale a background or a template and are not the shape of a source.
     fn is_norm(&self) -> bool {
         false
     }

@@ -70,7 +70,7 @@ impl MapDatasetOnOff {
     /// # Errors
     /// [`crate::Error::Input`] that names file, HDU, keyword or column, and row: missing files, channels that do not match,
     /// negative or undefined counts, energies that neither rise nor fall, units of another kind, rows of the response that
-    /// are no probabilities, several spectra of which none is chosen.
+    /// are not probabilities, several spectra of which none is chosen.
     pub fn read_ogip(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_ogip_with(path, &OgipOptions::default())
     }

@@ -268,7 +268,7 @@ fn counts(source: &Source<'_>, exposure_s: Option<f64>) -> Result<Vec<f64>> {
             *value *= seconds;
             let nearest = value.round();
             if value.is_finite() && (*value - nearest).abs() > WHOLE + WHOLE_RELATIVE * nearest.abs() {
-                let problem = format!("row {row}: the rate times EXPOSURE is {value}, no number of counts");
+                let problem = format!("row {row}: the rate times EXPOSURE is {value}, which is not a number of counts");
                 return Err(Error::input_at(at("RATE"), problem).with_help(
                     "rates without Poisson statistic (subtracted, or corrected) cannot be used: give a spectrum with a \
                      column COUNTS",
