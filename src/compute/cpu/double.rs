@@ -204,6 +204,12 @@ pub fn fit_double<V: Simd>(
         errors.down = down.where_or(searched, errors.down);
         failed_down = lost;
     }
+    if errors.far.any() {
+        let settings = &plan.settings;
+        let gap = (patch.model - norm.moved.p).only(sloped);
+        errors.up = double.closer(errors.up, gap, settings.n_sigma).where_or(errors.far, errors.up);
+        errors.limit = double.closer(errors.limit, gap, settings.n_sigma_ul).where_or(errors.far, errors.limit);
+    }
     let rough = patch.rough_bound(&norm, errors.up);
     let failed = norm.failed.or(errors.failed).or(rough).or(failed_down).or(fitted.not()).and(wanted);
     (describe(&mut patch, data, pixel, fitted, &norm, &errors), failed)
@@ -280,6 +286,19 @@ impl DoubleScratch {
             sum = sum + (x * *c).map(ln_1p) * *n;
         }
         sum
+    }
+
+    /// A displacement up from the norm, known in single precision, after a Newton step in double: to where the statistic
+    /// has risen by n_sigma². `gap`: M - P at the norm.
+    #[inline(always)]
+    fn closer(&self, up: Wide, gap: Wide, n_sigma: f64) -> Wide {
+        let (mut half, mut slope) = (up * gap, gap);
+        for (u, n) in self.u.iter().zip(&self.counts) {
+            let t = up * *u;
+            half = half + (t - t.map(ln_1p)) * *n;
+            slope = slope + *u * t / (t + 1.0) * *n;
+        }
+        up - (half - 0.5 * n_sigma * n_sigma) / slope
     }
 
     /// Counts in the bins with the largest c of each lane: where that is 0, all of them.
