@@ -434,6 +434,12 @@ fn spectra_of_type_two() {
             "{error}"
         );
     }
+    let list = Datasets::read_ogip(&path, &OgipOptions::default()).unwrap();
+    assert_eq!(list.names(), ["x.pha-1", "x.pha-2"]);
+    let counts = |at: usize| values(&list.iter().nth(at).unwrap().common().unwrap().counts);
+    close("counts", &counts(0), &parts.counts);
+    close("counts", &counts(1), &other);
+    assert_eq!(Datasets::read_ogip(chosen(2), &OgipOptions::default()).unwrap().names(), ["x.pha-2"]);
     let error = Dataset::read(chosen(3)).unwrap_err().to_string();
     assert!(error.contains("{3}") && error.contains("from 1 to 2"), "{error}");
     // The background is another row of the same table.

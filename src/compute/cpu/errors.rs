@@ -141,6 +141,8 @@ pub fn errors<V: Simd>(
                     let place = (patch.tile, patch.at);
                     let y = y * patch.per_tile;
                     let (value, slope) = truncation::<V>(patch.plan, data, place, &mut scratch.truncated, y);
+                    // The background of the truncated bins, of which what is truncated may be a small part.
+                    terms = terms + (y * slope).abs();
                     let slope = slope * patch.per_tile;
                     let below_zero = (-(norm.base + searches[DOWN].at))
                         .at_least(0.0)

@@ -5,11 +5,11 @@
 //! first pole whose height is enough is found as in the reference twin, by ranges of poles that are halved where they may
 //! hold it, sixteen pixels at a time and in double precision.
 
-use super::dense::{Truncated, truncation};
 use super::double::{DoubleScratch, ln_of};
 use super::patch::Patch;
-use super::simd::{LANES, Simd};
-use super::tile::TileData;
+use super::plan::PATCH;
+use super::prepare::is_hole;
+use super::simd::LANES;
 use super::wide::{Mask, Wide};
 
 /// Poles that are sorted at first: the first or the second mostly end the search.
@@ -18,8 +18,48 @@ const FIRST_POLES: usize = 64;
 const MOST_ROUNDS: usize = 1000;
 /// Width of the bracket, in sigmas, at which a distance is known.
 const WIDTH: f64 = 1e-4;
-/// Largest truncated counts that single precision may sum: their rounding is then 5e-4.
-const MOST_TRUNCATED: f64 = 2500.0;
+/// What predicted counts fall by from the norm down, bin by bin: as they are truncated one after the other, the sum is a
+/// small part of the model at any distance, so it is no difference of larger ones.
+#[derive(Default)]
+pub struct Fall {
+    /// m and mu at the norm of each bin with model, in units of the patch.
+    model: Vec<Wide>,
+    npred: Vec<Wide>,
+}
+
+impl Fall {
+    /// Lists the bins that the patch at `pixel` sees; `base`: its norms.
+    fn gather(&mut self, patch: &Patch<'_, '_>, pixel: (usize, usize), base: Wide) {
+        self.model.clear();
+        self.npred.clear();
+        let (plan, (hy, hx)) = (patch.plan, patch.plan.half);
+        let rows = pixel.0.saturating_sub(hy)..plan.shape.0.min(pixel.0 + PATCH + hy);
+        let columns = pixel.1.saturating_sub(hx)..plan.shape.1.min(pixel.1 + PATCH + hx);
+        for plane in &plan.planes {
+            for (y, x) in rows.clone().flat_map(|y| columns.clone().map(move |x| (y, x))) {
+                let background = plane.background.at(y, x);
+                if is_hole(background) {
+                    continue;
+                }
+                let c = plane.kernel_at((y, x), pixel) * (plane.exposure.at(y, x) / background) * patch.scale;
+                if c.highest() > 0.0 {
+                    self.model.push(c * background);
+                    self.npred.push(((base * c + 1.0) * background).at_least(0.0));
+                }
+            }
+        }
+    }
+
+    /// `sum min(d m, mu)` at distances d.
+    #[inline(always)]
+    fn by(&self, distance: Wide) -> Wide {
+        let mut sum = Wide::ZERO;
+        for (m, mu) in self.model.iter().zip(&self.npred) {
+            sum = sum + (distance * *m).min(*mu);
+        }
+        sum
+    }
+}
 
 /// Where the search of a lane is.
 #[derive(Clone, Copy, PartialEq)]
@@ -75,21 +115,21 @@ impl Poles {
 }
 
 /// Distances down to the nearest rise of `target`, in units of the patch (NaN where there is none), and the lanes for
-/// which that was not found. `gap`: M - P at the norm; `sigma`: error of the curvature.
+/// which that was not found. `base`: the norms; `sigma`: error of the curvature.
 #[inline(always)]
-pub fn lower_errors<V: Simd>(
+pub fn lower_errors(
     patch: &Patch<'_, '_>,
-    data: &mut TileData,
-    (bins, truncated): (&DoubleScratch, &mut Truncated),
+    (bins, fall): (&DoubleScratch, &mut Fall),
+    pixel: (usize, usize),
     base: Wide,
-    (gap, sigma, target): (Wide, Wide, f64),
+    (sigma, target): (Wide, f64),
     lanes: Mask,
 ) -> (Wide, Mask) {
+    fall.gather(patch, pixel, base);
     let mut poles: [Poles; LANES] =
         std::array::from_fn(|lane| if lanes.get(lane) { Poles::new(bins, lane) } else { Poles::default() });
     let mut phase = [Phase::Done; LANES];
     let (mut near, mut far) = (Wide::ZERO, Wide::ZERO);
-    let mut lost = Mask::none();
     let nowhere = |lane: usize, near: &mut Wide| {
         near.0[lane] = f64::NAN;
         Phase::Done
@@ -111,17 +151,11 @@ pub fn lower_errors<V: Simd>(
             Phase::Poles(_, high) => poles[lane].edge(high),
             _ => from.0[lane],
         }));
-        let open = Mask::from_fn(|lane| phase[lane] != Phase::Done);
-        // What is truncated grows with the distance.
-        let (below_zero, norm) = ((to - base).at_least(0.0).only(open), (base - to).only(open));
-        let place = (patch.tile, patch.at);
-        let (cut, _) = truncation::<V>(patch.plan, data, place, truncated, norm * patch.per_tile);
-        let linear = (from * gap).min(to * gap);
-        let highest = (bins.highest_rise(from, to) - linear + cut + below_zero * patch.holes) * 2.0;
+        // Logarithms rise with the distance, predicted counts fall.
+        let fallen = fall.by(from) + from.min(base.at_least(0.0)) * patch.holes;
+        let highest = (bins.logarithms_down(to) - fallen) * 2.0;
         for lane in 0..LANES {
-            // A sum that is not known may reach anything.
-            let unclear = cut.0[lane] > MOST_TRUNCATED;
-            let reached = highest.0[lane] >= target || unclear;
+            let reached = highest.0[lane] >= target;
             phase[lane] = match phase[lane] {
                 Phase::Done => Phase::Done,
                 Phase::Poles(low, high) if high - low > 1 => {
@@ -130,10 +164,6 @@ pub fn lower_errors<V: Simd>(
                         poles[lane].ranges.extend([(middle, high), (low, middle)]);
                     }
                     poles[lane].next(bins, lane).unwrap_or_else(|| nowhere(lane, &mut near))
-                }
-                _ if unclear => {
-                    lost = lost.or(Mask::from_fn(|l| l == lane));
-                    Phase::Done
                 }
                 Phase::Poles(low, high) if reached => {
                     (near.0[lane], far.0[lane]) = (poles[lane].edge(low), poles[lane].edge(high));
@@ -155,8 +185,7 @@ pub fn lower_errors<V: Simd>(
             }
         }
     }
-    let open = Mask::from_fn(|lane| phase[lane] != Phase::Done);
-    ((near + far) * 0.5, lost.or(open))
+    ((near + far) * 0.5, Mask::from_fn(|lane| phase[lane] != Phase::Done))
 }
 
 /// How closely a distance is searched for.
@@ -178,17 +207,14 @@ impl DoubleScratch {
         poles
     }
 
-    /// The most that `sum n [-ln t - d u]` may be, t = 1 - d u but not below its truncation, for any d from `near` to
-    /// `far`: each bin rises up to its pole and falls from there on. The sum itself where these are the same.
+    /// `sum -n ln t`, t = 1 - d u but not below its truncation.
     #[inline(always)]
-    fn highest_rise(&self, near: Wide, far: Wide) -> Wide {
+    fn logarithms_down(&self, distance: Wide) -> Wide {
         let mut sum = Wide::ZERO;
         for ((u, floor), n) in self.u.iter().zip(&self.floors).zip(&self.counts) {
-            let mut term = far * *u;
-            let close = near * *u;
-            for ((z, close), floor) in term.0.iter_mut().zip(close.0).zip(floor.0) {
-                let past_pole = z.min(close.max(1.0));
-                *z = -ln_of((1.0 - *z).max(floor), -*z) - past_pole;
+            let mut term = distance * *u;
+            for (z, floor) in term.0.iter_mut().zip(floor.0) {
+                *z = -ln_of((1.0 - *z).max(floor), -*z);
             }
             sum = sum + term * *n;
         }

@@ -43,7 +43,7 @@ pub fn read_shapes(path: impl AsRef<Path>) -> Result<(Vec<Shape>, Vec<String>)> 
 }
 
 /// Reads the regions of a DS9 region file that have an inside on the sky (circle, annulus, ellipse, box, polygon), and
-/// points; `fk5` is taken as icrs.
+/// points; positions of `fk5` are turned to icrs.
 ///
 /// # Errors
 /// [`Error::Input`] with the line for other shapes, pixel coordinates and numbers that cannot be read.

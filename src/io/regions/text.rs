@@ -69,8 +69,7 @@ pub(super) fn read(statement: &str, properties: &str, coordinates: Option<Coordi
         s if s.starts_with("global") => return Ok(Statement::Nothing),
         s if s.starts_with("tile ") => return Ok(Statement::Nothing),
         "icrs" => return Ok(Statement::Frame(Coordinates::Sky(Frame::Icrs))),
-        // FK5 at J2000 differs from ICRS by 0.02″ at most.
-        "fk5" | "j2000" => return Ok(Statement::Frame(Coordinates::Sky(Frame::Icrs))),
+        "fk5" | "j2000" => return Ok(Statement::Frame(Coordinates::System(System::Fk5 { equinox: 2000.0 }))),
         "galactic" => return Ok(Statement::Frame(Coordinates::Sky(Frame::Galactic))),
         "fk4" | "b1950" => {
             let system = System::Fk4 { equinox: 1950.0, e_terms: true };

@@ -8,7 +8,8 @@ use ndarray::Array2;
 
 use super::node::{Node, Value};
 use crate::error::{Error, Place, Result};
-use crate::maps::{Frame, Map};
+use crate::maps::wcs::System;
+use crate::maps::{Frame, Map, SkyPosition};
 use crate::models::spatial::{
     self, MAP_TAGS, NODE_TAGS, PiecewiseNormSpatialModel, SPATIAL_TAGS, TemplateNDSpatialModel, TemplateSpatialModel,
 };
@@ -426,25 +427,46 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
         let given = parameters(node, &model.default_parameters(), links)?;
         return model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node));
     }
-    let frame = match node.get("frame") {
-        None => Frame::Icrs,
+    let (frame, system) = match node.get("frame") {
+        None => (Frame::Icrs, None),
         Some(frame) => match frame.text()?.to_ascii_lowercase().as_str() {
-            "icrs" | "fk5" | "j2000" => Frame::Icrs,
-            "galactic" => Frame::Galactic,
-            other => return Err(frame.error(format!("frame '{other}' is neither icrs nor galactic"))),
+            "icrs" => (Frame::Icrs, None),
+            "fk5" | "j2000" => (Frame::Icrs, Some(System::Fk5 { equinox: 2000.0 })),
+            "galactic" => (Frame::Galactic, None),
+            other => return Err(frame.error(format!("frame '{other}' is none of icrs, fk5 and galactic"))),
         },
     };
     if [PiecewiseNormSpatialModel::TAG, "piecewise-norm"].contains(&tag.as_str()) {
-        return piecewise_spatial(node, frame, links);
+        return piecewise_spatial(node, (frame, system), links);
     }
     let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain(MAP_TAGS).chain(NODE_TAGS).collect();
     let defaults =
         spatial::from_parameters(&tag, &[], frame).map_err(|_| unknown(tag_node, &tag, "spatial", &known))?;
-    let given = parameters(node, defaults.parameters(), links)?;
+    let mut given = parameters(node, defaults.parameters(), links)?;
+    let model = spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))?;
+    let (Some(system), Some(at)) = (system, model.position()) else { return Ok(model) };
+    turn(&mut given, at, SkyPosition::of_system(system, at.lon_deg, at.lat_deg));
     spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))
 }
 
-fn piecewise_spatial(node: &Node, frame: Frame, links: &mut Links) -> Result<Arc<dyn SpatialModel>> {
+/// Moves a position, with its bounds; parameters that are linked stay what the others are.
+fn turn(parameters: &mut [Parameter], from: SkyPosition, to: SkyPosition) {
+    let by_lon = (to.lon_deg - from.lon_deg + 180.0).rem_euclid(360.0) - 180.0;
+    for (name, degrees) in [("lon_0", by_lon), ("lat_0", to.lat_deg - from.lat_deg)] {
+        for p in parameters.iter_mut().filter(|p| p.name == name && p.link.is_none()) {
+            let shift = degrees / p.unit.factor_to_text("deg").unwrap_or(1.0);
+            // The poles bound latitudes in any system.
+            let bound = |v: f64| if v.abs() == 90.0 { v } else { v + shift };
+            (p.value, p.min, p.max) = (p.value + shift, bound(p.min), bound(p.max));
+        }
+    }
+}
+
+fn piecewise_spatial(
+    node: &Node,
+    (frame, system): (Frame, Option<System>),
+    links: &mut Links,
+) -> Result<Arc<dyn SpatialModel>> {
     let degrees = |key: &str| -> Result<Vec<f64>> {
         let entry = node.require(key)?;
         let (mut values, unit) = table(entry)?;
@@ -454,7 +476,13 @@ fn piecewise_spatial(node: &Node, frame: Frame, links: &mut Links) -> Result<Arc
         values.iter_mut().for_each(|v| *v *= factor);
         Ok(values)
     };
-    let (lon, lat) = (degrees("lon")?, degrees("lat")?);
+    let (mut lon, mut lat) = (degrees("lon")?, degrees("lat")?);
+    if let Some(system) = system {
+        for (lon, lat) in lon.iter_mut().zip(&mut lat) {
+            let at = SkyPosition::of_system(system, *lon, *lat);
+            (*lon, *lat) = (at.lon_deg, at.lat_deg);
+        }
+    }
     // Gammapy: neither writes nor reads it.
     let is_log = is_log(node, false)?;
     let norms = norms(node, lon.len(), links)?;
