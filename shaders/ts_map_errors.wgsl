@@ -18,7 +18,6 @@
 const ALL_DONE: u32 = 0x1c0000u; // DONE_ERRN | DONE_ERRP | DONE_UL
 const LAST_STEP: f32 = 0.01;           // relative; Halley's steps converge cubically
 const LAST_STEP_TRUNCATED: f32 = 0.002; // where F has kinks
-const ROUNDING: f32 = 1e-4;            // of a root, relative, by that of the sums
 const LAST_STEP_FALLING: f32 = 2e-4;   // where F falls before it rises, from a first guess that was kept
 
 // Displacement at which the one-bin likelihood rises by `goal`, on the side of `direction`.
@@ -148,18 +147,14 @@ fn step_lower(o: u32, flags: u32) -> u32 {
     let far = load(D_FAR, o);
     // The middle of the bracket, by ratio where its ends are far apart.
     var next = select(0.5 * (near + far), -sqrt(near * far), far < 4.0 * near);
-    var halved = true;
     if (f1 < 0.0) {
         let wanted = lower_step(d, z, f, f1, sums[plane_at(6u, o)], goal);
-        // A start that is the root, but for rounding, is itself an end of the bracket: the root then lies on it.
-        let beside = ROUNDING * min(-d, z + d);
-        if (wanted >= far - beside && wanted <= near + beside) {
+        if (wanted >= far && wanted <= near) {
             next = wanted;
-            halved = false;
         }
     }
     store(D_ERRN, o, next);
-    let tolerance = select(LAST_STEP, LAST_STEP_TRUNCATED, truncated || rho < 0.0 || halved);
+    let tolerance = select(LAST_STEP, LAST_STEP_TRUNCATED, truncated || rho < 0.0);
     if (abs(next - d) > tolerance * min(-d, z + next)) {
         return flags;
     }
