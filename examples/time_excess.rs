@@ -12,7 +12,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let argument = |i: usize, default: &'static str| arguments.get(i).map_or(default, |a| a.as_str());
     let dataset = Dataset::read(argument(0, "dataset.fits.gz"))?;
-    let runs: usize = argument(2, "5").parse().map_err(|_| Error::options("RUNS", "is no number"))?;
+    let runs: usize = argument(2, "5").parse().map_err(|_| Error::options("RUNS", "is not a number"))?;
     let options = BackendOptions {
         choice: argument(4, "cpu").parse()?,
         threads: argument(5, "").parse().ok(),

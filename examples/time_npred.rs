@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     let argument = |i: usize, default: &'static str| arguments.get(i).map_or(default, |a| a.as_str());
     let mut dataset = MapDataset::read(argument(0, "dataset.fits.gz"))?;
     dataset.models = Models::read(argument(1, "models.yaml"))?;
-    let runs: usize = argument(2, "5").parse().map_err(|_| Error::options("RUNS", "is no number"))?;
+    let runs: usize = argument(2, "5").parse().map_err(|_| Error::options("RUNS", "is not a number"))?;
     let options = BackendOptions {
         choice: argument(3, "cpu").parse()?,
         threads: argument(4, "").parse().ok(),

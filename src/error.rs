@@ -1,6 +1,7 @@
 //! The one error type of the crate, its classes, and the place a problem was found at.
 
 pub mod warnings;
+pub(crate) mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -64,7 +64,7 @@ fn step_four(lane: u32, done: u32, sign: f32) {
 // invocations, after a barrier.
 fn transform(lane: u32, sign: f32) {
     var done = 1u;
-    // Powers of two that are no powers of four have an odd exponent.
+    // Powers of two that are not powers of four have an odd exponent.
     if ((firstLeadingBit(params.side) & 1u) == 1u) {
         step_two(lane);
         done = 2u;

@@ -50,7 +50,7 @@ fn sum_of(threads: usize, rate: impl Fn() -> f64 + Sync) -> f64 {
 fn copies(bytes: usize, control: &Control) -> f64 {
     let from = vec![1u8; bytes];
     let mut to = vec![0u8; bytes];
-    // Pages are given at the first touch, which is no copying.
+    // Pages are given at the first touch, which is not copying.
     to.copy_from_slice(black_box(&from));
     let mut moved = 0u64;
     let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! How much work a workload is: operations and bytes that its definition asks for, whichever way an engine goes.
 //!
-//! A rate of counted operations can so be compared between engines, and with the ceiling of a machine. It is no count
-//! of what the hardware did: an engine that works around an operation (an FFT for a convolution, moments for weak
+//! A rate of counted operations can so be compared between engines, and with the ceiling of a machine. It is not a
+//! count of what the hardware did: an engine that works around an operation (an FFT for a convolution, moments for weak
 //! terms of a likelihood) has a higher rate than it executes, even one above the ceiling.
 
 use ndarray::Array2;

@@ -1,5 +1,5 @@
 //! A 64-bit fingerprint of numbers: the same bits give the same fingerprint on every machine. It tells apart inputs
-//! and results of benchmarks; it is no protection against anybody.
+//! and results of benchmarks; it protects against nobody.
 
 use ndarray::{ArrayBase, Data, Dimension};
 

@@ -222,7 +222,8 @@ impl EventList {
     /// precision (Gammapy's `Map.fill_events`). Events outside of it are not counted.
     ///
     /// # Errors
-    /// [`Error::Input`] for a region, for another axis, for an axis that is no energy, or columns of unlike lengths.
+    /// [`Error::Input`] for a region, for another axis, for an axis that is not an energy, or columns of unlike
+    /// lengths.
     pub fn counts(&self, geom: &Arc<Geom>) -> Result<Map> {
         self.check()?;
         let image = geom.as_wcs()?;

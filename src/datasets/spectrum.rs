@@ -107,7 +107,7 @@ impl Selection {
             let inside = self.pixels.iter().filter(|(y, x)| cube[[plane, *y, *x]]).count();
             if inside != 0 && inside != self.pixels.len() {
                 let problem = format!(
-                    "energy bin {plane}: {inside} of {} pixels of the region are inside of the masks",
+                    "energy bin {plane}: {inside} of {} pixels of the region are inside the masks",
                     self.pixels.len()
                 );
                 return Err(Error::input("mask", problem).with_help(

@@ -321,7 +321,7 @@ impl MapDataset {
                 info.background = sum_inside(background, mask);
             }
             if let Some(counts) = &self.counts {
-                // Only where both are known: counts over an unknown background are no excess.
+                // Only where both are known: counts over an unknown background are not an excess.
                 let background = self.npred_background()?;
                 let defined = defined(counts, &background, mask)?;
                 let mask = defined.as_ref().or(mask);

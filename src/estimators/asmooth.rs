@@ -11,6 +11,7 @@ use super::energy::EnergyEdges;
 use super::undefined::without_undefined;
 use crate::control::Control;
 use crate::datasets::MapDataset;
+use crate::error::words::of_number;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, diagonal_response};
 use crate::kernels::likelihood::cash_bin;
@@ -222,7 +223,8 @@ impl AsmoothMapEstimator {
         let infinite = all_ts.iter().filter(|v| v.is_infinite()).count();
         if infinite > 0 {
             warnings.push(format!(
-                "{infinite} pixels have counts but no background at all in their kernel: sqrt_ts is infinite there"
+                "{} counts but no background at all in the kernel: sqrt_ts is infinite there",
+                of_number(infinite, "pixel", "has")
             ));
         }
         let map = |cube: Array3<f64>, unit: &str| Map::from_cube(geom.clone(), unit.parse()?, cube);

@@ -122,7 +122,7 @@ pub(super) struct CutOpen {
 enum Cut {
     /// The border of a projection of the whole sky.
     Border,
-    /// Rows around the sky in a number of columns that is no whole one.
+    /// Rows around the sky in a number of columns that is not a whole one.
     Fraction(f64),
 }
 

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::datasets::MapDataset;
 use crate::error::Result;
+use crate::error::words::{counted, verb_of};
 use crate::kernels::CubeView;
 use crate::maps::{Mask, WcsGeom};
 
@@ -26,10 +27,12 @@ impl LeftOut {
         let parts = [("counts", self.counts), ("background", self.background), ("exposure", self.exposure)];
         let parts: Vec<String> =
             parts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} in {n}")).collect();
-        (self.bins > 0).then(|| {
+        let bins = self.bins as usize;
+        (bins > 0).then(|| {
             format!(
-                "{} bins inside of the masks of dataset '{dataset}' are left out: undefined (NaN) are {}",
-                self.bins,
+                "{} inside the masks of dataset '{dataset}' {} left out: undefined (NaN) are {}",
+                counted(bins, "bin"),
+                verb_of(bins, "is"),
                 parts.join(", ")
             )
         })

@@ -39,7 +39,7 @@ pub(super) struct BackgroundLocal {
 fn fov(model: &Model) -> Result<&FoVBackgroundModel> {
     match model {
         Model::FoVBackground(background) => Ok(background),
-        other => Err(Error::input(other.name(), "is no background model")),
+        other => Err(Error::input(other.name(), "is not a background model")),
     }
 }
 

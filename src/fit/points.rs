@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::problem::{Curve, Local, Place, curve, sky};
 use super::source::add_symmetric;
 use crate::datasets::{FluxPointsDataset, PointsLikelihood, PointsSource};
+use crate::error::words::counted;
 use crate::error::{Error, Result};
 use crate::models::{Model, Models};
 
@@ -59,7 +60,8 @@ impl PointsTerm {
         if number == 0 {
             return Ok(());
         }
-        let problem = format!("flux points '{}': the models have no finite flux at {number} points", self.name);
+        let problem =
+            format!("flux points '{}': the models have no finite flux at {}", self.name, counted(number, "point"));
         Err(Error::input("models", problem))
     }
 

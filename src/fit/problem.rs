@@ -408,7 +408,7 @@ pub(super) fn moved(model: &Model, moves: &[(usize, f64)]) -> Result<Model> {
 pub(super) fn sky(model: &Model) -> Result<&SkyModel> {
     match model {
         Model::Sky(sky) => Ok(sky),
-        other => Err(Error::input(other.name(), "is no source")),
+        other => Err(Error::input(other.name(), "is not a source")),
     }
 }
 

@@ -11,6 +11,7 @@ use super::source::{Block, Source, add};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{DatasetRef, Evaluator, MapDataset, TemplateCounts};
+use crate::error::words::{counted, verb_of};
 use crate::error::{Error, Result, warnings};
 use crate::maps::{Geom, Map, SkyRegion};
 use crate::models::{Model, Models};
@@ -115,9 +116,10 @@ fn leave_out_undefined(
         return Ok(());
     }
     let text = format!(
-        "dataset '{}': {left_out} bins inside of the masks have no defined counts, background or exposure (NaN): they are \
-         left out",
-        dataset.name
+        "dataset '{}': {} inside the masks {} no defined counts, background or exposure (NaN): left out",
+        dataset.name,
+        counted(left_out, "bin"),
+        verb_of(left_out, "has")
     );
     warnings::warn(Error::input("counts", text))
 }

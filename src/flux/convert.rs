@@ -30,7 +30,7 @@ const FLUX_ORDER: [usize; 6] = [0, 1, 3, 2, 4, 5];
 impl SedType {
     /// Name of the map of a norm quantity in files of this type: `norm_err` becomes `dnde_err`.
     ///
-    /// Quantities that are no norm keep their name.
+    /// Quantities that are not a norm keep their name.
     pub fn map_name(self, quantity: FluxQuantity) -> String {
         match ENDINGS.iter().find(|(q, _)| *q == quantity) {
             Some((_, ending)) => format!("{}{ending}", self.stem()),

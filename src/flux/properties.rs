@@ -248,7 +248,7 @@ impl FluxMaps {
     pub(super) fn norm_quantity(&self, quantity: FluxQuantity) -> Result<Cow<'_, Map>> {
         let map = self.require(quantity)?;
         let filtered = self.filter_success_nan() && matches!(quantity, FluxQuantity::Norm | FluxQuantity::NormErr);
-        // NaN, where nothing was fitted, is no failure.
+        // NaN, where nothing was fitted, is not a failure.
         let success = match self.get(FluxQuantity::Success) {
             Some(success) if filtered && success.data().iter().any(|ok| ok == 0.0) => success.to_cube_f64(),
             _ => return Ok(Cow::Borrowed(map)),

@@ -21,8 +21,8 @@ impl SedType {
 /// the centre squared; integral flux and energy flux over the bin, as Gammapy integrates them. 1 for norms.
 ///
 /// # Errors
-/// [`Error::Input`] where the axis is no energy, for a reference spectrum that is a norm, and for values that are not
-/// finite.
+/// [`Error::Input`] where the axis is not an energy, for a reference spectrum that is a norm, and for values that are
+/// not finite.
 pub(super) fn reference_values(model: &SkyModel, axis: &MapAxis, sed: SedType) -> Result<Vec<f64>> {
     if sed == SedType::Likelihood {
         return Ok(vec![1.0; axis.nbin()]);

@@ -60,7 +60,7 @@ impl FluxMaps {
             geom = geom.with_axes(axes);
         }
         let mut sliced = self.rebuilt(geom, |map| map.slice_by_idx(slices))?;
-        // The times of what was left out are no good times of what is left.
+        // The times of what was left out are not good times of what is left.
         if let (Some(gti), Some((_, slice))) = (&self.gti, slices.iter().find(|(name, _)| *name == "time")) {
             let axis = self.geom().axis("time")?;
             let bins = match slice {

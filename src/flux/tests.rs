@@ -177,7 +177,7 @@ fn failed_fits_and_signs() {
     assert_close(&values(&flux.norm_err().unwrap()), &[nan, 0.1, 0.1, 0.1], 0.0);
     assert_close(&values(&flux.norm_errn().unwrap()), &[0.1; 4], 0.0);
     assert_close(&values(&flux.sqrt_ts().unwrap()), &[-3.0, -2.0, 0.0, -2.0], 0.0);
-    // Without limits, what is no number is a limit.
+    // Without limits, what is not a number is a limit.
     assert_eq!(values(&flux.is_ul().unwrap()), vec![1.0, 0.0, 0.0, 1.0]);
     flux.set_filter_success_nan(false);
     assert_eq!(values(&flux.norm().unwrap())[0], 1.0);

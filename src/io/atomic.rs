@@ -34,8 +34,8 @@ fn problem(text: String, help: &str) -> Result<()> {
 }
 
 /// Checks, before any work is done, that a file could be written there: its folder is there and can be written to, its
-/// name is not too long, it is no folder and no link to nowhere, it may be replaced where it exists, and it is no file that
-/// was read ([`protect_inputs`](super::protect_inputs)).
+/// name is not too long, it is neither a folder nor a link to nowhere, it may be replaced where it exists, and it is
+/// not a file that was read ([`protect_inputs`](super::protect_inputs)).
 ///
 /// # Errors
 /// [`Error::Options`] where that is not so; [`Error::Io`] with the system's reason where nothing can be written there (no
@@ -43,12 +43,12 @@ fn problem(text: String, help: &str) -> Result<()> {
 pub fn check_output(path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
     let path = path.as_ref();
     if path.file_name().is_none() {
-        return problem(format!("'{}' is no file name", path.display()), "name a file, e.g. flux.fits");
+        return problem(format!("'{}' is not a file name", path.display()), "name a file, e.g. flux.fits");
     }
     let folder = folder_of(path);
     match fs::metadata(&folder) {
         Ok(found) if found.is_dir() => {}
-        Ok(_) => return problem(format!("'{}' is no folder", folder.display()), "name a folder that exists"),
+        Ok(_) => return problem(format!("'{}' is not a folder", folder.display()), "name a folder that exists"),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return problem(format!("the folder '{}' does not exist", folder.display()), "create it first");
         }
@@ -97,7 +97,7 @@ fn refused(path: &Path, error: std::io::Error) -> Result<()> {
             problem(format!("the name of '{}' is too long", path.display()), "choose a shorter one")
         }
         ErrorKind::InvalidInput | ErrorKind::NotADirectory => {
-            problem(format!("'{}' is no file name", path.display()), "name a file, e.g. flux.fits")
+            problem(format!("'{}' is not a file name", path.display()), "name a file, e.g. flux.fits")
         }
         _ => Err(Error::io(path, error)),
     }
@@ -275,8 +275,11 @@ impl Staged {
         let io = |error| Error::io(path, error);
         let existing = fs::metadata(path).ok();
         if existing.as_ref().is_some_and(|m| !m.is_file()) {
-            return Err(Error::options("output", format!("'{}' is no file that can be sought in", path.display()))
-                .with_help("name a file in a folder"));
+            return Err(Error::options(
+                "output",
+                format!("'{}' is not a file in which a program can seek", path.display()),
+            )
+            .with_help("name a file in a folder"));
         }
         // The target of a link is replaced, not the link.
         let target = if existing.is_some() { fs::canonicalize(path).map_err(io)? } else { path.to_path_buf() };

@@ -44,7 +44,7 @@ impl Covariance {
         for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
             let cells = line.trim().strip_prefix('|').and_then(|l| l.strip_suffix('|'));
             let Some(cells) = cells else {
-                return Err(Error::input(format!("line {}", n + 1), "is no row between '|' of a covariance"));
+                return Err(Error::input(format!("line {}", n + 1), "is not a row of a covariance between '|'"));
             };
             rows.push((n + 1, cells.split('|').map(str::trim).collect::<Vec<_>>()));
         }
@@ -79,7 +79,7 @@ impl Models {
     /// [`Error::Input`] where the file is missing or no table, or has other parameters than the models.
     pub fn read_covariance(&self, yaml: impl AsRef<Path>) -> Result<Option<Covariance>> {
         let yaml = yaml.as_ref();
-        let text = |path: &Path| super::input::read_text(path, "this is no text");
+        let text = |path: &Path| super::input::read_text(path, "this is not text");
         let root = Node::parse(&text(yaml)?).map_err(|e| e.at(&Place::file(yaml)))?;
         let Some(name) = root.get("covariance").map(Node::text).transpose()? else { return Ok(None) };
         let path = yaml.parent().unwrap_or(Path::new("")).join(name);

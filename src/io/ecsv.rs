@@ -126,7 +126,7 @@ fn build(column: Described, cells: Vec<String>, lines: &[usize]) -> Result<Colum
     let Described { name, unit, kind, shape, description } = column;
     let per_row: usize = shape.iter().product();
     let wrong = |row: usize, cell: &str| {
-        Error::input(format!("line {}", lines[row]), format!("'{cell}' in column '{name}' is no value of its type"))
+        Error::input(format!("line {}", lines[row]), format!("'{cell}' in column '{name}' is not a value of its type"))
     };
     let mut items: Vec<(usize, String)> = Vec::with_capacity(cells.len() * per_row);
     for (row, cell) in cells.into_iter().enumerate() {

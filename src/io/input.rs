@@ -76,7 +76,7 @@ pub(super) fn stream(path: &Path, read: impl FnOnce(&mut dyn Read) -> Result<Vec
     Ok(bytes)
 }
 
-/// The text of a file or stream, of [`MOST_TEXT_BYTES`] at most. `what`: e.g. `"this is no text"`, where it is none.
+/// The text of a file or stream, of [`MOST_TEXT_BYTES`] at most. `what`: e.g. `"this is not text"`, where it is not.
 ///
 /// # Errors
 /// [`Error::Input`] where it is missing, a folder, no text or too long; else [`Error::Io`].
@@ -96,7 +96,7 @@ fn some_text(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>> {
     // A device of zeros or random numbers is known by its beginning.
     reader.take(4096).read_to_end(&mut bytes).map_err(|e| open_error(path, e))?;
     if bytes.contains(&0) && !bytes.starts_with(b"SIMPLE") {
-        return Err(Error::input_at(Place::file(path), "this is no text: there are bytes of 0 in it"));
+        return Err(Error::input_at(Place::file(path), "this is not text: there are bytes of 0 in it"));
     }
     reader.take(MOST_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| open_error(path, e))?;
     if bytes.len() as u64 > MOST_TEXT_BYTES {
@@ -107,7 +107,10 @@ fn some_text(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>> {
 
 /// The error of a text without an end.
 pub(super) fn too_long(path: &Path) -> Error {
-    Error::input_at(Place::file(path), format!("this is no FITS file, and a text has {MOST_TEXT_BYTES} bytes at most"))
+    Error::input_at(
+        Place::file(path),
+        format!("this is not a FITS file, and a text has at most {MOST_TEXT_BYTES} bytes"),
+    )
 }
 
 /// The error of a file that cannot be opened or read.

@@ -48,7 +48,7 @@ pub fn file_kind(path: impl AsRef<Path>) -> Result<FileKind> {
             Some(hdus) if find_spectrum(&hdus).is_some() => Ok(FileKind::Spectrum),
             _ => Err(Error::input_at(
                 Place::file(&chosen.path),
-                "this is no OGIP spectrum, of which a part is chosen here",
+                "this is not an OGIP spectrum, of which a part is chosen here",
             )),
         };
     }
@@ -74,7 +74,7 @@ fn supported(path: &Path, hdus: &[Hdu]) -> Result<FileKind> {
     }
 }
 
-/// What a file that is no FITS file is.
+/// What a file that is not a FITS file is.
 pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
     let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
@@ -189,7 +189,7 @@ const DATASET_IMAGES: [&str; 12] = [
 ];
 
 /// Whether a file is a dataset with off counts (`true`) or without (`false`), as its HDUs and their axes say; `None`
-/// where it is no dataset. Maps of other tools have the same names, but no energies.
+/// where it is not a dataset. Maps of other tools have the same names, but no energies.
 fn dataset_of_maps(hdus: &[Hdu]) -> Option<bool> {
     let has = |name: &str| hdus.iter().any(|h| h.name == name);
     let cube = |name: &str| hdus.iter().any(|h| h.name == name && has_bins(hdus, h));
@@ -219,7 +219,7 @@ pub(super) fn not_a_dataset(path: &Path, hdus: &[Hdu], parts: &[&str]) -> Option
         return None;
     }
     let names: Vec<String> = hdus.iter().filter(|h| h.has_image()).map(Hdu::label).collect();
-    let problem = format!("no dataset: its images ({}) have no energies", names.join(", "));
+    let problem = format!("this is not a dataset: its images ({}) have no energies", names.join(", "));
     Some(Error::input_at(Place::file(path), problem).with_help(
         "`pevatron plot --quantity NAME` draws them; a dataset is a file as Gammapy's MapDataset.write makes it",
     ))

@@ -26,7 +26,7 @@ impl Table {
             bytes
         };
         #[cfg(not(feature = "fits-system"))]
-        let bytes = super::input::read_text(path, "is no text: there is no table in it")?.into_bytes();
+        let bytes = super::input::read_text(path, "is not text: there is no table in it")?.into_bytes();
         let _ = hdu;
         let place = Place::file(path);
         let text = String::from_utf8(bytes)

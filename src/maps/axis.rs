@@ -182,9 +182,9 @@ impl MapAxis {
     /// ```
     ///
     /// # Errors
-    /// As [`MapAxis::from_intervals`], and where the unit is no time.
+    /// As [`MapAxis::from_intervals`], and where the unit is not a time.
     pub fn time(bins: &[(f64, f64)], unit: Unit, reference: TimeReference) -> Result<Self> {
-        unit.factor_to_text("s").map_err(|_| Error::input("time", format!("'{unit}' is no unit of time")))?;
+        unit.factor_to_text("s").map_err(|_| Error::input("time", format!("'{unit}' is not a unit of time")))?;
         let axis = Self::from_intervals("time", unit, bins, AxisInterp::Lin)?;
         Ok(Self { reference: Some(reference), ..axis })
     }
@@ -195,7 +195,10 @@ impl MapAxis {
     /// Where the bounds are not positive and increasing, or `nbin` is 0.
     pub fn energy_bounds(min_tev: f64, max_tev: f64, nbin: usize, name: &str) -> Result<Self> {
         if nbin == 0 || !(min_tev > 0.0 && max_tev > min_tev && max_tev.is_finite()) {
-            return Err(Error::input(name, format!("{nbin} bins from {min_tev} to {max_tev} TeV are no energy axis")));
+            return Err(Error::input(
+                name,
+                format!("{nbin} bins from {min_tev} to {max_tev} TeV do not make an energy axis"),
+            ));
         }
         let (a, b) = (min_tev.ln(), max_tev.ln());
         let mut edges: Vec<f64> = (0..=nbin).map(|i| (a + (b - a) * i as f64 / nbin as f64).exp()).collect();
@@ -297,7 +300,7 @@ impl MapAxis {
     /// Edges in TeV.
     ///
     /// # Errors
-    /// Where the unit is no energy.
+    /// Where the unit is not an energy.
     pub fn edges_tev(&self) -> Result<Vec<f64>> {
         self.in_unit(&self.edges(), "TeV")
     }
@@ -305,7 +308,7 @@ impl MapAxis {
     /// Centres in TeV.
     ///
     /// # Errors
-    /// Where the unit is no energy.
+    /// Where the unit is not an energy.
     pub fn center_tev(&self) -> Result<Vec<f64>> {
         self.in_unit(&self.center(), "TeV")
     }

@@ -141,7 +141,7 @@ impl WcsGeom {
             return Err(Error::options("binsz", format!("pixel sizes {binsz_deg:?} deg must be positive")));
         }
         if nx == 0 || ny == 0 {
-            return Err(Error::options("npix", format!("{nx} × {ny} pixels are no map")));
+            return Err(Error::options("npix", format!("{nx} × {ny} pixels do not make a map")));
         }
         memory::bytes_of::<f64>(&format!("a map of {nx} × {ny} pixels of {binsz_deg:?} deg"), &[nx, ny])?;
         let header = WcsHeader::new(
@@ -312,7 +312,7 @@ impl WcsGeom {
         if y.is_empty() || x.is_empty() || y.end > self.ny || x.end > self.nx {
             return Err(Error::input(
                 "geometry",
-                format!("rows {y:?} and columns {x:?} are no part of {} × {} (ny × nx) pixels", self.ny, self.nx),
+                format!("rows {y:?} and columns {x:?} are not all within {} × {} (ny × nx) pixels", self.ny, self.nx),
             ));
         }
         let wcs = self.wcs.shifted(-(x.start as f64), -(y.start as f64));

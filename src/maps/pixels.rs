@@ -29,9 +29,9 @@ impl WcsGeom {
     /// so that column 0 follows column `n - 1`. Of ordinary maps `n` is [`WcsGeom::nx`]; a map with more columns shows a
     /// part of the sky twice.
     ///
-    /// `None` where the first and the last column are no neighbours: cylindrical projections (CAR, CEA, MER) of less than
-    /// 360°, or of a turn that is no whole number of columns (to 2 % of one), or whose rows are not along native
-    /// longitude; and all other projections.
+    /// `None` where the first and the last column are not neighbours: cylindrical projections (CAR, CEA, MER) of less
+    /// than 360°, or of a turn that is not a whole number of columns (to 2 % of one), or whose rows are not along
+    /// native longitude; and all other projections.
     ///
     /// ```
     /// use pevatron::maps::{SkyPosition, WcsGeom};

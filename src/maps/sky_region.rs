@@ -132,7 +132,7 @@ impl SkyRegion {
         }?;
         let center = self.center();
         if !(center.lon_deg.is_finite() && (-90.0..=90.0).contains(&center.lat_deg)) {
-            let problem = format!("({}, {}) deg is no place on the sky", center.lon_deg, center.lat_deg);
+            let problem = format!("({}, {}) deg is not a place on the sky", center.lon_deg, center.lat_deg);
             return Err(Error::options("region", problem));
         }
         Ok(self)

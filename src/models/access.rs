@@ -298,7 +298,7 @@ fn root_of(start: usize, all: &[Parameter], names: &[String]) -> Result<Option<u
                 .with_help("let one of the linked parameters have no link"));
         }
         at = names.iter().position(|n| n == target).ok_or_else(|| {
-            Error::input(&names[at], format!("is linked to '{target}', which is no parameter of these models"))
+            Error::input(&names[at], format!("is linked to '{target}', which is not a parameter of these models"))
                 .with_help(format!("there are {}", names.join(", ")))
         })?;
     }

@@ -57,7 +57,8 @@ impl FoVBackgroundModel {
     /// A region has the value at its centre.
     ///
     /// # Errors
-    /// [`Error::Input`] for a point source, which is no factor, a region without a place, or energies without a unit.
+    /// [`Error::Input`] for a point source, which is not a factor, a region without a place, or energies without a
+    /// unit.
     pub fn spatial_factors(&self, geom: &Geom) -> Result<Option<Array3<f64>>> {
         let Some(spatial) = &self.spatial else { return Ok(None) };
         self.check_spatial()?;

@@ -52,7 +52,7 @@ impl NdTemplate {
                 return wrong("the map has two axes of this name".to_string());
             }
             if axis.time_reference().is_some() {
-                return wrong("times are no parameter of a model".to_string());
+                return wrong("times cannot be a parameter of a model".to_string());
             }
             if ENERGY.contains(&axis.name()) {
                 if energy.is_some() {

@@ -34,8 +34,8 @@ pub struct TemplateNPredModel {
     map: Arc<Map>,
     /// Norm spectrum (dimensionless), at the centre of each energy bin.
     pub spectral: Arc<dyn SpectralModel>,
-    /// A factor for each pixel, at its centre: the value as a number without its unit ([`SpatialModel::unit_factor`]). Its parameters are no parameters of
-    /// the model, as in Gammapy.
+    /// A factor for each pixel, at its centre: the value as a number without its unit ([`SpatialModel::unit_factor`]).
+    /// Its parameters are not parameters of the model, as in Gammapy.
     pub spatial: Option<Arc<dyn SpatialModel>>,
     /// Datasets it applies to; `None`: all.
     pub datasets_names: Option<Vec<String>>,

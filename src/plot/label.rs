@@ -10,7 +10,7 @@ pub fn superscript(power: i32) -> String {
     sign.chars().chain(digits.bytes().map(|d| DIGITS[usize::from(d - b'0')])).collect()
 }
 
-/// A unit as it is printed: powers as superscripts, divisions as negative powers. What is no unit is left as it is.
+/// A unit as it is printed: powers as superscripts, divisions as negative powers. What is not a unit is left as it is.
 ///
 /// ```
 /// use pevatron::plot::unit_label;

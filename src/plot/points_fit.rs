@@ -22,7 +22,7 @@ const BEYOND: f64 = 3.0;
 ///
 /// # Errors
 /// [`Error::Input`] for points with more axes than energy, where no model applies, or for a covariance of other models;
-/// [`Error::Options`] for SED types that are no differential flux, and for residuals of counts.
+/// [`Error::Options`] for SED types that are not a differential flux, and for residuals of counts.
 pub fn points_fit_charts(
     dataset: &FluxPointsDataset,
     sed: SedType,

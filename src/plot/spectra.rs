@@ -148,7 +148,7 @@ pub fn sed_chart(spectra: &[(&str, &FluxPoints)], sed: SedType) -> Result<Chart>
 /// type: [`sed_chart`].
 ///
 /// # Errors
-/// For SED types that are no differential flux.
+/// For SED types that are not a differential flux.
 pub fn model_series(model: &dyn SpectralModel, name: &str, sed: SedType, tev: (f64, f64)) -> Result<Vec<Series>> {
     let errors = SpectralErrors::independent(model)?;
     model_lines(&|e| errors.evaluate(e), errors.is_empty(), name, sed, tev)

@@ -203,7 +203,7 @@ impl Table {
     /// Sets the unit of a column without touching its values: for tables that come without units.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no such column or the text is no unit.
+    /// [`Error::Input`] where there is no such column or the text is not a unit.
     pub fn set_unit(&mut self, name: &str, unit: &str) -> Result<()> {
         self.column(name)?;
         let unit = unit.parse()?;

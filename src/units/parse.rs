@@ -87,7 +87,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed> {
 
 impl Parser<'_> {
     fn wrong(&self, problem: &str) -> Error {
-        Error::input("unit", format!("'{}' is no unit: {problem}", self.text))
+        Error::input("unit", format!("'{}' is not a unit: {problem}", self.text))
             .with_help("units are spelled as in FITS or astropy, e.g. 'cm-2 s-1 TeV-1'")
     }
 
@@ -229,7 +229,7 @@ impl Parser<'_> {
             return Err(match c {
                 '-' | '+' => self.wrong("a sign stands behind no unit (and a unit has none)"),
                 '\\' | '{' | '}' | '$' => self.wrong("LaTeX is not read"),
-                '[' | ']' => self.wrong("brackets stand for a logarithm (CDS), which is no unit to multiply with"),
+                '[' | ']' => self.wrong("brackets stand for a logarithm (CDS), which cannot be multiplied"),
                 _ => self.wrong(&format!("'{c}' has no meaning here")),
             });
         }
@@ -301,7 +301,7 @@ impl Parser<'_> {
         if operator {
             self.blanks();
             let power = if self.eat('(') { self.fraction()? } else { self.bare(true)? };
-            let Some(power) = power else { return Err(self.wrong("an exponent is no number")) };
+            let Some(power) = power else { return Err(self.wrong("an exponent is not a number")) };
             return self.alone(power).map(Some);
         }
         self.at = start;
@@ -310,7 +310,7 @@ impl Parser<'_> {
                 self.at += 1;
                 match self.fraction()? {
                     Some(power) => self.alone(power).map(Some),
-                    None => Err(self.wrong("a unit is no function: a blank or '*' is missing before the '('")),
+                    None => Err(self.wrong("a unit is not a function: a blank or '*' is missing before the '('")),
                 }
             }
             Some(c) if superscript(c).is_some() => {
@@ -321,7 +321,7 @@ impl Parser<'_> {
                 }
                 match text.parse::<i32>().ok().and_then(|p| p.checked_mul(PARTS)) {
                     Some(power) => self.alone(power).map(Some),
-                    None => Err(self.wrong("an exponent is no number")),
+                    None => Err(self.wrong("an exponent is not a number")),
                 }
             }
             Some('+' | '-') if !self.after(1).is_some_and(|c| c.is_ascii_digit()) => {
@@ -329,7 +329,7 @@ impl Parser<'_> {
             }
             Some(c) if c.is_ascii_digit() || c == '+' || c == '-' => match self.bare(false)? {
                 Some(power) => self.alone(power).map(Some),
-                None => Err(self.wrong("an exponent is no number")),
+                None => Err(self.wrong("an exponent is not a number")),
             },
             _ => Ok(None),
         }
@@ -417,7 +417,7 @@ impl Parser<'_> {
         self.plain &= !trimmed.contains('.');
         match value {
             Some(value) => self.sixtieths(&value.to_string()).map(Some),
-            None => Err(self.wrong(&format!("'({trimmed})' is no exponent"))),
+            None => Err(self.wrong(&format!("'({trimmed})' is not an exponent"))),
         }
     }
 
@@ -457,7 +457,7 @@ impl Parser<'_> {
                 "write 1e-12 for a number, and a blank before a unit",
             ));
         }
-        let Ok(mut value) = text.parse::<f64>() else { return Err(self.wrong(&format!("'{text}' is no number"))) };
+        let Ok(mut value) = text.parse::<f64>() else { return Err(self.wrong(&format!("'{text}' is not a number"))) };
         let is_ten = text == "10";
         let mut of_ten = false;
         let signed = matches!(self.peek(), Some('+' | '-'));

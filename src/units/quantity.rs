@@ -135,7 +135,7 @@ fn shown(text: &str) -> String {
 /// Quantities separated by commas: `10GeV,100GeV,2TeV`; a unit at the end counts for all that have none.
 ///
 /// # Errors
-/// Where one of them is no quantity.
+/// Where one of them is not a quantity.
 pub fn parse_list(text: &str) -> Result<Vec<Quantity>> {
     let mut list: Vec<Quantity> = text.split(',').map(str::parse).collect::<Result<_>>()?;
     if let Some(last) = list.last().map(|q| q.unit.clone()) {

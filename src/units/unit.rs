@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// `bin`, the empty string) are all 1, other than in astropy; `percent` is 0.01. The text is that of the file where
 /// FITS or astropy read it, else the same unit in their spelling.
 ///
-/// Text that is no unit can be kept ([`Unit::parse_or_keep`]): it is shown and written as it is, equals itself, and
+/// Text that is not a unit can be kept ([`Unit::parse_or_keep`]): it is shown and written as it is, equals itself, and
 /// converts to nothing else.
 ///
 /// ```
@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Unit {
     text: String,
-    /// `None` for text that is no unit.
+    /// `None` for text that is not a unit.
     meaning: Option<(f64, Dims)>,
 }
 
@@ -72,7 +72,7 @@ impl Unit {
         })
     }
 
-    /// False where it is text that is no unit, see [`Unit::parse_or_keep`].
+    /// False where it is text that is not a unit, see [`Unit::parse_or_keep`].
     pub fn is_known(&self) -> bool {
         self.meaning.is_some()
     }
@@ -85,7 +85,8 @@ impl Unit {
     /// The number that turns a value in this unit into one in `target`.
     ///
     /// # Errors
-    /// [`Error::Input`] where the dimensions differ, or one of the two is no unit (and the other is not the same text).
+    /// [`Error::Input`] where the dimensions differ, or one of the two is not a unit (and the other is not the same
+    /// text).
     pub fn factor_to(&self, target: &Self) -> Result<f64> {
         match (&self.meaning, &target.meaning) {
             (Some((scale, dims)), Some((target_scale, target_dims))) if dims == target_dims => Ok(scale / target_scale),
@@ -96,23 +97,23 @@ impl Unit {
         }
     }
 
-    /// Why a text is no unit.
+    /// Why a text is not a unit.
     fn unknown(&self) -> Error {
         match parse(&self.text) {
             Err(error) => error,
-            Ok(_) => Error::input("unit", format!("'{self}' is no unit")),
+            Ok(_) => Error::input("unit", format!("'{self}' is not a unit")),
         }
     }
 
     /// [`Unit::factor_to`] a unit given as text.
     ///
     /// # Errors
-    /// Where the text is no unit or the dimensions differ.
+    /// Where the text is not a unit or the dimensions differ.
     pub fn factor_to_text(&self, target: &str) -> Result<f64> {
         self.factor_to(&target.parse()?)
     }
 
-    /// The product of two units, spelled one after the other. With text that is no unit, the product is text, too.
+    /// The product of two units, spelled one after the other. With text that is not a unit, the product is text, too.
     pub fn times(&self, other: &Self) -> Self {
         // A quotient or a factor keeps its meaning in parentheses only.
         let part = |text: &str| {

@@ -196,7 +196,7 @@ fn models_that_cannot_be() {
             place.fails(&tsmap("in.fits", &[option, &file]), 2, &words);
         }
     }
-    // A test source that is no source.
+    // A test source that is not a source.
     let only_background =
         format!("components:\n-   type: FoV{}", good.split("-   type: FoV").nth(1).unwrap_or_default());
     fs::write(place.path("only.yaml"), only_background).unwrap();

@@ -133,7 +133,7 @@ fn datasets_that_cannot_be() {
         Place::with(|dataset| dataset.counts = None, |dataset| dataset.counts_off = scaled(&dataset.counts_off, -1.0));
     place.fails(&excess("map.fits", &[]), &["counts"]);
     place.fails(&excess("onoff.fits", &[]), &["COUNTS_OFF", "negative"]);
-    // Flux maps are no dataset.
+    // Flux maps are not a dataset.
     let place = Place::new();
     place.works(&excess("map.fits", &["--quiet"]));
     place.fails(&["excess", "out.fits", "-o", "again.fits"], &["flux maps"]);

@@ -128,7 +128,7 @@ fn points_of_positions() {
     let fails =
         |more: &[&str], words: &[&str]| place.fails(&[&["flux-points", "flux.fits"][..], more].concat(), 2, words);
     fails(&["-o", "x.fits", "--position", "0deg"], &["position", "two angles"]);
-    fails(&["-o", "x.fits", "--position", "0deg,100deg"], &["position", "no place"]);
+    fails(&["-o", "x.fits", "--position", "0deg,100deg"], &["position", "not a place"]);
     fails(&["-o", "x.fits", "--position", "0deg,89deg", "--frame", "icrs"], &["position", "outside"]);
     fails(&["-o", "x.fits", "--position", "0deg,0deg", "--frame", "fk4"], &["frame", "'fk4'"]);
     fails(&["-o", "x.fits", "--positions", "none.csv"], &["none.csv"]);

@@ -178,7 +178,7 @@ fn peaks_of_wrong_input() {
     fs::write(place.path("text.fits"), "no FITS at all").unwrap();
     refuse(&["text.fits"], &["text.fits"]);
     fs::copy(data("sim-tan-1.fits.gz"), place.path("dataset.fits.gz")).unwrap();
-    refuse(&["dataset.fits.gz"], &["dataset.fits.gz", "no flux maps"]);
+    refuse(&["dataset.fits.gz"], &["dataset.fits.gz", "not flux maps"]);
     let maps = FluxMaps::read(place.path("flux.fits")).unwrap();
     let mut bare = FluxMaps::new(maps.geom().clone(), maps.reference_model().clone());
     for quantity in [FluxQuantity::Norm, FluxQuantity::NormErr] {

@@ -183,7 +183,7 @@ fn a_region_sees_the_part_of_a_source_that_the_psf_leaves_in_it() {
     let sum: f64 = map.outer_iter().map(|p| p.iter().zip(&weights).map(|(v, w)| v * w).sum::<f64>()).sum();
     let wanted = sum / map.sum();
     assert!((beside - wanted).abs() < 3e-3, "{beside} {wanted}");
-    // A point source near the centre is no jump away from one at the centre.
+    // A point source near the centre is not a jump away from one at the centre.
     let near = ratio(&npred(&part, models(&point(shifted(center, 0.0, 1e-4)))));
     assert!((near - contained).abs() < 3e-3, "{near} {contained}");
 }
@@ -307,7 +307,7 @@ fn regions_that_cannot_be_used_are_named() {
     let data = ndarray::ArrayD::from_shape_fn(mask.data().raw_dim(), |i| i[1] > y);
     let mask = Mask::new(Arc::clone(mask.geom()), data).unwrap();
     let masked = MapDataset { mask_safe: Some(mask), mask_fit: None, ..dataset.clone() };
-    fails(masked.to_spectrum_dataset(&region, false), "pixels of the region are inside of the masks");
+    fails(masked.to_spectrum_dataset(&region, false), "pixels of the region are inside the masks");
     fails(dataset.to_spectrum_dataset(&region, false).unwrap().to_spectrum_dataset(&region, false), "region");
 }
 

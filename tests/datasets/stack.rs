@@ -537,7 +537,7 @@ fn templates_of_counts_are_signals() {
     assert_eq!(found[[0, 2, 6]], 0.0);
     assert!(found[[0, 3, 5]] > 0.0 && found[[0, 8, 19]] > 0.0 && found[[0, 9, 6]] == 0.0);
 
-    // What is no number is nothing; pixels and energies must be those of the dataset.
+    // What is not a number is nothing; pixels and energies must be those of the dataset.
     let holes = cube(&image(), vec![energy()], "", |(_, y, _)| if y == 0 { f64::NAN } else { 1.0 });
     let holes = with(&plain("a"), vec![Model::TemplateNPred(template(&holes, 1.0))]);
     let found = holes.npred_signal(None, &backend, &control).unwrap().to_cube_f64();

@@ -179,7 +179,7 @@ fn on_off_datasets_are_rewritten_for_gammapy() {
         assert!(again.check().iter().all(|p| p.part != "BACKGROUND"), "{:?}", again.check());
         arguments.extend([path, rewritten]);
     }
-    // As a dataset with a known background, and that one is no on-off dataset any more.
+    // As a dataset with a known background, and that one is not an on-off dataset any more.
     let first = MapDatasetOnOff::read(&arguments[0]).unwrap();
     let map = first.to_map_dataset().unwrap();
     assert_eq!(map.background.as_ref().unwrap().sum(), first.background().unwrap().sum());
@@ -188,7 +188,7 @@ fn on_off_datasets_are_rewritten_for_gammapy() {
     assert_eq!(file_kind(&path).unwrap(), FileKind::MapDataset);
     assert!(MapDataset::read(&path).is_ok());
     let error = MapDatasetOnOff::read(&path).unwrap_err();
-    assert!(error.to_string().contains("no on-off dataset"), "{error}");
+    assert!(error.to_string().contains("not an on-off dataset"), "{error}");
     let error = MapDataset::read(&arguments[0]).unwrap_err();
     assert!(error.to_string().contains("MapDatasetOnOff") && error.help().unwrap().contains("pevatron excess"));
 

@@ -29,7 +29,7 @@ struct Tolerance {
     sqrt_ts: f64,
     /// Fit statistics, relative; large sums, so that single precision is shown and not judged.
     stat: f64,
-    /// This part of a value is no deviation: the engine's precision cannot hold more beside a very bright source.
+    /// This part of a value is not a deviation: the engine's precision cannot hold more beside a very bright source.
     relative: f64,
 }
 

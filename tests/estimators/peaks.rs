@@ -78,7 +78,7 @@ fn blended_sources_come_apart() {
     let single = find_peaks_in_flux_map(&maps, "sqrt_ts", None, 5.0, PeakDistance::Pixels(5)).unwrap();
     assert_eq!(single.len(), 2);
     let blended = (single[0].value("norm").unwrap() - 3.0) / single[0].value("norm_err").unwrap();
-    assert!(blended > 3.0, "the pair is no blend: {blended} sigma");
+    assert!(blended > 3.0, "the pair is not a blend: {blended} sigma");
 
     let search = SourceSearch::new(estimator.clone());
     let found = search.run_with(&data, &cpu(2), &Control::new()).unwrap();

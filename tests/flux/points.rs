@@ -353,8 +353,8 @@ fn wrong_tables_are_refused_with_their_place() {
         ("SED_TYPE: flux", "SED_TYPE: dnde", "dnde"),
         ("unit: TeV", "unit: cm", "the unit is 'cm'"),
         ("{name: flux, unit: cm-2 s-1,", "{name: flux, unit: cm-2,", "is in 'cm-2'"),
-        ("1.0 10.0 1e-11", "nan 10.0 1e-11", "is no energy"),
-        ("1.0 10.0 1e-11", "20.0 10.0 1e-11", "is no bin"),
+        ("1.0 10.0 1e-11", "nan 10.0 1e-11", "is not an energy"),
+        ("1.0 10.0 1e-11", "20.0 10.0 1e-11", "is not a bin"),
         ("1.0 10.0 1e-11\n", "", ""),
         ("10.0 100.0 1e-13", "10.0 100.0", "line 11"),
     ] {

@@ -346,7 +346,7 @@ fn times_of_light_curves_in_all_spellings() {
     let columns: Vec<&str> = ["time_min parsec", "time_max parsec"].into_iter().chain(energy).collect();
     let error = folder.error(&ecsv(&columns, &[], "1 2 1 10 1e-12\n"));
     assert!(error.help().unwrap().contains("--column time_min=time_min:d"), "{error}");
-    // Rows of other energies are no light curve.
+    // Rows of other energies are not a light curve.
     let columns: Vec<&str> = ["time_min MJD", "time_max MJD"].into_iter().chain(energy).collect();
     assert!(
         folder.error(&ecsv(&columns, &[], "1 2 1 10 1e-12\n2 3 10 100 1e-12\n")).to_string().contains("other energies")

@@ -231,6 +231,27 @@ fn faint_skies_with_far_tails_stay_on_the_device() {
 }
 
 #[test]
+fn errors_whose_first_guess_is_the_root() {
+    let Some(gpu) = engine() else { return };
+    // All bins with counts have the same ratio of model to background: then the first guess is exact but for rounding,
+    // and itself an end of the bracket.
+    let mut sky = Sky::new(17, (2, 24, 26), (7, 7), 1.0, 0.0);
+    sky.kernel.fill(1.0 / 49.0);
+    sky.exposure.fill(1.0);
+    let mask = Array2::from_elem((24, 26), true);
+    for level in [0.02, 0.3, 4.0, 500.0] {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        sky.background.fill(level);
+        sky.counts.mapv_inplace(|_| poisson(&mut rng, 1.3 * level));
+        for n_sigma in [0.4, 1.0, 2.5] {
+            let settings = TsMapSettings { n_sigma, n_sigma_ul: 2.0 * n_sigma, ..TsMapSettings::default() };
+            let run = run_of(sky.kernel.view(), &mask, &settings);
+            check(&format!("flat, {level} a bin, {n_sigma} sigmas"), gpu, &sky.data(), &run);
+        }
+    }
+}
+
+#[test]
 fn kernels_larger_than_the_map_and_maps_of_one_pixel() {
     let Some(gpu) = engine() else { return };
     let settings = TsMapSettings::default();

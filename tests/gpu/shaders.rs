@@ -41,7 +41,7 @@ fn uniforms_lie_as_the_host_writes_them() {
         let (_, uniform) =
             module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Uniform).expect(shader.name);
         let TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else {
-            panic!("{}: the uniform is no struct", shader.name);
+            panic!("{}: the uniform is not a struct", shader.name);
         };
         // Passes of one kind share the uniforms that are listed for one of them.
         let shared =
@@ -63,7 +63,7 @@ fn constants_are_the_same_in_both_languages() {
         let (_, constant) =
             module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap_or_else(|| panic!("{name}"));
         let naga::Expression::Literal(naga::Literal::U32(found)) = module.global_expressions[constant.init] else {
-            panic!("{name} is no u32");
+            panic!("{name} is not a u32");
         };
         assert_eq!(found as usize, value, "{name}");
     }

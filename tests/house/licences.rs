@@ -20,7 +20,7 @@ fn is_met(expression: &str, allowed: &[String]) -> bool {
     let tokens: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     let met = any_of(&tokens, &mut at, allowed);
-    assert_eq!(at, tokens.len(), "'{expression}' is no licence expression");
+    assert_eq!(at, tokens.len(), "'{expression}' is not a licence expression");
     met
 }
 

@@ -202,7 +202,7 @@ fn parts_that_do_not_belong_together() {
         .set("COUNTS", "EXTNAME", "'A'")
         .set("EXPOSURE", "EXTNAME", "'B'")
         .set("BACKGROUND", "EXTNAME", "'C'")
-        .fails(&["no dataset", "COUNTS"]);
+        .fails(&["not a dataset", "COUNTS"]);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn files_on_disk() {
     std::fs::create_dir(path("folder.fits")).unwrap();
     fails("folder.fits", &["folder"]);
     std::fs::write(path("text.fits"), "hello").unwrap();
-    fails("text.fits", &["no FITS file"]);
+    fails("text.fits", &["not a FITS file"]);
 
     let whole = path("whole.fits.gz");
     sample().write(&whole, &WriteOptions::default()).unwrap();

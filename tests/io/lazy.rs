@@ -592,7 +592,7 @@ fn what_is_no_dataset() {
     let text = file("text", b"hello");
     let gone = folder.path().join("gone");
     for (path, word) in [
-        (&map, "no dataset"),
+        (&map, "not a dataset"),
         (&empty, "empty"),
         (&text, "SIMPLE"),
         (&gone, "no such file"),
@@ -685,7 +685,7 @@ fn lists_that_are_wrong() {
     };
     for (yaml, word) in [
         ("datasets:\n- {name: x, type: MapDataset, filename: image-off.fits}\n", "this is a MapDatasetOnOff"),
-        ("datasets:\n- {name: x, type: MapDatasetOnOff, filename: image-map.fits}\n", "no on-off dataset"),
+        ("datasets:\n- {name: x, type: MapDatasetOnOff, filename: image-map.fits}\n", "not an on-off dataset"),
         ("datasets:\n- {name: x, type: MapDataset, filename: gone.fits}\n", "no such file"),
         ("datasets:\n- {name: x, type: LightCurve, filename: image-map.fits}\n", "line 2"),
         ("datasets: []\n", "the list is empty"),

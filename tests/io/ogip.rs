@@ -452,7 +452,7 @@ fn files_that_are_not_there_may_be_none() {
     assert!(error.contains("RESPFILE") && error.contains("energies"), "{error}");
 }
 
-/// Rates are counts over the exposure; what is no count is refused.
+/// Rates are counts over the exposure; what is not a count is refused.
 #[test]
 fn rates_become_counts() {
     let folder = tempfile::tempdir().unwrap();
@@ -470,7 +470,7 @@ fn rates_become_counts() {
     assert_eq!(values(&read.on.counts), counts);
     file.hdu("SPECTRUM").set("EXPOSURE", "1000.0");
     file.write(&path);
-    fails(&path, &["RATE", "row 1", "no number of counts"]);
+    fails(&path, &["RATE", "row 1", "not a number of counts"]);
 }
 
 /// A file without checksums, so that changes reach the reader.
@@ -687,7 +687,7 @@ fn nothing_is_written_that_is_not_whole() {
     let error = Dataset::Map(sample().to_map_dataset().unwrap()).write_ogip(&path, &options).unwrap_err();
     assert!(error.to_string().contains("no off counts") && error.help().unwrap().contains("gadf"), "{error}");
     assert!(sample().write_ogip(folder.path().join("a b.fits"), &options).is_err());
-    // Counts of an Asimov dataset are no whole numbers.
+    // Counts of an Asimov dataset are not whole numbers.
     let mut dataset = sample();
     let axis = dataset.energy_axis().unwrap().clone();
     dataset.on.counts = Some(region_map(None, &[&axis], "", vec![0.5; CHANNELS]));

@@ -432,6 +432,12 @@ fn spectra_of_type_two() {
             "{error}"
         );
     }
+    let list = Datasets::read_ogip(&path, &OgipOptions::default()).unwrap();
+    assert_eq!(list.names(), ["x.pha-1", "x.pha-2"]);
+    let counts = |at: usize| values(&list.iter().nth(at).unwrap().common().unwrap().counts);
+    close("counts", &counts(0), &parts.counts);
+    close("counts", &counts(1), &other);
+    assert_eq!(Datasets::read_ogip(chosen(2), &OgipOptions::default()).unwrap().names(), ["x.pha-2"]);
     let error = Dataset::read(chosen(3)).unwrap_err().to_string();
     assert!(error.contains("{3}") && error.contains("from 1 to 2"), "{error}");
     // The background is another row of the same table.
@@ -586,14 +592,14 @@ fn sums_of_matrix_rows() {
     // No area of anything.
     let mut huge = with_area("MATRIX", &[("HDUCLAS3", quoted("FULL"))]);
     huge.matrix *= 6e30;
-    refused(&huge, &["MATRIX", "row 0", "no area"]);
+    refused(&huge, &["MATRIX", "row 0", "not an area"]);
     let mut none = Parts::new();
     none.matrix.fill(0.0);
     warned(&none, &["MATRIX", "no counts are predicted"]);
     for value in [f64::INFINITY, f64::NAN, -1.0, 1e30] {
         let mut parts = Parts::new();
         parts.area[2] = value;
-        refused(&parts, &["SPECRESP", "row 2", "no area"]);
+        refused(&parts, &["SPECRESP", "row 2", "not an area"]);
         if value != 1e30 {
             parts = Parts::new();
             parts.matrix[[3, 2]] = value;

@@ -100,6 +100,42 @@ fn planes_turn_with_the_axis_that_decreases_only() {
     }
 }
 
+/// Which of three axes changes first from row to row of their table, and which last, is free (Gammapy's own order is neither
+/// that of the planes nor its reverse); axes of a single bin may stand anywhere.
+#[test]
+fn rows_of_three_axes_stand_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for heights in [4, 1] {
+        let rad = MapAxis::from_edges("rad", "deg".parse().unwrap(), vec![0.0, 0.1, 0.3], AxisInterp::Lin).unwrap();
+        let edges = (0..=heights).map(|n| f64::from(n) + 0.5).collect();
+        let height = MapAxis::from_edges("height", "m".parse().unwrap(), edges, AxisInterp::Lin).unwrap();
+        let sizes = [3, 2, heights as usize];
+        let (map, file) = written(folder.path(), vec![nodes(), rad, height]);
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut rows = Vec::new();
+            for slow in 0..sizes[order[2]] {
+                for middle in 0..sizes[order[1]] {
+                    for fast in 0..sizes[order[0]] {
+                        let mut bin = [0; 3];
+                        (bin[order[0]], bin[order[1]], bin[order[2]]) = (fast, middle, slow);
+                        rows.push(bin[0] + sizes[0] * (bin[1] + sizes[1] * bin[2]));
+                    }
+                }
+            }
+            let mut file = file.clone();
+            let width = row_bytes(&file.hdus[1]);
+            reorder(&mut file.hdus[1], width, &rows);
+            assert_same(&read(folder.path(), &file).unwrap(), &map, &format!("{order:?}, {heights} heights"));
+            // Two rows that change places leave no order at all.
+            let last = rows.len() - 1;
+            let swapped = (0..=last).map(|row| [1, 0].get(row).copied().unwrap_or(row)).collect::<Vec<_>>();
+            reorder(&mut file.hdus[1], width, &swapped);
+            let error = read(folder.path(), &file).unwrap_err().to_string();
+            assert!(error.contains("[PRIMARY_BANDS]") || error.contains("_BANDS"), "{order:?}: {error}");
+        }
+    }
+}
+
 /// A table of one column per name, in double precision.
 fn table(name: &str, columns: &[(&str, &str, &[f64])]) -> Hdu {
     let rows = columns[0].2.len();
@@ -182,13 +218,13 @@ fn tables_that_are_no_axes_are_refused() {
         assert!(error.contains("in.fits[E") || error.contains("in.fits[PRIMARY]"), "{error}");
         assert!(error.contains(word), "'{word}' is not in: {error}");
     }
-    // Rows of two axes that are no grid.
+    // Rows of two axes that do not form a grid.
     let rad = MapAxis::from_edges("rad", "deg".parse().unwrap(), vec![0.0, 0.1, 0.3], AxisInterp::Lin).unwrap();
     let (_, mut file) = written(folder.path(), vec![nodes(), rad]);
     let width = row_bytes(&file.hdus[1]);
     reorder(&mut file.hdus[1], width, &[0, 1, 2, 3, 5, 4]);
     let error = read(folder.path(), &file).unwrap_err().to_string();
-    assert!(error.contains("no grid"), "{error}");
+    assert!(error.contains("do not form a grid"), "{error}");
 }
 
 /// Galactic plane maps in degrees with `nx` columns; the first pixel at `lon`, the reference pixel at CRPIX1.

@@ -316,7 +316,7 @@ fn distances_of_peaks_are_angles_on_the_sky() {
     assert_eq!(pixels(&polar, deg(5.9)).len(), 5);
     assert_eq!(pixels(&polar, deg(6.0)), [(88, 20), (45, 179), (45, 60)]);
     assert_eq!(pixels(&polar, PeakDistance::Pixels(3)), [(88, 20), (88, 110), (45, 179), (45, 60)]);
-    // At 60 degrees of latitude pixels are half as wide; the corner of a square is no circle.
+    // At 60 degrees of latitude pixels are half as wide; the corner of a square is not a circle.
     let high = image_of(&image, &[((75, 20), 9.0), ((75, 23), 8.0), ((78, 40), 7.0), ((80, 41), 6.0)]);
     assert_eq!(pixels(&high, deg(2.5)).len(), 4);
     assert_eq!(pixels(&high, deg(3.3)), [(75, 20), (78, 40), (80, 41)]);
@@ -577,7 +577,7 @@ fn all_sky_projections_end_at_their_border() {
             assert_eq!(counts.iter().filter(|v| v.is_finite()).count(), 2 * expected);
             let text: Vec<String> = again.check().iter().map(ToString::to_string).collect();
             assert!(
-                text.iter().any(|t| t.starts_with("note: COUNTS") && t.contains("outside of the projection")),
+                text.iter().any(|t| t.starts_with("note: COUNTS") && t.contains("outside the projection")),
                 "{text:?}"
             );
             assert!(!text.iter().any(|t| t.starts_with("error")), "{text:?}");

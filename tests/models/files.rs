@@ -145,3 +145,39 @@ fn files_that_are_missing_or_broken_are_named_with_their_line() {
         }
     }
 }
+
+#[test]
+fn positions_of_fk5_are_turned_to_icrs() {
+    let place = "{name: lon_0, value: 83.63, min: 83.0, max: 84.0}, {name: lat_0, value: 22.01}";
+    let parameters = |frame: &str| {
+        let shape = format!("{{type: gauss, frame: {frame}, parameters: [{place}, {{name: sigma, value: 0.1}}]}}");
+        let source = "components:\n- name: s\n  type: SkyModel\n  spectral: {type: pl}\n  spatial: ";
+        let models = Models::from_yaml(&format!("{source}{shape}\n"), &|name| {
+            Err(pevatron::Error::input(name, "no map is expected here"))
+        })
+        .unwrap();
+        let Model::Sky(model) = &models.components[0] else { panic!("no source") };
+        model.spatial.as_ref().unwrap().parameters().to_vec()
+    };
+    let (own, turned) = (parameters("icrs"), parameters("fk5"));
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    // astropy: SkyCoord(83.63, 22.01, unit="deg", frame="fk5").icrs
+    let (lon, lat) = (&turned[0], &turned[1]);
+    assert!(close(lon.value, 83.629_992_375_5) && close(lat.value, 22.010_005_213_2), "{turned:?}");
+    // Bounds move along, but for the poles, and sizes stay.
+    assert!(close(lon.min, 83.0 - 7.6245e-6) && close(lon.max, 84.0 - 7.6245e-6) && lat.max == 90.0, "{turned:?}");
+    assert_eq!((own[0].value, own[0].min), (83.63, 83.0));
+    assert!(own[2..].iter().zip(&turned[2..]).all(|(a, b)| a.value == b.value), "{turned:?}");
+
+    let nodes = "lon: {data: [1, 2, 1, 2], unit: deg}, lat: {data: [1, 1, 2, 2], unit: deg}";
+    let spatial = format!("spatial: {{type: piecewise-norm, frame: fk5, {nodes}}}");
+    let yaml = format!("components:\n- type: FoVBackgroundModel\n  datasets_names: [a]\n  {spatial}\n");
+    let written = Models::from_yaml(&yaml, &|name| Err(pevatron::Error::input(name, "no map is expected here")))
+        .unwrap()
+        .to_yaml()
+        .unwrap();
+    for node in ["0.99999354", "1.99999354", "0.99999756", "0.99999766"] {
+        assert!(written.contains(node), "{node} in\n{written}");
+    }
+    assert!(written.contains("frame: icrs"), "{written}");
+}

@@ -145,7 +145,7 @@ fn every_model_has_gammapys_numbers() {
                 // A fine sum blurs the jumps between rotations, and Gammapy takes one frequency for an interval.
                 let (fine, own) = if name.contains("pulsar") { (1e-4, 1e-4) } else { (1e-6, 1e-7) };
                 off.add(&format!("{name} mean"), &[mean], &[entry["mean"].as_f64().unwrap()], fine);
-                // Gammapy's own means of these are no integrals of what it evaluates.
+                // Gammapy's own means of these are not integrals of what it evaluates.
                 let known = ["Sine", "GeneralizedGaussian", "light-curve"];
                 if let Some(theirs) = entry["gammapy"].as_f64()
                     && !known.iter().any(|k| name.contains(k))

@@ -1,4 +1,4 @@
-//! Input that is no file: pipes, the standard input, devices without an end.
+//! Input that is not a file: pipes, the standard input, devices without an end.
 #![cfg(all(feature = "cli", feature = "fits-system", feature = "plot", unix))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 

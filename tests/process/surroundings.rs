@@ -309,7 +309,7 @@ fn controls_do_not_reach_a_terminal() {
             assert!(!text.lines().any(|l| l.starts_with("error: forged")), "{arguments:?}: {text}");
         }
     }
-    // What is no control stays.
+    // What is not a control character stays.
     assert!(told(&place.run(&["info", "weiß µ 日本.fits"])).contains("weiß µ 日本.fits"));
 }
 

@@ -152,7 +152,7 @@ fn intervals_of_no_length_are_left_out_and_said() {
     let rows = [(0.0, 3600.0), (3700.0, 3700.0), (4000.0, 5000.0)];
     let dataset = folder.dataset(&with_gti(&at("58849", "'tt'"), &rows));
     let said: Vec<String> = dataset.check().iter().map(ToString::to_string).collect();
-    assert!(said.iter().any(|s| s.contains("GTI") && s.contains("1 of 3 intervals have no length")), "{said:?}");
+    assert!(said.iter().any(|s| s.contains("GTI") && s.contains("1 of 3 intervals of no length")), "{said:?}");
     let path = folder.0.path().join("out.fits");
     dataset.write(&path, &WriteOptions::default()).unwrap();
     assert_seconds(&Gti::read(&path).unwrap(), &[(0.0, 3600.0), (4000.0, 5000.0)]);

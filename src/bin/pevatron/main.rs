@@ -48,7 +48,7 @@ fn run() -> ExitCode {
             terminal::err(error.render().to_string().trim_end());
             return ExitCode::from(2);
         }
-        // clap prints help and versions through the same door; those are no errors.
+        // clap prints help and versions through the same door; those are not errors.
         Err(error) => {
             terminal::note_stdout(error.print().and_then(|()| std::io::stdout().flush()));
             return ExitCode::SUCCESS;

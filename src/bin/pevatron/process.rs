@@ -20,7 +20,7 @@ pub fn settle() {
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
     for name in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
-        // What is no number is overlooked by its reader; a number that no machine has would end the process.
+        // What is not a number is overlooked by its reader; a number that no machine has would end the process.
         let wanted = std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
         if let Some(wanted) = wanted.filter(|n| *n > most_threads()) {
             report::warning(&format!("{name} is {wanted}, {} threads are taken", most_threads()));

@@ -9,7 +9,7 @@ use pevatron::{Control, Progress};
 
 use crate::{process, report};
 
-/// Lines come this often where stderr is no terminal.
+/// Lines come this often where stderr is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A control that Ctrl-C and the wish to terminate cancel; work that does not stop soon is ended.

@@ -9,7 +9,7 @@ use pevatron::Error;
 /// How writing to stdout went so far.
 #[derive(Default)]
 struct Stdout {
-    /// The reader went away: nothing more is written, and that is no error.
+    /// The reader went away: nothing more is written, and that is not an error.
     closed: bool,
     failed: Option<std::io::Error>,
 }

@@ -9,7 +9,7 @@ use super::fit_tile::describe;
 use super::passes::{Moved, Sums};
 use super::patch::{Norm, Patch, PatchScratch, c_bound, one_pole_step};
 use super::plan::{PATCH, RunPlan, patch_lanes};
-use super::poles::lower_errors;
+use super::poles::{Fall, lower_errors};
 use super::prepare::{is_hole, power_of_two_below};
 use super::simd::{LANES, Simd};
 use super::starts::Starts;
@@ -17,8 +17,10 @@ use super::tile::{Tile, TileData, within};
 use super::wide::{Mask, Wide};
 use crate::kernels::ts_map::{TRUNCATION_VALUE, WindowFit};
 
-/// Steps below this many sigmas are the last: one more, cubically convergent, is taken.
+/// Steps below this many sigmas, and this part of the distance from the pole, are the last: one more, cubically
+/// convergent, is taken.
 const LAST_STEP: f64 = 1e-6;
+const LAST_PART: f64 = 1e-4;
 /// Bound on passes; pixels that need more go to the reference.
 const MOST_PASSES: u32 = 80;
 /// Closest that `1 + x c` may come to 0.
@@ -35,6 +37,7 @@ pub struct DoubleScratch {
     pub u: Vec<Wide>,
     /// Least that predicted counts may be, over those at the norm.
     pub floors: Vec<Wide>,
+    fall: Fall,
 }
 
 /// What the gathering of bins finds.
@@ -110,7 +113,7 @@ pub fn fit_double<V: Simd>(
         high = x.where_or(below.not(), high);
         let step = one_pole_step(at.p - model, at.q, at.r, model);
         let next = x + step;
-        let last = (step.abs() * at.q.sqrt()).under(LAST_STEP);
+        let last = (step.abs() * at.q.sqrt()).under(LAST_STEP).and((step.abs() / (x - pole)).under(LAST_PART));
         // Outside of what is known: half the way, in orders of magnitude of the distance from the pole.
         let middle = pole + ((low - pole) * (high - pole)).at_least(0.0).sqrt();
         let inside = next.above(low).and(high.above(next)).or(last);
@@ -189,20 +192,20 @@ pub fn fit_double<V: Simd>(
     let mut errors = errors::<V>(&mut patch, data, scratch, &norm, &Starts::default());
     let mut failed_down = errors.failed_down.and(fitted).and(norm.failed.not());
     if failed_down.any() {
-        let gap = (patch.model - norm.moved.p).only(sloped);
         let sigma = norm.moved.q.sqrt().recip() * plan.settings.n_sigma;
         let target = plan.settings.n_sigma * plan.settings.n_sigma;
         let searched = failed_down;
-        let (down, lost) = lower_errors::<V>(
-            &patch,
-            data,
-            (&*double, &mut scratch.truncated),
-            norm.base,
-            (gap, sigma, target),
-            searched,
-        );
+        let mut fall = std::mem::take(&mut double.fall);
+        let (down, lost) = lower_errors(&patch, (&*double, &mut fall), pixel, norm.base, (sigma, target), searched);
+        double.fall = fall;
         errors.down = down.where_or(searched, errors.down);
         failed_down = lost;
+    }
+    if errors.far.any() {
+        let settings = &plan.settings;
+        let gap = (patch.model - norm.moved.p).only(sloped);
+        errors.up = double.closer(errors.up, gap, settings.n_sigma).where_or(errors.far, errors.up);
+        errors.limit = double.closer(errors.limit, gap, settings.n_sigma_ul).where_or(errors.far, errors.limit);
     }
     let rough = patch.rough_bound(&norm, errors.up);
     let failed = norm.failed.or(errors.failed).or(rough).or(failed_down).or(fitted.not()).and(wanted);
@@ -220,13 +223,8 @@ fn gather(plan: &RunPlan<'_>, pixel: (usize, usize), double: &mut DoubleScratch)
     let columns = pixel.1.saturating_sub(hx)..plan.shape.1.min(pixel.1 + PATCH + hx);
     let mut found = Found { holes: Mask::none(), counts: Wide::ZERO, bins: Wide::ZERO, c_max: Wide::ZERO };
     for plane in &plan.planes {
-        let (ky, kx) = plane.kernel.dim();
         let mut bin = |y: usize, x: usize| {
-            let kernel = Wide(std::array::from_fn(|lane| {
-                let u = (y + ky / 2).wrapping_sub(pixel.0 + lane / PATCH);
-                let v = (x + kx / 2).wrapping_sub(pixel.1 + lane % PATCH);
-                if u < ky && v < kx { plane.kernel[[u, v]] } else { 0.0 }
-            }));
+            let kernel = plane.kernel_at((y, x), pixel);
             let background = plane.background.at(y, x);
             let seen = kernel.over(0.0);
             if is_hole(background) {
@@ -280,6 +278,19 @@ impl DoubleScratch {
             sum = sum + (x * *c).map(ln_1p) * *n;
         }
         sum
+    }
+
+    /// A displacement up from the norm, known in single precision, after a Newton step in double: to where the statistic
+    /// has risen by n_sigma². `gap`: M - P at the norm.
+    #[inline(always)]
+    fn closer(&self, up: Wide, gap: Wide, n_sigma: f64) -> Wide {
+        let (mut half, mut slope) = (up * gap, gap);
+        for (u, n) in self.u.iter().zip(&self.counts) {
+            let t = up * *u;
+            half = half + (t - t.map(ln_1p)) * *n;
+            slope = slope + *u * t / (t + 1.0) * *n;
+        }
+        up - (half - 0.5 * n_sigma * n_sigma) / slope
     }
 
     /// Counts in the bins with the largest c of each lane: where that is 0, all of them.

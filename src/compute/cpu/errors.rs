@@ -24,6 +24,8 @@ const ARRIVED_RISE: f64 = 0.01;
 const CLOSEST_POLE: f64 = 3e-5;
 /// Largest that the terms of a rise may be, where they cancel to about 1: their rounding is then 5e-4.
 const LARGEST_TERMS: f64 = 2500.0;
+/// Largest displacement up, in sigmas, whose rounding to single precision does not show: it is then 2e-4.
+const FARTHEST: f64 = 1500.0;
 /// Share of the way to the pole from which on the distance from it is the better variable.
 const NEAR_POLE: f64 = 0.5;
 /// Bound on passes; pixels that need more are fitted in double.
@@ -38,6 +40,8 @@ pub struct Errors {
     pub failed: Mask,
     /// Lanes whose lower error did not.
     pub failed_down: Mask,
+    /// Lanes whose upper error or limit is so many sigmas away that its rounding shows (counts are tiny parts of one).
+    pub far: Mask,
     /// What the first guesses of the displacements from the norm had to be multiplied by.
     pub corrections: [Wide; 3],
 }
@@ -137,6 +141,8 @@ pub fn errors<V: Simd>(
                     let place = (patch.tile, patch.at);
                     let y = y * patch.per_tile;
                     let (value, slope) = truncation::<V>(patch.plan, data, place, &mut scratch.truncated, y);
+                    // The background of the truncated bins, of which what is truncated may be a small part.
+                    terms = terms + (y * slope).abs();
                     let slope = slope * patch.per_tile;
                     let below_zero = (-(norm.base + searches[DOWN].at))
                         .at_least(0.0)
@@ -157,6 +163,7 @@ pub fn errors<V: Simd>(
     let at_pole = (searches[DOWN].at - pole * (1.0 - CLOSEST_POLE)).under(0.0).and(lanes);
     let cancelled = terms.over(LARGEST_TERMS).and(lanes);
     let at_pole = if asked_errors { at_pole.or(cancelled) } else { Mask::none() };
+    let far = (searches[UP].at.max(searches[LIMIT].at) / sigma).over(FARTHEST).and(lanes);
     let linear = |n_sigma: f64| patch.model.recip() * (0.5 * n_sigma * n_sigma);
     Errors {
         down: (norm.rest - searches[DOWN].at).where_or(lanes, Wide::splat(f64::NAN)),
@@ -164,6 +171,7 @@ pub fn errors<V: Simd>(
         limit: (searches[LIMIT].at - norm.rest).where_or(lanes, linear(n_sigma_ul)),
         failed: unsettled.or(far_up),
         failed_down: searches[DOWN].open.or(at_pole),
+        far,
         corrections,
     }
 }

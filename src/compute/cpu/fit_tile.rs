@@ -330,7 +330,7 @@ fn attempt<V: Simd>(
         return ([WindowFit::MASKED; LANES], wanted, look, false);
     }
     let rough = patch.rough(&norm).or(patch.rough_bound(&norm, errors.up));
-    let failed = norm.failed.or(errors.failed).or(errors.failed_down).or(rough).and(patch.active);
+    let failed = norm.failed.or(errors.failed).or(errors.failed_down).or(errors.far).or(rough).and(patch.active);
     (describe(&mut patch, &scratch.data, pixel, wanted, &norm, &errors), failed, look, true)
 }
 

@@ -11,6 +11,7 @@ use super::correlate::{Method, Term, correlate};
 use super::moments::MomentPlan;
 use super::prepare::{BinLists, PlaneBins, power_of_two_below};
 use super::simd::{Block, LANES};
+use super::wide::Wide;
 use crate::control::Control;
 use crate::error::Result;
 use crate::kernels::cube::PlaneView;
@@ -34,6 +35,19 @@ pub struct RunPlane<'r> {
     pub kernel_max: f32,
     /// Cells of the patch's window in which some lane has model, largest first.
     pub cells: Vec<Cell>,
+}
+
+impl RunPlane<'_> {
+    /// What the kernels around each pixel of the patch at `pixel` are at a bin.
+    #[inline(always)]
+    pub fn kernel_at(&self, (y, x): (usize, usize), pixel: (usize, usize)) -> Wide {
+        let (ky, kx) = self.kernel.dim();
+        Wide(std::array::from_fn(|lane| {
+            let u = (y + ky / 2).wrapping_sub(pixel.0 + lane / PATCH);
+            let v = (x + kx / 2).wrapping_sub(pixel.1 + lane % PATCH);
+            if u < ky && v < kx { self.kernel[[u, v]] } else { 0.0 }
+        }))
+    }
 }
 
 /// A cell of the window of a patch: bins at `(row, column)` from the patch's corner less the half kernel.

@@ -201,7 +201,7 @@ pub(super) fn round_up(value: f32) -> f32 {
     if value > 0.0 { value * (1.0 + 4.0 * f32::EPSILON) } else { 0.0 }
 }
 
-/// 2 to the power of `exponent`, also where that is no normal number's reach in one step.
+/// 2 to the power of `exponent`, also where that is beyond a normal number's reach in one step.
 pub(super) fn exponent_of_two(exponent: i32) -> f64 {
     2f64.powi(exponent)
 }

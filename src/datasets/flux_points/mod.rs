@@ -102,15 +102,15 @@ impl FluxPointsDataset {
     /// The ends of the energies.
     ///
     /// # Errors
-    /// [`Error::Input`] for an axis that is no energy.
+    /// [`Error::Input`] for an axis that is not an energy.
     pub fn energy_range(&self) -> Result<(Energy, Energy)> {
         let (min, max) = (self.data.energy_min_tev()?, self.data.energy_max_tev()?);
         let ends = (min.into_iter().fold(f64::INFINITY, f64::min), max.into_iter().fold(0.0, f64::max));
         Ok((Energy::tev(ends.0), Energy::tev(ends.1)))
     }
 
-    /// Points that the statistic can use: for chi2 fluxes that are no upper limits, for the distribution also limits, for
-    /// profiles those whose whole profile is known.
+    /// Points that the statistic can use: for chi2 fluxes that are not upper limits, for the distribution also limits,
+    /// for profiles those whose whole profile is known.
     ///
     /// # Errors
     /// Those of [`FluxPointsDataset::likelihood`].

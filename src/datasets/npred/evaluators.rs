@@ -28,7 +28,7 @@ pub struct NpredWork {
     pub responses: u64,
     /// Shape through PSF and exposure, or factors by which a background is shaped: another position or shape.
     pub shapes: u64,
-    /// Sum over true energies: a flux that is no multiple of the last one, or another shape.
+    /// Sum over true energies: a flux that is not a multiple of the last one, or another shape.
     pub spectra: u64,
     /// Factors alone: a flux that is a multiple of the last one.
     pub norms: u64,

@@ -4,7 +4,7 @@
 //! `q = N u²` being its curvature. A pixel adds up many bins, so u changes slowly with d: at every distance where the rise
 //! is known (lower and upper error, limit, norm 0) the u is found that gives it, and in between u is interpolated. Far up
 //! the rise is that of the predicted counts alone, which sets the u that it tends to. At the bound of predicted counts
-//! the best fit is no minimum but a wall with a slope above it, and nothing is known below.
+//! the best fit is not a minimum but a wall with a slope above it, and nothing is known below.
 
 /// Least distance of norm 0 from the best fit, in errors, from which on its ts says something about the shape.
 const LEAST_DISTANCE: f64 = 0.1;

@@ -91,7 +91,7 @@ impl std::str::FromStr for ExcessSelection {
 ///   counts their events against a background of 0.
 /// - The mean exposure is taken over the pixels that are summed; Gammapy's numerator has those outside of mask_fit, too.
 /// - `bkg_syst_fraction_sensitivity` is a fraction of the background in the disk, not of that in one pixel.
-/// - Counts that are no whole numbers (Asimov sets) are not rounded.
+/// - Counts that are not whole numbers (Asimov sets) are not rounded.
 ///
 /// ```
 /// use std::sync::Arc;

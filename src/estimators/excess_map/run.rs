@@ -11,6 +11,7 @@ use super::statistic::{OffStatistics, Statistics};
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::{DatasetRef, MapDataset};
+use crate::error::words::of_number;
 use crate::error::{Error, Result};
 use crate::estimators::EnergyEdges;
 use crate::estimators::distortion::{CutOpen, Distortion};
@@ -377,7 +378,7 @@ fn any_group(shown: &Array3<bool>) -> Array2<bool> {
 fn stretched(image: &WcsGeom, shown: &Array3<bool>) -> Option<String> {
     let found = Distortion::new(image, &any_group(shown), None)?;
     Some(format!(
-        "{}: the radius counts pixels as the header says, so disks are smaller and no circles there",
+        "{}: the radius counts pixels as the header says, so disks are smaller there, and not circles",
         found.describe("the header's")
     ))
 }
@@ -390,11 +391,14 @@ fn cut_open(image: &WcsGeom, planes: &Planes, radius: f64) -> Option<String> {
 
 fn warnings(status: &BTreeMap<&'static str, u64>) -> Vec<String> {
     let texts = [
-        ("empty_disk", "have no bin with a known background in their disk: no result there"),
-        ("infinite_ts", "have counts but no background at all in their disk: ts and sqrt_ts are infinite there"),
-        ("no_exposure", "have no exposure in their disk: counts and significance, but no flux there"),
-        ("no_off_counts", "have no off counts: alpha is the ratio of the acceptances there"),
+        ("empty_disk", "no bin with a known background in the disk: no result there"),
+        ("infinite_ts", "counts but no background at all in the disk: ts and sqrt_ts are infinite there"),
+        ("no_exposure", "no exposure in the disk: counts and significance, but no flux there"),
+        ("no_off_counts", "no off counts: alpha is the ratio of the acceptances there"),
     ];
     let there = |name: &str| status.get(name).copied().filter(|n| *n > 0);
-    texts.iter().filter_map(|(name, text)| there(name).map(|n| format!("{n} pixels {text}"))).collect()
+    texts
+        .iter()
+        .filter_map(|(name, text)| there(name).map(|n| format!("{} {text}", of_number(n as usize, "pixel", "has"))))
+        .collect()
 }

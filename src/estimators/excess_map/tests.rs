@@ -259,7 +259,7 @@ fn zero_counts_are_counts() {
     }
 }
 
-/// Bins without a known background: their counts are no excess.
+/// Bins without a known background: their counts are not an excess.
 #[test]
 fn undefined_backgrounds_are_left_out() {
     let mut dataset = dataset();

@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(pixels(&image(low.clone()), -1.5, 3), [(4, 4)]);
         let mut holed = low;
         holed[[4, 6]] = f64::NAN;
-        assert_eq!(pixels(&image(holed), -1.5, 3), [], "so is a hole, and is no peak");
+        assert_eq!(pixels(&image(holed), -1.5, 3), [], "so is a hole, and is not a peak");
         assert_eq!(pixels(&image(Array2::from_elem((4, 4), 7.0)), 5.0, 1), []);
         assert_eq!(pixels(&image(Array2::from_elem((4, 4), f64::NAN)), 5.0, 1), []);
     }

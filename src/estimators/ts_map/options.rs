@@ -189,7 +189,7 @@ impl TsMapEstimator {
         if let NormScan::Linear { min, max, n } = self.norm
             && !(min.is_finite() && max.is_finite() && min < max && n >= 2)
         {
-            return Err(Error::options("norm_scan", format!("{n} norms from {min} to {max} are no scan")));
+            return Err(Error::options("norm_scan", format!("{n} norms from {min} to {max} do not make a scan")));
         }
         if self.kernel_model.spatial.is_none() {
             return Err(Error::options("kernel_model", "the test source needs a spatial model"));

@@ -141,8 +141,8 @@ impl TsMapEstimator {
             warnings.push("the kernel is wider than the sky: windows end at the first and the last column".into());
         } else if grid.pad.1 > 0 && image.closes_in_longitude().is_some() {
             warnings.push(format!(
-                "windows end at the first and the last column, though the map goes around the sky: {} columns are no multiple \
-                 of the downsampling factor {}",
+                "windows end at the first and the last column, though the map goes around the sky: {} columns \
+                 are not a multiple of the downsampling factor {}",
                 image.nx(),
                 grid.factor
             ));

@@ -29,7 +29,7 @@ fn energies(table: &Table, name: &str, outer: bool) -> Result<(Vec<f64>, Unit)> 
     }
     let values = column.to_floats(&if unit.is_known() { unit.to_string() } else { "TeV".to_string() })?;
     if let Some(row) = values.iter().position(|v| !v.is_finite()) {
-        return Err(Error::input(name, format!("row {row}: {} is no energy", values[row])));
+        return Err(Error::input(name, format!("row {row}: {} is not an energy", values[row])));
     }
     if column.shape().is_empty() && !outer {
         return Ok((values, unit));
@@ -96,7 +96,7 @@ fn bins(table: &Table, outer: bool) -> Result<Option<Bins>> {
     }
     let bins: Vec<(f64, f64)> = min.iter().zip(&max).map(|(a, b)| (*a, b * factor)).collect();
     if let Some((a, b)) = bins.iter().find(|(a, b)| !(*a > 0.0 && a < b)) {
-        return Err(Error::input("e_max", format!("from {a} to {b} {unit} is no bin")));
+        return Err(Error::input("e_max", format!("from {a} to {b} {unit} is not a bin")));
     }
     Ok(Some((bins, unit)))
 }
@@ -208,7 +208,7 @@ fn times(table: &Table, name: &str, warnings: &mut Vec<String>) -> Result<(Vec<f
     }
     let unit = Unit::parse_or_keep(text);
     let factor = unit.factor_to_text("d").map_err(|e| {
-        Error::input(name, format!("'{text}' is no unit of time: {e}"))
+        Error::input(name, format!("'{text}' is not a unit of time: {e}"))
             .with_help(format!("'pevatron convert --column {name}={name}:d' reads the numbers as days (MJD)"))
     })?;
     let days: Vec<f64> = match own.is_empty() {

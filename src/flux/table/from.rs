@@ -66,7 +66,7 @@ impl FluxPoints {
             if per_point > 1 && !several {
                 return Err(Error::input(name, format!("{per_point} values per point where there is one")));
             }
-            // One that is named is no axis: tables of maps without datasets have it for Gammapy's sake.
+            // One that is named is not an axis: tables of maps without datasets have it for Gammapy's sake.
             let is_array = is_array && !(per_point == 1 && table.has("datasets"));
             let geom = if several && is_array {
                 let dataset: Vec<f64> = (0..per_point).map(|i| i as f64).collect();

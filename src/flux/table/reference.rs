@@ -21,7 +21,7 @@ pub(super) fn template_reference(table: &Table, energy: &MapAxis, warnings: &mut
     let dnde = column("ref_dnde", SedType::Dnde)?;
     let centers = energy.center_tev()?;
     if let Some(row) = dnde.iter().position(|v| !(v.is_finite() && *v > 0.0)) {
-        return Err(Error::input("ref_dnde", format!("row {row}: {} is no positive flux", dnde[row])));
+        return Err(Error::input("ref_dnde", format!("row {row}: {} is not a positive flux", dnde[row])));
     }
     let flux = if table.has("ref_flux") && energy.has_bins() { Some(column("ref_flux", SedType::Flux)?) } else { None };
     let spectral: Arc<dyn SpectralModel> = if n == 1 {

@@ -176,7 +176,7 @@ fn grid(reader: &FitsReader, bands: usize, axes: Vec<AxisOf>) -> Result<Bands> {
     let Some(strides) = strides(&axes, rows) else {
         let labels: Vec<&str> = axes.iter().map(|a| a.label.as_str()).collect();
         let problem =
-            format!("its {rows} rows are no grid of [{}]: one row per combination of bins", labels.join("; "));
+            format!("its {rows} rows do not form a grid of [{}]: one row per combination of bins", labels.join("; "));
         return Err(Error::input_at(place, problem).with_help("each value of an axis must be the same in all its rows"));
     };
     let mut out = Bands::default();
@@ -190,8 +190,9 @@ fn grid(reader: &FitsReader, bands: usize, axes: Vec<AxisOf>) -> Result<Bands> {
     Ok(out)
 }
 
-/// Rows from one value of each axis to the next, and number of values; `None` if the rows are no such grid. Whichever axis
-/// changes first is the fastest one: Gammapy's order of three axes is neither the first nor the last one.
+/// Rows from one value of each axis to the next, and number of values; `None` if the rows do not form such a grid.
+/// Whichever axis changes first is the fastest one: Gammapy's order of three axes is neither the first nor the last
+/// one.
 fn strides(axes: &[AxisOf], rows: usize) -> Option<Vec<(usize, usize)>> {
     let mut left: Vec<usize> = (0..axes.len()).collect();
     let mut found = vec![(1, 1); axes.len()];

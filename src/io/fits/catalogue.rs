@@ -38,7 +38,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`Error::Input`] where the file is missing or damaged, has no such table (with the columns that there are and
-    /// those that are needed), or its positions are no angles in degrees.
+    /// those that are needed), or its positions are not angles in degrees.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = FitsReader::open(path.as_ref())?;
         let tables: Vec<Hdu> = reader.hdus().iter().filter(|h| h.kind == HduKind::Table).cloned().collect();

@@ -171,7 +171,7 @@ pub(super) fn walk(source: &mut impl Source) -> Result<Vec<Hdu>> {
         return Err(Error::input("size", "the file is empty"));
     }
     if !first.starts_with(b"SIMPLE  =") {
-        return Err(Error::input("SIMPLE", "this is no FITS file: it does not start with SIMPLE"));
+        return Err(Error::input("SIMPLE", "this is not a FITS file: it does not start with SIMPLE"));
     }
     let mut hdus: Vec<Hdu> = Vec::new();
     let mut start = 0usize;
@@ -434,7 +434,7 @@ fn read_columns(keys: &Keys<'_>, bitpix: i64, sizes: &[u64], gcount: u64) -> Res
         let key = format!("TFORM{n}");
         let tform = keys.text(&key)?.ok_or_else(|| keys.error(&key, "the keyword is missing"))?;
         let (code, repeat, bytes, width) =
-            parse_tform(tform).ok_or_else(|| keys.error(&key, format!("'{tform}' is no column format")))?;
+            parse_tform(tform).ok_or_else(|| keys.error(&key, format!("'{tform}' is not a column format")))?;
         let name = keys.text(&format!("TTYPE{n}"))?.unwrap_or("").trim().to_string();
         let unit = keys.text(&format!("TUNIT{n}"))?.unwrap_or("").trim().to_string();
         let key = format!("TDIM{n}");
@@ -442,7 +442,7 @@ fn read_columns(keys: &Keys<'_>, bitpix: i64, sizes: &[u64], gcount: u64) -> Res
             None | Some("") => width.filter(|_| code == 'A').map(|w| vec![w, repeat / w]).unwrap_or_default(),
             Some(tdim) => {
                 let dims = parse_tdim(tdim)
-                    .ok_or_else(|| keys.error(&key, format!("'{tdim}' is no list of sizes from 1, e.g. '(3,4)'")))?;
+                    .ok_or_else(|| keys.error(&key, format!("'{tdim}' is not a list of sizes from 1, e.g. '(3,4)'")))?;
                 let product = dims.iter().try_fold(1usize, |a, n| a.checked_mul(*n));
                 if !matches!(code, 'P' | 'Q') && product.is_none_or(|p| p > repeat) {
                     return Err(keys.error(&key, format!("'{tdim}' is more than the {repeat} elements of TFORM{n}")));

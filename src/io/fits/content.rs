@@ -1,6 +1,7 @@
 //! Values that cannot be meant as they stand in a dataset: by rounding, or nonsense that no axis or unit shows.
 
 use crate::datasets::MapDataset;
+use crate::error::words::of_number;
 use crate::error::{Error, Place, Result, warnings};
 use crate::maps::{Map, MapData, Mask};
 
@@ -11,7 +12,7 @@ const ROUNDING: f64 = 1e-6;
 /// Probabilities of energy dispersion sum to 1 at most; interpolated and stacked ones to a little more.
 const SUM_SAID: f64 = 1.1;
 
-/// Beyond this they are no probabilities.
+/// Beyond this they are not probabilities.
 const SUM: f64 = 10.0;
 
 /// Sets values to 0 that are negative by rounding; others are left for who knows what they may be.
@@ -43,7 +44,8 @@ pub(super) fn round_to_zero(place: &Place, map: &mut Map) -> Result<()> {
         return Ok(());
     }
     let least = rounded.iter().map(|(_, v)| *v).fold(0.0, f64::min);
-    let text = format!("{} values are below 0 by rounding (down to {least:.2e}): they are taken as 0", rounded.len());
+    let values = of_number(rounded.len(), "value", "is");
+    let text = format!("{values} below 0 by rounding (down to {least:.2e}): 0 is taken");
     warnings::warn(Error::input_at(place.clone(), text))?;
     fn set<T: Default>(values: ndarray::iter::IterMut<'_, T, ndarray::IxDyn>, rounded: &[(usize, f64)]) {
         let mut next = rounded.iter().map(|(i, _)| *i).peekable();

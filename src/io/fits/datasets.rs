@@ -17,7 +17,7 @@ use crate::models::Models;
 const KINDS: [&str; 5] =
     ["MapDataset", "MapDatasetOnOff", "SpectrumDataset", "SpectrumDatasetOnOff", "FluxPointsDataset"];
 
-/// Larger files are no lists of datasets.
+/// Larger files are not lists of datasets.
 const MOST_BYTES: u64 = 16 << 20;
 
 impl Datasets {
@@ -25,7 +25,8 @@ impl Datasets {
     /// `models`, their YAML, which all datasets share.
     ///
     /// # Errors
-    /// [`Error::Input`] with the line for what is no list of datasets, and what reading a dataset or the models returns;
+    /// [`Error::Input`] with the line for what is not a list of datasets, and what reading a dataset or the models
+    /// returns;
     /// [`Error::Unsupported`] for datasets of other kinds.
     pub fn read(path: impl AsRef<Path>, models: Option<&Path>) -> Result<Self> {
         let mut datasets = Datasets::default();
@@ -43,7 +44,7 @@ impl Datasets {
     ///
     /// # Errors
     /// [`Error::Options`] where a file exists and is not to be replaced or a folder is missing, [`Error::Input`] for a
-    /// name that is no file name; [`Error::Io`] where writing fails.
+    /// name that is not a file name; [`Error::Io`] where writing fails.
     pub fn write(&self, path: impl AsRef<Path>, models: Option<&Path>, options: &WriteOptions) -> Result<()> {
         let path = path.as_ref();
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -123,14 +124,14 @@ enum Kind {
 /// What a list names, in order; files are not opened.
 ///
 /// # Errors
-/// [`Error::Input`] with the line for what is no list of datasets or an empty one; [`Error::Unsupported`] for datasets of
-/// other kinds.
+/// [`Error::Input`] with the line for what is not a list of datasets or an empty one; [`Error::Unsupported`] for
+/// datasets of other kinds.
 pub(super) fn entries(path: &Path) -> Result<Vec<Entry>> {
     let place = Place::file(path);
     if std::fs::metadata(path).is_ok_and(|found| found.len() > MOST_BYTES || found.is_dir()) {
-        return Err(Error::input_at(place, "this is no list of datasets"));
+        return Err(Error::input_at(place, "this is not a list of datasets"));
     }
-    let yaml = read_text(path, "this is no list of datasets: it is no text")?;
+    let yaml = read_text(path, "this is not a list of datasets: it is not text")?;
     parse(&yaml, path, &place).map_err(|e| e.at(&place))
 }
 

@@ -72,7 +72,7 @@ pub(super) struct DiskFile {
 }
 
 impl DiskFile {
-    /// Reads and checks all headers; `None` for what is no FITS file or none that can be read twice, as a pipe that is not
+    /// Reads and checks all headers; `None` for what is not a FITS file, or cannot be read twice, as a pipe that is not
     /// kept ([`crate::io::keep_streams`]).
     ///
     /// # Errors

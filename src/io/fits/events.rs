@@ -39,7 +39,7 @@ impl EventList {
     ///
     /// # Errors
     /// [`Error::Input`] where the file is missing or damaged, has no events, a column is missing or of another kind or
-    /// unit, a value is no time, energy or position, or the reference of the times is missing.
+    /// unit, a value is not a time, energy or position, or the reference of the times is missing.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = FitsReader::open(path.as_ref())?;
         let hdu = reader.require(EXTENSION)?.clone();

@@ -84,7 +84,7 @@ impl FluxMaps {
             reader.hdus().iter().filter(|h| h.has_image() && !known(h)).map(|h| h.label()).collect();
         if !others.is_empty() {
             warnings.push(format!(
-                "{}: images that are no quantities of flux maps are left out: {}",
+                "{}: images that are not quantities of flux maps are left out: {}",
                 reader.path().display(),
                 others.join(", ")
             ));
@@ -180,7 +180,10 @@ impl FluxMaps {
     ) -> Result<Vec<u8>> {
         let mut content = self.content(sed.into())?;
         if content.maps.iter().any(|(name, _)| name.eq_ignore_ascii_case(hdu_bands)) || hdu_bands.trim().is_empty() {
-            return Err(Error::options("hdu_bands", format!("'{hdu_bands}' is no name for a table beside these maps")));
+            return Err(Error::options(
+                "hdu_bands",
+                format!("'{hdu_bands}' is not a name for a table beside these maps"),
+            ));
         }
         content.bands = Some(hdu_bands.to_string());
         Ok(file(&content, None, options)?.finish()?.to_vec())
@@ -267,8 +270,10 @@ fn read(reader: &mut FitsReader) -> Result<Content<'static>> {
             .parse::<SedType>()
             .map_err(|e| Error::input_at(reader.place().hdu("PRIMARY").item("SED_TYPE"), e.to_string()))?,
         None => *SedType::ALL.iter().find(|s| images.iter().any(|(_, n)| n == s.stem())).ok_or_else(|| {
-            let problem =
-                format!("no flux maps: there is no SED_TYPE, and no map of a flux in [{}]", reader.names().join(", "));
+            let problem = format!(
+                "these are not flux maps: there is no SED_TYPE, and no map of a flux in [{}]",
+                reader.names().join(", ")
+            );
             Error::input_at(reader.place(), problem)
         })?,
     };
@@ -291,7 +296,7 @@ fn find_model(reader: &mut FitsReader, name: Option<&str>) -> Result<Option<Mode
     if let Some(index) = reader.find(MODEL_HDU).filter(|h| h.kind == HduKind::Table).map(|h| h.index) {
         let bytes = reader.raw_column(index, "YAML")?.concat();
         let yaml = String::from_utf8(bytes).map_err(|_| {
-            Error::input_at(reader.place().hdu(MODEL_HDU).item("YAML"), "the reference model is no UTF-8 text")
+            Error::input_at(reader.place().hdu(MODEL_HDU).item("YAML"), "the reference model is not UTF-8 text")
         })?;
         return Ok(Some(ModelSource { yaml, path: reader.path().to_path_buf() }));
     }

@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Gti> {
             unit => unit,
         };
         let factor = text.parse::<Unit>().and_then(|u| u.factor_to_text("s")).map_err(|e| {
-            Error::input_at(place.clone().item(name), format!("'{text}' is no unit of time: {e}"))
+            Error::input_at(place.clone().item(name), format!("'{text}' is not a unit of time: {e}"))
                 .with_help("set the unit of the column (TUNITn) to s or d")
         })?;
         let values = reader.column::<f64>(index, name)?;
@@ -44,7 +44,7 @@ pub(super) fn read(reader: &mut FitsReader, index: usize) -> Result<Gti> {
     let (start, stop) = (seconds("START")?, seconds("STOP")?);
     for (row, (a, b)) in start.iter().zip(&stop).enumerate() {
         if !(a.is_finite() && b.is_finite() && a <= b) {
-            let what = if a > b { "it ends before it starts" } else { "it is no time" };
+            let what = if a > b { "it ends before it starts" } else { "it is not a time" };
             return Err(Error::input_at(place.item("STOP"), format!("row {row}: the interval {a} to {b} s: {what}")));
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn time_zero_s(header: &Header, place: &Place) -> Result<f64> {
     let text = header.text("TIMEUNIT").map(str::trim).filter(|t| !t.is_empty()).unwrap_or("s");
     let factor = text.parse::<Unit>().and_then(|u| u.factor_to_text("s"));
     factor.map(|f| zero * f).map_err(|_| {
-        Error::input_at(place.clone().item("TIMEUNIT"), format!("'{text}' is no unit of time, which TIMEZERO needs"))
+        Error::input_at(place.clone().item("TIMEUNIT"), format!("'{text}' is not a unit of time, which TIMEZERO needs"))
     })
 }
 

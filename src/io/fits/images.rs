@@ -23,7 +23,7 @@ pub struct ImageEntry {
     pub name: String,
     /// Numbers of pixels along the axes, the fastest first (NAXISn); rows of the table of a region.
     pub shape: Vec<usize>,
-    /// Why it is no map, if it is none: an image without sky coordinates, HEALPix.
+    /// Why it is not a map, if it is none: an image without sky coordinates, HEALPix.
     pub problem: Option<String>,
     /// The name in its header.
     given: String,

@@ -176,8 +176,9 @@ impl Dataset {
     /// read each time.
     ///
     /// # Errors
-    /// As [`Dataset::read`] for what stands in headers: missing, truncated or damaged files, and files that are no dataset.
-    /// [`Error::Input`] for what is no plain file, as a pipe.
+    /// As [`Dataset::read`] for what stands in headers: missing, truncated or damaged files, and files that are not a
+    /// dataset.
+    /// [`Error::Input`] for what is not a plain file, as a pipe.
     #[doc(alias = "lazy")]
     #[doc(alias = "cache")]
     pub fn open_lazy(path: impl AsRef<Path>, cache: bool) -> Result<LazyDataset> {
@@ -195,7 +196,10 @@ impl LazyDataset {
         };
         if points && wanted == Wanted::Any {
             if !path.is_file() {
-                return Err(Error::input_at(Place::file(path), "this is no plain file, so parts of it cannot be read"));
+                return Err(Error::input_at(
+                    Place::file(path),
+                    "this is not a plain file, so parts of it cannot be read",
+                ));
             }
             return match Dataset::read(path)? {
                 Dataset::FluxPoints(points) => Ok(Self::points(path, points)),
@@ -310,7 +314,7 @@ impl LazyDataset {
     /// Time of observation without dead time, in seconds, from the header of the exposure.
     ///
     /// # Errors
-    /// [`Error::Input`] where it is no time.
+    /// [`Error::Input`] where it is not a time.
     pub fn livetime_s(&self) -> Result<Option<f64>> {
         match &self.content {
             Content::Maps(file) => livetime_s(&FitsReader::on_disk(file)),

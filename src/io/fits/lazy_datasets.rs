@@ -43,7 +43,7 @@ impl Datasets {
     /// asked for, or at once where the list gives it no name. `cache`: as in [`Dataset::open_lazy`].
     ///
     /// # Errors
-    /// [`crate::Error::Input`] with the line for what is no list of datasets or for two of one name,
+    /// [`crate::Error::Input`] with the line for what is not a list of datasets or for two of one name,
     /// [`crate::Error::Unsupported`] for datasets of other kinds; for those without a name as [`Dataset::open_lazy`].
     #[doc(alias = "lazy")]
     pub fn open_lazy(path: impl AsRef<Path>, cache: bool) -> Result<LazyDatasets> {

@@ -104,7 +104,8 @@ pub(super) fn read_mask(reader: &mut FitsReader, index: usize) -> Result<Mask> {
     Mask::new(Arc::new(geom), data).map_err(|e| e.at(&place))
 }
 
-/// The unit of a map. What is no unit is kept as text: the values can be looked at, and what needs the unit refuses it.
+/// The unit of a map. What is not a unit is kept as text: the values can be looked at, and what needs the unit refuses
+/// it.
 fn unit(reader: &FitsReader, hdu: &Hdu) -> Result<Unit> {
     let text = match hdu.kind {
         HduKind::Table => hdu.column("DATA").map_or("", |c| hdu.columns[c].unit.as_str()),

@@ -23,7 +23,7 @@ impl Models {
     /// Reads a YAML file of Gammapy and the FITS maps that its templates name.
     ///
     /// # Errors
-    /// [`Error::Input`] where a file is missing, or with the line for anything that is no model.
+    /// [`Error::Input`] where a file is missing, or with the line for anything that is not a model.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let readers = Readers {

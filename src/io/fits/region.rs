@@ -12,7 +12,7 @@ use crate::maps::{SkyPosition, SkyRegion, Wcs, WcsHeader};
 /// Pixels of the projections that are written.
 const PIXEL_DEG: f64 = 0.01;
 
-/// More shapes than this are no region of a spectrum.
+/// More shapes than this do not make the region of a spectrum.
 const MOST_SHAPES: usize = 10_000;
 
 /// Shapes and what their `R` holds.

@@ -251,7 +251,7 @@ fn to_deg(keys: &Keywords<'_>, key: &str) -> Result<f64> {
     match text.to_lowercase().as_str() {
         "" | "deg" | "degree" | "degrees" => Ok(1.0),
         lower => text.parse::<Unit>().or_else(|_| lower.parse::<Unit>()).and_then(|u| u.factor_to_text("deg")).map_err(
-            |_| keys.wrong(key, format!("'{text}' is no unit of angles")).with_help("sky coordinates are in deg"),
+            |_| keys.wrong(key, format!("'{text}' is not a unit of angles")).with_help("sky coordinates are in deg"),
         ),
     }
 }

@@ -43,7 +43,7 @@ pub fn read_shapes(path: impl AsRef<Path>) -> Result<(Vec<Shape>, Vec<String>)> 
 }
 
 /// Reads the regions of a DS9 region file that have an inside on the sky (circle, annulus, ellipse, box, polygon), and
-/// points; `fk5` is taken as icrs.
+/// points; positions of `fk5` are turned to icrs.
 ///
 /// # Errors
 /// [`Error::Input`] with the line for other shapes, pixel coordinates and numbers that cannot be read.
@@ -80,14 +80,14 @@ fn region_text(path: &Path) -> Result<String> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Options`] for text that is no region.
+/// [`Error::Options`] for text that is not a region.
 pub fn parse_region(text: &str, frame: Frame) -> Result<SkyRegion> {
     let wrong =
         |problem: String| Error::options("region", problem).with_help("e.g. 'icrs; circle(83.63, 22.01, 0.11)'");
     let found = named(text, Some(frame)).map_err(|e| wrong(e.to_string()))?;
     let mut regions: Vec<SkyRegion> = found.into_iter().map(|r| r.region).collect();
     match regions.len() {
-        0 => Err(wrong(format!("'{text}' is no region"))),
+        0 => Err(wrong(format!("'{text}' is not a region"))),
         1 => Ok(regions.remove(0)),
         _ => SkyRegion::Union(regions).checked(),
     }
@@ -168,10 +168,10 @@ mod tests {
             ("icrs\nblob(1,2,3)", "'blob' is not one of"),
             ("icrs\n-circle(1,2,3)", "excluded"),
             ("icrs\ncircle(1,2)", "circle with 2 numbers"),
-            ("icrs\ncircle(1,95,1)", "no place"),
+            ("icrs\ncircle(1,95,1)", "not a place"),
             ("icrs\ncircle(1,2,-1)", "within 0 to 180"),
-            ("icrs\ncircle(1,x,1)", "'x' is no number"),
-            ("icrs\nhello", "no shape"),
+            ("icrs\ncircle(1,x,1)", "'x' is not a number"),
+            ("icrs\nhello", "not a shape"),
             ("icrs\npoint(1:2:3:4,1)", "1:2:3:4"),
         ] {
             let error = named(text, None).unwrap_err().to_string();

@@ -69,8 +69,7 @@ pub(super) fn read(statement: &str, properties: &str, coordinates: Option<Coordi
         s if s.starts_with("global") => return Ok(Statement::Nothing),
         s if s.starts_with("tile ") => return Ok(Statement::Nothing),
         "icrs" => return Ok(Statement::Frame(Coordinates::Sky(Frame::Icrs))),
-        // FK5 at J2000 differs from ICRS by 0.02″ at most.
-        "fk5" | "j2000" => return Ok(Statement::Frame(Coordinates::Sky(Frame::Icrs))),
+        "fk5" | "j2000" => return Ok(Statement::Frame(Coordinates::System(System::Fk5 { equinox: 2000.0 }))),
         "galactic" => return Ok(Statement::Frame(Coordinates::Sky(Frame::Galactic))),
         "fk4" | "b1950" => {
             let system = System::Fk4 { equinox: 1950.0, e_terms: true };
@@ -118,7 +117,7 @@ fn shape(statement: &str, properties: &str, coordinates: Option<Coordinates>) ->
     };
     let end = statement.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(statement.len());
     let (kind, arguments) = statement.split_at(end);
-    let no_shape = || format!("'{statement}' is no shape such as circle(83.63,22.01,0.5)");
+    let no_shape = || format!("'{statement}' is not a shape such as circle(83.63,22.01,0.5)");
     let arguments = arguments.trim();
     // An older spelling of points: cross point 83.63 22.01.
     if let Some(place) = arguments.strip_prefix("point").filter(|_| SIGNS.contains(&kind)) {
@@ -158,7 +157,7 @@ fn shape(statement: &str, properties: &str, coordinates: Option<Coordinates>) ->
 fn rings_of(counts: &[&str]) -> Result<Option<usize>, Problem> {
     let Some(text) = counts.first() else { return Ok(None) };
     let number = text[2..].parse::<usize>().ok().filter(|n| (1..=1000).contains(n));
-    number.map(Some).ok_or_else(|| format!("'{text}' is no number of rings"))
+    number.map(Some).ok_or_else(|| format!("'{text}' is not a number of rings"))
 }
 
 /// Turns a form by an angle: north of the file's frame is not that of ours.
@@ -276,7 +275,7 @@ impl Numbers<'_> {
         }
         if in_pixels {
             let finite = |text: &str| {
-                pixel(text).filter(|v| v.is_finite()).ok_or_else(|| format!("'{text}' is no number of pixels"))
+                pixel(text).filter(|v| v.is_finite()).ok_or_else(|| format!("'{text}' is not a number of pixels"))
             };
             return Ok((Spot::Pixel { x: finite(lon)?, y: finite(lat)? }, 0.0));
         }
@@ -289,7 +288,7 @@ impl Numbers<'_> {
         let lon_deg = if lon.contains(':') && equatorial { 15.0 * parts(lon)? } else { angle(lon)? };
         let lat_deg = angle(lat)?;
         if !(-90.0..=90.0).contains(&lat_deg) {
-            return Err(format!("({lon_deg}, {lat_deg}) deg is no place on the sky"));
+            return Err(format!("({lon_deg}, {lat_deg}) deg is not a place on the sky"));
         }
         Ok(match self.coordinates {
             Some(Coordinates::System(system)) => {
@@ -309,7 +308,7 @@ impl Numbers<'_> {
         let text = self.values[i];
         let number = |text: &str| {
             let value = text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-            value.ok_or_else(|| format!("'{text}' is no number"))
+            value.ok_or_else(|| format!("'{text}' is not a number"))
         };
         let length = match text.strip_suffix(['i', 'p']) {
             Some(pixels) => Length::Pixels(number(pixels)?),
@@ -322,7 +321,7 @@ impl Numbers<'_> {
         };
         match length {
             Length::Deg(v) if !(0.0..=180.0).contains(&v) => Err(format!("{v} deg is not within 0 to 180 deg")),
-            Length::Pixels(v) if !(0.0..=1e9).contains(&v) => Err(format!("{v} pixels are no size")),
+            Length::Pixels(v) if !(0.0..=1e9).contains(&v) => Err(format!("{v} pixels is not a size")),
             length => Ok(length),
         }
     }
@@ -331,7 +330,7 @@ impl Numbers<'_> {
     fn positive(&self, i: usize) -> Result<Length, Problem> {
         match self.length(i)? {
             Length::Deg(0.0) => Err("0 deg is not within 0 to 180 deg".into()),
-            Length::Pixels(0.0) => Err("0 pixels are no size".into()),
+            Length::Pixels(0.0) => Err("0 pixels is not a size".into()),
             length => Ok(length),
         }
     }
@@ -369,7 +368,7 @@ impl Numbers<'_> {
     fn whole(&self, i: usize) -> Result<usize, Problem> {
         let text = self.values[i];
         let number = text.parse::<f64>().ok().filter(|n| (1.0..=1000.0).contains(n) && n.fract() == 0.0);
-        number.map(|n| n as usize).ok_or_else(|| format!("'{text}' is no number of rings or sectors"))
+        number.map(|n| n as usize).ok_or_else(|| format!("'{text}' is not a number of rings or sectors"))
     }
 
     /// Where sectors begin and end.
@@ -420,7 +419,7 @@ fn angle(text: &str) -> Result<f64, Problem> {
         let scale = if text.as_bytes()[end] == b'h' { 15.0 } else { 1.0 };
         let mut colons = format!("{}:{}", &text[..end], text[end + 1..].replacen('m', ":", 1));
         colons = colons.trim_end_matches(['s', ':']).to_string();
-        return parts(&colons).map(|v| scale * v).map_err(|_| format!("'{text}' is no number"));
+        return parts(&colons).map(|v| scale * v).map_err(|_| format!("'{text}' is not a number"));
     }
     let (number, scale) = match text.as_bytes().last() {
         Some(b'"') => (&text[..text.len() - 1], 1.0 / 3600.0),
@@ -431,12 +430,12 @@ fn angle(text: &str) -> Result<f64, Problem> {
         _ => (text, 1.0),
     };
     let value = number.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-    value.map(|v| v * scale).ok_or_else(|| format!("'{text}' is no number"))
+    value.map(|v| v * scale).ok_or_else(|| format!("'{text}' is not a number"))
 }
 
 /// `5:34:31.9` or `-22:00:52`.
 fn parts(text: &str) -> Result<f64, Problem> {
-    let wrong = || format!("'{text}' is no number of the form 5:34:31.9");
+    let wrong = || format!("'{text}' is not a number of the form 5:34:31.9");
     let negative = text.trim_start().starts_with('-');
     let mut value = 0.0;
     let mut scale = 1.0;

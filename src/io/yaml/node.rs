@@ -52,7 +52,7 @@ impl Node {
             // The parser repeats the place at the end of its message.
             let message = e.to_string();
             let message = message.lines().next().unwrap_or_default();
-            Error::input(format!("line {line}"), format!("is no YAML that can be read: {message}"))
+            Error::input(format!("line {line}"), format!("is not YAML that can be read: {message}"))
         })
     }
 

@@ -8,7 +8,8 @@ use ndarray::Array2;
 
 use super::node::{Node, Value};
 use crate::error::{Error, Place, Result};
-use crate::maps::{Frame, Map};
+use crate::maps::wcs::System;
+use crate::maps::{Frame, Map, SkyPosition};
 use crate::models::spatial::{
     self, MAP_TAGS, NODE_TAGS, PiecewiseNormSpatialModel, SPATIAL_TAGS, TemplateNDSpatialModel, TemplateSpatialModel,
 };
@@ -86,8 +87,8 @@ impl Models {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Input`] with the line for anything that is no YAML or no model, with the known types for an unknown one;
-    /// what `load` returns.
+    /// [`Error::Input`] with the line for anything that is not YAML or not a model, with the known types for an unknown
+    /// one; what `load` returns.
     pub fn from_yaml(text: &str, load: &dyn Fn(&str) -> Result<Map>) -> Result<Self> {
         Self::from_yaml_with(
             text,
@@ -135,7 +136,7 @@ impl Models {
 
     /// As [`Models::read_with`], with all kinds of files.
     pub(in crate::io) fn read_files(path: &Path, readers: &Readers<'_>) -> Result<Self> {
-        let text = crate::io::input::read_text(path, "this is no text")?;
+        let text = crate::io::input::read_text(path, "this is not text")?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let load = Load {
             map: &|name| (readers.map)(&resolve(folder, name)?),
@@ -426,35 +427,62 @@ fn spatial_model(node: &Node, load: &Load, links: &mut Links) -> Result<Arc<dyn 
         let given = parameters(node, &model.default_parameters(), links)?;
         return model.with_filename(filename.text()?).with_parameters(&given).map_err(|e| at_line(e, node));
     }
-    let frame = match node.get("frame") {
-        None => Frame::Icrs,
+    let (frame, system) = match node.get("frame") {
+        None => (Frame::Icrs, None),
         Some(frame) => match frame.text()?.to_ascii_lowercase().as_str() {
-            "icrs" | "fk5" | "j2000" => Frame::Icrs,
-            "galactic" => Frame::Galactic,
-            other => return Err(frame.error(format!("frame '{other}' is neither icrs nor galactic"))),
+            "icrs" => (Frame::Icrs, None),
+            "fk5" | "j2000" => (Frame::Icrs, Some(System::Fk5 { equinox: 2000.0 })),
+            "galactic" => (Frame::Galactic, None),
+            other => return Err(frame.error(format!("frame '{other}' is none of icrs, fk5 and galactic"))),
         },
     };
     if [PiecewiseNormSpatialModel::TAG, "piecewise-norm"].contains(&tag.as_str()) {
-        return piecewise_spatial(node, frame, links);
+        return piecewise_spatial(node, (frame, system), links);
     }
     let known: Vec<&str> = SPATIAL_TAGS.iter().map(|t| t.0).chain(MAP_TAGS).chain(NODE_TAGS).collect();
     let defaults =
         spatial::from_parameters(&tag, &[], frame).map_err(|_| unknown(tag_node, &tag, "spatial", &known))?;
-    let given = parameters(node, defaults.parameters(), links)?;
+    let mut given = parameters(node, defaults.parameters(), links)?;
+    let model = spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))?;
+    let (Some(system), Some(at)) = (system, model.position()) else { return Ok(model) };
+    turn(&mut given, at, SkyPosition::of_system(system, at.lon_deg, at.lat_deg));
     spatial::from_parameters(&tag, &given, frame).map_err(|e| at_line(e, node))
 }
 
-fn piecewise_spatial(node: &Node, frame: Frame, links: &mut Links) -> Result<Arc<dyn SpatialModel>> {
+/// Moves a position, with its bounds; parameters that are linked stay what the others are.
+fn turn(parameters: &mut [Parameter], from: SkyPosition, to: SkyPosition) {
+    let by_lon = (to.lon_deg - from.lon_deg + 180.0).rem_euclid(360.0) - 180.0;
+    for (name, degrees) in [("lon_0", by_lon), ("lat_0", to.lat_deg - from.lat_deg)] {
+        for p in parameters.iter_mut().filter(|p| p.name == name && p.link.is_none()) {
+            let shift = degrees / p.unit.factor_to_text("deg").unwrap_or(1.0);
+            // The poles bound latitudes in any system.
+            let bound = |v: f64| if v.abs() == 90.0 { v } else { v + shift };
+            (p.value, p.min, p.max) = (p.value + shift, bound(p.min), bound(p.max));
+        }
+    }
+}
+
+fn piecewise_spatial(
+    node: &Node,
+    (frame, system): (Frame, Option<System>),
+    links: &mut Links,
+) -> Result<Arc<dyn SpatialModel>> {
     let degrees = |key: &str| -> Result<Vec<f64>> {
         let entry = node.require(key)?;
         let (mut values, unit) = table(entry)?;
         let factor = unit.factor_to_text("deg").map_err(|_| {
-            entry.error(format!("the unit '{unit}' of {key} is no angle")).with_help("give nodes in deg")
+            entry.error(format!("the unit '{unit}' of {key} is not an angle")).with_help("give nodes in deg")
         })?;
         values.iter_mut().for_each(|v| *v *= factor);
         Ok(values)
     };
-    let (lon, lat) = (degrees("lon")?, degrees("lat")?);
+    let (mut lon, mut lat) = (degrees("lon")?, degrees("lat")?);
+    if let Some(system) = system {
+        for (lon, lat) in lon.iter_mut().zip(&mut lat) {
+            let at = SkyPosition::of_system(system, *lon, *lat);
+            (*lon, *lat) = (at.lon_deg, at.lat_deg);
+        }
+    }
     // Gammapy: neither writes nor reads it.
     let is_log = is_log(node, false)?;
     let norms = norms(node, lon.len(), links)?;
@@ -575,7 +603,7 @@ fn prior(node: &Node) -> Result<Prior> {
     }
     let prior = Prior::from_parameters(&tag, &given).map_err(|e| at_line(e, node))?;
     if let Some((name, _)) = given.iter().find(|(name, _)| !prior.parameters().iter().any(|(n, _)| n == name)) {
-        return Err(node.error(format!("'{name}' is no parameter of a {tag}")));
+        return Err(node.error(format!("'{name}' is not a parameter of a {tag}")));
     }
     let weight = node.get("weight").map_or(Ok(1.0), Node::finite)?;
     if weight < 0.0 {

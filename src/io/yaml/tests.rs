@@ -327,7 +327,7 @@ fn problems_are_named_with_their_line() {
             vec!["line 4", "on a line"],
         ),
         (nodes("frame: altaz, lon: {data: [1], unit: deg}"), vec!["line 4", "altaz"]),
-        (nodes("lon: {data: [1], unit: TeV}"), vec!["line 4", "no angle", "deg"]),
+        (nodes("lon: {data: [1], unit: TeV}"), vec!["line 4", "not an angle", "deg"]),
         (nodes("lon: {data: [1], unit: deg}"), vec!["line 4", "'lat' is missing"]),
         (
             one("        type: pl\n    spatial: {type: piecewise-norm, lon: {data: [1, 2, 1, 2], unit: deg}, \

@@ -10,7 +10,7 @@ use crate::memory;
 /// (Gammapy's `EDispKernel.from_diagonal_response`).
 ///
 /// # Errors
-/// Where an axis is no energy.
+/// Where an axis is not an energy.
 ///
 /// ```
 /// use pevatron::{irf::diagonal_response, maps::MapAxis};
@@ -33,10 +33,10 @@ pub fn diagonal_response(energy_true: &MapAxis, energy: &MapAxis) -> Result<Arra
 /// `EDispKernel.from_gauss` with its threshold).
 ///
 /// # Errors
-/// Where an axis is no energy or `sigma` is not positive.
+/// Where an axis is not an energy or `sigma` is not positive.
 pub fn gauss_response(energy_true: &MapAxis, energy: &MapAxis, sigma: f64, bias: f64) -> Result<Array2<f64>> {
     if !(sigma > 0.0 && sigma.is_finite() && bias.is_finite()) {
-        return Err(Error::options("edisp_sigma", format!("width {sigma} and bias {bias} are no resolution")));
+        return Err(Error::options("edisp_sigma", format!("width {sigma} and bias {bias} do not make a resolution")));
     }
     let (t, r) = (energy_true.center_tev()?, energy.edges_tev()?);
     memory::check::<f64>("a matrix of energies", &[t.len(), r.len()])?;

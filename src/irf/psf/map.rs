@@ -22,7 +22,7 @@ impl PsfMap {
     /// A PSF that is the same everywhere, from its profiles: `density(energy_tev, rad_rad)` in sr-1.
     ///
     /// # Errors
-    /// [`Error::Input`] for axes that are no angle or energy.
+    /// [`Error::Input`] for axes that are not an angle or an energy.
     pub fn from_profile(rad: MapAxis, energy: MapAxis, density: impl Fn(f64, f64) -> f64) -> Result<Self> {
         let rad_rad = rad.in_unit(&rad.center(), "rad")?;
         let energy_tev = energy.center_tev()?;
@@ -41,7 +41,7 @@ impl PsfMap {
     /// exp(-r²/2σ²) / (2πσ²), as Gammapy's `PSFMap.from_gauss`.
     ///
     /// # Errors
-    /// [`Error::Input`] for axes that are no angle or energy.
+    /// [`Error::Input`] for axes that are not an angle or an energy.
     pub fn from_gauss(rad: MapAxis, energy: MapAxis, sigma_deg: impl Fn(f64) -> f64) -> Result<Self> {
         Self::from_profile(rad, energy, |e, r| {
             let variance = sigma_deg(e).to_radians().powi(2);
@@ -53,7 +53,7 @@ impl PsfMap {
     /// `(sigma_deg, gamma)(energy_tev)`; Read et al. 2011, A&A 534, A34.
     ///
     /// # Errors
-    /// [`Error::Input`] for axes that are no angle or energy.
+    /// [`Error::Input`] for axes that are not an angle or an energy.
     pub fn from_king(rad: MapAxis, energy: MapAxis, parameters: impl Fn(f64) -> (f64, f64)) -> Result<Self> {
         Self::from_profile(rad, energy, |e, r| {
             let (sigma_deg, gamma) = parameters(e);
@@ -80,7 +80,7 @@ impl PsfMap {
     /// bilinear between the map's pixels, as Gammapy's `interp_by_coord`.
     ///
     /// # Errors
-    /// [`Error::Input`] where the PSF is 0 everywhere, its axes are not `[rad, energy]`, or its unit is no inverse
+    /// [`Error::Input`] where the PSF is 0 everywhere, its axes are not `[rad, energy]`, or its unit is not an inverse
     /// solid angle.
     pub fn profile_at(&self, position: Option<SkyPosition>) -> Result<PsfProfile> {
         let axes = self.psf.geom().axes();

@@ -59,7 +59,7 @@ pub struct WcsHeader {
 /// Pixels further from the reference pixel than this are known to no more than 1e-7 pixels in double precision.
 const MOST_PIXELS: f64 = 1e9;
 
-/// Angles of more turns than these are no angles. Some programs write 999 for an unknown LONPOLE or LATPOLE.
+/// Angles of more turns than these are not angles. Some programs write 999 for an unknown LONPOLE or LATPOLE.
 const MOST_TURNS_DEG: f64 = 999.0;
 
 impl WcsHeader {

@@ -35,7 +35,7 @@ impl Wcs {
         // Without an offset, CRPIX stays at the projection's own point, and this one needs no place in the plane.
         let place = if fiducial.at_crpix { projection.project(phi0, theta0) } else { Some((0.0, 0.0)) };
         let Some(shift) = place.filter(|(x, y)| valid && x.is_finite() && y.is_finite()) else {
-            return Err(Error::input("PV1_1", format!("({phi0}, {theta0}) deg is no place of the projection")));
+            return Err(Error::input("PV1_1", format!("({phi0}, {theta0}) deg is not a place of the projection")));
         };
         let (lonpole, latpole) = (header.lonpole, header.latpole);
         let rotation = Rotation::new(header.crval, (phi0, theta0), lonpole, latpole)?;

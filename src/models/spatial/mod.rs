@@ -73,7 +73,7 @@ pub trait SpatialModel: Debug + Send + Sync {
         self.evaluate(lon_deg, lat_deg, energy_tev)
     }
 
-    /// True for factors without a unit, which scale a background or a template and are no source's shape.
+    /// True for factors without a unit, which scale a background or a template and are not the shape of a source.
     fn is_norm(&self) -> bool {
         false
     }

@@ -89,14 +89,14 @@ impl TemplateSpatialModel {
     /// At the position of parameters `lon_0` and `lat_0` where they are given and not NaN.
     ///
     /// # Errors
-    /// For a unit that is no angle.
+    /// For a unit that is not an angle.
     pub fn at_parameters(mut self, parameters: &[Parameter]) -> Result<Self> {
         let center = self.wcs_geom()?.center()?;
         let mut position = [center.lon_deg, center.lat_deg];
         for (i, spec) in [LON_0, LAT_0].iter().enumerate() {
             let Some(p) = parameters.iter().find(|p| p.name == spec.name) else { continue };
             let factor = p.unit.factor_to_text("deg").map_err(|_| {
-                Error::input(format!("{}.{}", Self::TAG, spec.name), format!("unit '{}' is no angle", p.unit))
+                Error::input(format!("{}.{}", Self::TAG, spec.name), format!("unit '{}' is not an angle", p.unit))
             })?;
             if p.value.is_nan() {
                 let value = self.parameters[i].value / factor;

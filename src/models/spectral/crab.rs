@@ -59,7 +59,7 @@ pub fn crab(reference: &str) -> Result<Arc<dyn SpectralModel>> {
         "magic_lp" => Arc::new(LogParabolaSpectralModel::new(3.23e-11, 1.0, 2.47, 0.24 / std::f64::consts::LN_10)),
         "magic_ecpl" => Arc::new(ExpCutoffPowerLawSpectralModel::new(2.21, 3.8e-11, 1.0, 1.0 / 6.0, 1.0)),
         other => {
-            return Err(Error::options("reference", format!("'{other}' is no spectrum of the Crab nebula"))
+            return Err(Error::options("reference", format!("'{other}' is not a spectrum of the Crab nebula"))
                 .with_help("there are meyer, hegra, hess_pl, hess_ecpl, magic_lp, magic_ecpl"));
         }
     })

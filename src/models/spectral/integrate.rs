@@ -5,7 +5,7 @@ use crate::math::quadrature;
 /// Grid points per decade, Gammapy's `ndecade`.
 const NODES_PER_DECADE: f64 = 100.0;
 
-/// Largest number of nodes in a bin; 100 per decade reach it only for edges that are no energies.
+/// Largest number of nodes in a bin; 100 per decade reach it only for edges that are not energies.
 const MAX_NODES: f64 = 1e6;
 
 /// Integrals of `f` over successive bins in the way of Gammapy's `integrate_spectrum`: each bin has the same number of

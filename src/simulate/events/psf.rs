@@ -32,8 +32,8 @@ impl PsfSampler {
     /// Integrates the profiles.
     ///
     /// # Errors
-    /// [`Error::Input`] for axes other than `[rad, energy]` or a unit that is no inverse solid angle, or where the PSF
-    /// is 0 everywhere.
+    /// [`Error::Input`] for axes other than `[rad, energy]` or a unit that is not an inverse solid angle, or where the
+    /// PSF is 0 everywhere.
     pub fn new(psf: &PsfMap) -> Result<Self> {
         let axes = psf.psf.geom().axes();
         let [rad, energy] = axes else {

@@ -144,7 +144,7 @@ impl TimeLaw {
         Ok(law)
     }
 
-    /// Adds a part, halved where the variation is no line in it.
+    /// Adds a part, halved where the variation is not a line in it.
     fn divide(
         &mut self,
         model: &dyn TemporalModel,

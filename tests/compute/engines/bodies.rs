@@ -173,7 +173,7 @@ pub fn bright(subject: &Subject, engine: &Backend) {
     check(subject, engine, &known);
 }
 
-/// Empty windows, windows with one bin, counts that are no integers, flat kernels.
+/// Empty windows, windows with one bin, counts that are not integers, flat kernels.
 pub fn sparse(subject: &Subject, engine: &Backend) {
     let empty = Survey { seed: 51, sources: 0, ..Survey::default() };
     check(subject, engine, &empty.case("no counts").with(|case| case.datasets[0].counts.fill(0.0)));

@@ -30,7 +30,7 @@ pub fn parse_edges(text: &str) -> Result<pevatron::estimators::EnergyEdges> {
 
 /// `2GB`, `500 MB`, `1GiB`, plain bytes.
 fn parse_size(text: &str) -> Result<u64> {
-    let wrong = || Error::options("memory", format!("'{text}' is no size")).with_help("write e.g. 2GB or 500MB");
+    let wrong = || Error::options("memory", format!("'{text}' is not a size")).with_help("write e.g. 2GB or 500MB");
     let trimmed = text.trim();
     let split = trimmed.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(trimmed.len());
     let number: f64 = trimmed[..split].trim().parse().map_err(|_| wrong())?;
@@ -62,7 +62,7 @@ pub fn parse_position(text: &str, frame: Frame) -> Result<SkyPosition> {
     };
     let (lon_deg, lat_deg) = (degrees(lon)?, degrees(lat)?);
     if !(lon_deg.is_finite() && (-90.0..=90.0).contains(&lat_deg)) {
-        return Err(wrong(format!("({lon_deg}, {lat_deg}) deg is no place on the sky")));
+        return Err(wrong(format!("({lon_deg}, {lat_deg}) deg is not a place on the sky")));
     }
     Ok(SkyPosition { lon_deg, lat_deg, frame })
 }

@@ -17,7 +17,7 @@ use crate::args::BenchArgs;
 use crate::outputs::Outputs;
 use crate::report;
 
-/// Lines of progress come this often where stderr is no terminal.
+/// Lines of progress come this often where stderr is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// False where a result is wrong or slower than before; stderr says which.
@@ -92,7 +92,7 @@ fn read(path: &Path) -> Result<Report> {
     let text = crate::config::read_text(path)
         .map_err(|e| Error::input_at(Place::file(path), format!("cannot be read: {e}")))?;
     serde_json::from_str(&text).map_err(|e| {
-        Error::input_at(Place::file(path), format!("is no report of pevatron bench: {e}"))
+        Error::input_at(Place::file(path), format!("is not a report of pevatron bench: {e}"))
             .with_help("make one with pevatron bench --json > FILE")
     })
 }

@@ -23,7 +23,7 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
     let Geom::Wcs(geom) = maps.geom().as_ref() else {
         return Err(Error::input_at(
             Place::file(&args.file),
-            "these are no maps with pixels that points could be taken of",
+            "these are not maps with pixels that points could be taken of",
         ));
     };
     let sed = sed.unwrap_or(maps.sed_type_init());
@@ -107,7 +107,10 @@ fn positions(table: &mut Table, frame: Option<&str>, default: Frame) -> Result<V
     let mut list = Vec::with_capacity(lon.len());
     for (row, ((name, lon_deg), lat_deg)) in names.into_iter().zip(lon).zip(lat).enumerate() {
         if !(lon_deg.is_finite() && (-90.0..=90.0).contains(&lat_deg)) {
-            return Err(Error::input("lat", format!("row {row}: ({lon_deg}, {lat_deg}) deg is no place on the sky")));
+            return Err(Error::input(
+                "lat",
+                format!("row {row}: ({lon_deg}, {lat_deg}) deg is not a place on the sky"),
+            ));
         }
         list.push((name, SkyPosition { lon_deg, lat_deg, frame }));
     }

@@ -68,7 +68,7 @@ pub fn say_unused(models: &Models, datasets: &[&str]) -> Result<()> {
     warnings::warn(Error::input(first.name(), text).with_help("correct datasets_names if it is meant for them"))
 }
 
-/// Says that the unit of a map is no unit, where it is none.
+/// Says that the unit of a map is not one, where it is not.
 pub fn warn_of_unit(map: &Map, place: Place) {
     if !map.unit().is_known() {
         let (place, unit) = (place.item("BUNIT"), map.unit());

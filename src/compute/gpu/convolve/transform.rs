@@ -63,7 +63,7 @@ struct Slot {
     column: usize,
 }
 
-/// The largest size of values, and whether one is negative; `None` where one is no number.
+/// The largest size of values, and whether one is negative; `None` where one is not a number.
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, bool)> {
     let mut range = (0.0f64, false);
     for value in values {
@@ -77,7 +77,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, bool)> {
 
 impl<'a, 'd> Transform<'a, 'd> {
     /// `None` where direct sums take less work, where there is no memory for a single tile or for a workgroup, and for
-    /// values that are no numbers, which a transform would spread over whole tiles.
+    /// values that are not numbers, which a transform would spread over whole tiles.
     pub(super) fn plan(device: &'a GpuDevice, job: &'a ConvolveJob<'d>) -> Option<Self> {
         let (_, ny, nx) = job.cube.dim();
         let (_, ky, kx) = job.kernel.dim();

@@ -41,8 +41,8 @@ impl Energies {
 /// The energies of two columns, a row each; `row`: of one row of a table whose cells hold all of them.
 ///
 /// # Errors
-/// [`Error::Input`] at column and row: a unit that is no energy, energies that are negative or neither rise nor fall,
-/// bins with gaps.
+/// [`Error::Input`] at column and row: a unit that is not an energy, energies that are negative or neither rise nor
+/// fall, bins with gaps.
 pub(super) fn read(
     reader: &FitsReader,
     index: usize,
@@ -66,7 +66,7 @@ pub(super) fn read(
     }
     let rows = lower.len();
     if let Some(row) = (0..rows).find(|row| !(lower[*row].is_finite() && upper[*row].is_finite())) {
-        return wrong(low, format!("row {row}: {} to {} {unit} is no range of energies", lower[row], upper[row]));
+        return wrong(low, format!("row {row}: {} to {} {unit} is not a range of energies", lower[row], upper[row]));
     }
     // Where wavelengths rise, tools have either end of a bin in either column.
     if lower.iter().zip(&upper).all(|(a, b)| b < a) {
@@ -86,7 +86,7 @@ pub(super) fn read(
     for n in 0..rows {
         let (a, b, row) = (lower[n], upper[n], number(n));
         if a <= 0.0 {
-            let error = wrong(low, format!("row {row}: {a} to {b} {unit} is no range of energies above 0"));
+            let error = wrong(low, format!("row {row}: {a} to {b} {unit} is not a range of energies above 0"));
             return error.map_err(|e: Error| e.with_help("leave out the bin, or begin it at a small energy"));
         }
         if b <= a {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::Hdu;
 use super::reader::FitsReader;
-use crate::datasets::{Dataset, MapDatasetOnOff};
+use crate::datasets::{Dataset, Datasets, MapDatasetOnOff};
 use crate::error::Result;
 
 pub(in crate::io) use names::Chosen;
@@ -70,7 +70,7 @@ impl MapDatasetOnOff {
     /// # Errors
     /// [`crate::Error::Input`] that names file, HDU, keyword or column, and row: missing files, channels that do not match,
     /// negative or undefined counts, energies that neither rise nor fall, units of another kind, rows of the response that
-    /// are no probabilities, several spectra of which none is chosen.
+    /// are not probabilities, several spectra of which none is chosen.
     pub fn read_ogip(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_ogip_with(path, &OgipOptions::default())
     }
@@ -93,5 +93,22 @@ impl Dataset {
     /// Those of it.
     pub fn read_ogip(path: impl AsRef<Path>, options: &OgipOptions) -> Result<Self> {
         MapDatasetOnOff::read_ogip_with(path, options).map(dataset_of)
+    }
+}
+
+impl Datasets {
+    /// Reads all spectra of an OGIP file: the rows of a table of several (type II), in their order, each with the files
+    /// that it names; of other files, or where one is chosen, the one spectrum.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::read_ogip`], for the first spectrum that has one.
+    pub fn read_ogip(path: impl AsRef<Path>, options: &OgipOptions) -> Result<Self> {
+        let chosen = Chosen::parse(path.as_ref());
+        let mut reader = FitsReader::open(&chosen.path)?;
+        let mut list = Self::default();
+        for chosen in pha::each(&reader, chosen)? {
+            list.push(read(&mut reader, &chosen, options).map(dataset_of)?)?;
+        }
+        Ok(list)
     }
 }

@@ -6,7 +6,7 @@ use super::super::reader::FitsReader;
 use super::super::region;
 use super::energies::{self, Energies};
 use super::names::Chosen;
-use super::source::Source;
+use super::source::{Source, is_of_several};
 use crate::error::{Error, Place, Result, warnings};
 use crate::maps::SkyRegion;
 use crate::time::Gti;
@@ -133,6 +133,18 @@ fn choose<'a>(reader: &'a FitsReader, chosen: &Chosen, wanted: Wanted) -> Result
             Err(Error::input_at(place, problem).with_help(format!("choose one by its number or name, as '{example}'")))
         }
     }
+}
+
+/// All spectra of the on region that a file has where none is chosen: the rows of a table of several, else the one.
+///
+/// # Errors
+/// [`Error::Input`] for no table of spectra, or several that could be meant.
+pub(super) fn each(reader: &FitsReader, chosen: Chosen) -> Result<Vec<Chosen>> {
+    let hdu = choose(reader, &chosen, Wanted::On)?;
+    if chosen.number.is_some() || !is_of_several(hdu) {
+        return Ok(vec![chosen]);
+    }
+    Ok((1..=hdu.rows()).map(|n| Chosen { number: Some(n), ..chosen.clone() }).collect())
 }
 
 impl Spectrum {
@@ -268,7 +280,7 @@ fn counts(source: &Source<'_>, exposure_s: Option<f64>) -> Result<Vec<f64>> {
             *value *= seconds;
             let nearest = value.round();
             if value.is_finite() && (*value - nearest).abs() > WHOLE + WHOLE_RELATIVE * nearest.abs() {
-                let problem = format!("row {row}: the rate times EXPOSURE is {value}, no number of counts");
+                let problem = format!("row {row}: the rate times EXPOSURE is {value}, which is not a number of counts");
                 return Err(Error::input_at(at("RATE"), problem).with_help(
                     "rates without Poisson statistic (subtracted, or corrected) cannot be used: give a spectrum with a \
                      column COUNTS",

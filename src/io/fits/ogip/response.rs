@@ -8,6 +8,7 @@ use super::cells::{Cells, numbers, whole};
 use super::energies::{self, Energies};
 use super::names::Chosen;
 use super::pha::{channel_energies, consecutive};
+use crate::error::words::of_number;
 use crate::error::{Error, Place, Result, warnings};
 use crate::maps::MapAxis;
 use crate::units::Unit;
@@ -67,7 +68,7 @@ impl Area {
             return Err(Error::input_at(place.item("SPECRESP"), problem));
         }
         if let Some(row) = values.iter().position(|v| !(*v >= 0.0 && *v * to_cm2 <= MOST_AREA_CM2)) {
-            let problem = format!("row {row}: {} {unit} is no area: one is finite and 0 or more", values[row]);
+            let problem = format!("row {row}: {} {unit} is not an area: one is finite and 0 or more", values[row]);
             return Err(Error::input_at(place.item("SPECRESP"), problem));
         }
         if values.iter().all(|v| *v == 0.0) {
@@ -93,7 +94,7 @@ fn table<'a>(reader: &'a FitsReader, chosen: &Chosen, names: &[&str], class: &st
         [] => {
             let problem = format!("no table {} in [{}]", names.join(" or "), reader.names().join(", "));
             Err(Error::input_at(reader.place(), problem)
-                .with_help("this is no file of the kind that the spectrum names"))
+                .with_help("this is not a file of the kind that the spectrum names"))
         }
         several => match chosen.of(several.len(), "response")? {
             Some(n) => Ok(several[n]),
@@ -116,7 +117,7 @@ fn area_unit(text: &str, place: &Place) -> Result<Unit> {
     if text.is_empty() {
         return Err(wrong("the column has no unit, one such as cm2 is needed".into()));
     }
-    let unit: Unit = text.parse().map_err(|_| wrong(format!("'{text}' is no unit")))?;
+    let unit: Unit = text.parse().map_err(|_| wrong(format!("'{text}' is not a unit")))?;
     match unit.factor_to_text("cm2") {
         Ok(_) => Ok(unit),
         Err(_) => Err(wrong(format!("the unit is '{text}', one such as cm2 is needed"))),
@@ -139,7 +140,7 @@ impl Redistribution {
     ///
     /// # Errors
     /// [`Error::Input`] at the column and row: channels that are not those of the spectrum, groups outside of them, rows
-    /// that are no probabilities. [`Error::Unsupported`] for matrices that are too large.
+    /// that are not probabilities. [`Error::Unsupported`] for matrices that are too large.
     pub(super) fn read(chosen: &Chosen, channels: usize, first_channel: i64, has_arf: bool) -> Result<Self> {
         let reader = FitsReader::open(&chosen.path)?;
         let hdu = table(&reader, chosen, &["MATRIX", "SPECRESP MATRIX"], "RSP_MATRIX")?.clone();
@@ -160,7 +161,8 @@ impl Redistribution {
         if let Some(unit) = area_in_matrix(&hdu, has_arf, &sums, &place)? {
             let to_cm2 = unit.factor_to_text("cm2").unwrap_or(1.0);
             if let Some(row) = sums.iter().position(|sum| *sum * to_cm2 > MOST_AREA_CM2) {
-                let problem = format!("row {row} ({}) sums to {} {unit}, which is no area", rows.bin(row), sums[row]);
+                let problem =
+                    format!("row {row} ({}) sums to {} {unit}, which is not an area", rows.bin(row), sums[row]);
                 return Err(Error::input_at(place.item("MATRIX"), problem));
             }
             for (mut row, sum) in matrix.outer_iter_mut().zip(&sums) {
@@ -238,8 +240,8 @@ fn check_sums(rows: &Rows<'_>, sums: &[f64], has_arf: bool, place: &Place) -> Re
     if !above.is_empty() {
         let largest = above.iter().map(|row| sums[*row]).fold(0.0, f64::max);
         let text = format!(
-            "{} rows sum to more than 1, up to {largest}: as many more counts than sources have are predicted there",
-            above.len()
+            "{} to more than 1, up to {largest}: as many more counts than sources have are predicted there",
+            of_number(above.len(), "row", "sums")
         );
         warnings::warn(Error::input_at(at(), text))?;
     }

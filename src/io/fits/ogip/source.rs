@@ -20,7 +20,7 @@ pub(super) struct Source<'a> {
 }
 
 /// True for a table with a spectrum per row.
-fn is_of_several(hdu: &Hdu) -> bool {
+pub(super) fn is_of_several(hdu: &Hdu) -> bool {
     let class = hdu.header.text("HDUCLAS4").unwrap_or("").trim().to_uppercase();
     let wide =
         |name: &str| hdu.column(name).map(|c| &hdu.columns[c]).is_some_and(|c| c.repeat > 1 || "PQ".contains(c.code));

@@ -65,7 +65,7 @@ impl MapDatasetOnOff {
     /// area, energy dispersion, off counts.
     ///
     /// # Errors
-    /// [`Error::Options`] for what is no file name.
+    /// [`Error::Options`] for what is not a file name.
     pub fn ogip_paths(path: impl AsRef<Path>) -> Result<[PathBuf; 3]> {
         let names = Names::of(path.as_ref())?;
         Ok([names.arf, names.rmf, names.bkg])
@@ -283,7 +283,7 @@ impl Common<'_> {
         provenance(&mut out, options);
         let channel: Vec<i32> = (0..counts.len() as i32).collect();
         let quality: Vec<i16> = self.good.iter().map(|good| i16::from(!good)).collect();
-        // Counts of an Asimov dataset are no whole numbers; all tools read those, too.
+        // Counts of an Asimov dataset are not whole numbers; all tools read those, too.
         let whole: Option<Vec<i32>> =
             counts.iter().map(|v| (v.fract() == 0.0 && *v <= f64::from(i32::MAX)).then_some(*v as i32)).collect();
         let counts = whole.as_ref().map_or(ColumnData::Double(counts, 1), |whole| ColumnData::Whole(whole));
@@ -383,7 +383,7 @@ fn write_rmf(
     for (n, row) in matrix.outer_iter().enumerate() {
         let row: Vec<f32> = row.iter().map(|v| *v as f32).collect();
         if let Some(value) = row.iter().find(|v| !(**v >= 0.0 && v.is_finite())) {
-            return Err(Error::input("edisp", format!("true energy bin {n}: {value} is no probability")));
+            return Err(Error::input("edisp", format!("true energy bin {n}: {value} is not a probability")));
         }
         let (f, c, e) = groups(&row);
         first.push(f);

@@ -124,7 +124,7 @@ impl Decoder<'_> {
             (_, 8) if lossless => Some('K'),
             _ => None,
         };
-        code.ok_or_else(|| wrong(format!("{bytes} bytes are no {pixels} values of ZBITPIX {}", self.plan.bitpix)))
+        code.ok_or_else(|| wrong(format!("{bytes} bytes are not {pixels} values of ZBITPIX {}", self.plan.bitpix)))
     }
 
     /// The cell of a tile in a column of numbers.

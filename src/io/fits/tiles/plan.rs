@@ -251,7 +251,7 @@ fn quantised(
         None | Some("" | "NO_DITHER") => (false, false),
         Some("SUBTRACTIVE_DITHER_1") => (true, false),
         Some("SUBTRACTIVE_DITHER_2") => (true, true),
-        Some(other) => return Err(keys.error("ZQUANTIZ", format!("'{other}' is no known way of rounding"))),
+        Some(other) => return Err(keys.error("ZQUANTIZ", format!("'{other}' is not a known way of rounding"))),
     };
     let seed = keys.optional("ZDITHER0")?.unwrap_or(1);
     if dithered && !(1..=MAX_SEED).contains(&seed) {

@@ -6,9 +6,6 @@ use super::{MAX_ROOT_STEPS, ROOT_TOLERANCE, Sum, Window, times};
 use crate::kernels::ts_map::TRUNCATION_VALUE;
 use crate::kernels::ts_map::rise::RiseBins;
 
-/// Poles left of the norm that the search for errn visits one by one; farther out it walks in growing steps.
-const MAX_POLES: usize = 64;
-
 /// A window seen from one norm: predicted counts there, and likelihood differences to other norms.
 pub(super) struct AtNorm<'w> {
     window: &'w Window,
@@ -52,18 +49,18 @@ impl<'w> AtNorm<'w> {
         }))
     }
 
+    fn rise_bins(&self) -> &RiseBins {
+        self.bins.get_or_init(|| RiseBins::new(self.window, &self.npred))
+    }
+
     /// `stat(norm + shift) - stat(norm)` and its derivative by the shift.
     fn rise(&self, shift: f64) -> (f64, f64) {
-        let bins = self.bins.get_or_init(|| RiseBins::new(self.window, &self.npred));
+        let bins = self.rise_bins();
         let (mut value, mut slope) = bins.empty(shift);
-        for &(n, m, mu0) in &bins.single {
+        for bin in &bins.single {
+            value.add(rise_of_bin(bin, shift));
+            let &(n, m, mu0) = bin;
             let mu = mu0 + shift * m;
-            if mu > TRUNCATION_VALUE && mu0 > TRUNCATION_VALUE {
-                value.add(shift * m - times(n, || (shift * m / mu0).ln_1p()));
-            } else {
-                let (t, t0) = (mu.max(TRUNCATION_VALUE), mu0.max(TRUNCATION_VALUE));
-                value.add(t - t0 - times(n, || (t / t0).ln()));
-            }
             if mu > TRUNCATION_VALUE {
                 slope.add(m - n * m / mu);
             }
@@ -71,42 +68,73 @@ impl<'w> AtNorm<'w> {
         (2.0 * value.value(), 2.0 * slope.value())
     }
 
+    /// The most that `stat(norm - d) - stat(norm)` may be for any d from `near` to `far`: each bin changes in one
+    /// direction, or falls before it rises, so its own highest value is at one of the ends. The rise itself where these
+    /// are the same.
+    fn highest_rise(&self, near: f64, far: f64) -> f64 {
+        let bins = self.rise_bins();
+        let (mut value, _) = bins.empty(-near);
+        for bin in &bins.single {
+            value.add(rise_of_bin(bin, -near).max(rise_of_bin(bin, -far)));
+        }
+        2.0 * value.value()
+    }
+
     /// Distance down to the nearest norm with a rise of n_sigma².
     ///
     /// Between two poles stat is convex (truncated npred included), so a rise reached at a pole is crossed once
-    /// between that pole and the one before it.
+    /// between that pole and the one before it. Beyond the last one stat only falls, but for models below 0.
     pub(super) fn errn(&self, curvature: f64, n_sigma: f64) -> f64 {
         if curvature <= 0.0 {
             return f64::NAN;
         }
-        let target = n_sigma * n_sigma;
-        let mut near = 0.0;
-        for pole in self.pole_distances() {
-            // A little past the pole its bin is truncated: the limit that stat rises to.
-            let far = pole + 4.0 * f64::EPSILON * self.norm.abs().max(pole);
-            if self.rise(-far).0 >= target {
-                return self.crossing(-1.0, near, far, n_sigma / curvature.sqrt(), target);
-            }
-            near = far;
+        let (target, sigma) = (n_sigma * n_sigma, n_sigma / curvature.sqrt());
+        let poles = self.poles();
+        if let Some((near, far)) = self.first_reached(&poles, target) {
+            return self.crossing(-1.0, near, far, sigma, target);
         }
-        self.walk(-1.0, near.max(0.1 * n_sigma / curvature.sqrt()), target)
+        if self.window.model.iter().all(|m| *m >= 0.0) {
+            return f64::NAN;
+        }
+        self.walk(-1.0, poles.last().copied().unwrap_or(0.0).max(0.1 * sigma), target)
     }
 
-    /// Distances of the poles below the norm, nearest first, at most [`MAX_POLES`].
-    fn pole_distances(&self) -> Vec<f64> {
+    /// Distances a little past the poles below the norm, where their bins are truncated: the limits that stat rises to,
+    /// nearest first.
+    fn poles(&self) -> Vec<f64> {
         let mut poles: Vec<f64> = self
             .window
             .bins()
             .zip(&self.npred)
             .filter(|((n, _, m), mu)| *n > 0.0 && *m > 0.0 && **mu > 0.0)
             .map(|((_, _, m), mu)| mu / m)
+            .map(|pole| pole + 4.0 * f64::EPSILON * self.norm.abs().max(pole))
             .collect();
-        if poles.len() > MAX_POLES {
-            poles.select_nth_unstable_by(MAX_POLES, f64::total_cmp);
-            poles.truncate(MAX_POLES);
-        }
         poles.sort_unstable_by(f64::total_cmp);
         poles
+    }
+
+    /// The nearest pole with a rise of `target`, after the one before it (0 for the first). Ranges of poles are looked at
+    /// as a whole, each twice as long as the one before, and halved where the rise may be reached.
+    fn first_reached(&self, poles: &[f64], target: f64) -> Option<(f64, f64)> {
+        let edge = |n: usize| if n == 0 { 0.0 } else { poles[n - 1] };
+        let mut done = 0;
+        while done < poles.len() {
+            let mut ranges = vec![(done, (2 * done).clamp(done + 1, poles.len()))];
+            done = ranges[0].1;
+            while let Some((low, high)) = ranges.pop() {
+                let near = if high - low == 1 { edge(high) } else { edge(low) };
+                if self.highest_rise(near, edge(high)) < target {
+                    continue;
+                }
+                if high - low == 1 {
+                    return Some((edge(low), edge(high)));
+                }
+                let middle = low.midpoint(high);
+                ranges.extend([(middle, high), (low, middle)]);
+            }
+        }
+        None
     }
 
     /// Distance up to the nearest norm with a rise of n_sigma².
@@ -159,4 +187,14 @@ impl<'w> AtNorm<'w> {
         }
         distance
     }
+}
+
+/// Half of what a bin `(n, m, mu)` adds to the rise at `shift`.
+fn rise_of_bin(&(n, m, mu0): &(f64, f64, f64), shift: f64) -> f64 {
+    let mu = mu0 + shift * m;
+    if mu > TRUNCATION_VALUE && mu0 > TRUNCATION_VALUE {
+        return shift * m - times(n, || (shift * m / mu0).ln_1p());
+    }
+    let (t, t0) = (mu.max(TRUNCATION_VALUE), mu0.max(TRUNCATION_VALUE));
+    t - t0 - times(n, || (t / t0).ln())
 }

@@ -87,8 +87,8 @@ impl PiecewiseNormSpatialModel {
     /// From nodes in degrees and a parameter for each; with `is_log` the surface goes through the logarithms of the norms.
     ///
     /// # Errors
-    /// [`Error::Input`] for fewer than 4 nodes or more than 4000, lists of different lengths, nodes that are no places on
-    /// the sky, twice the same, or all on a line, and norms that are not finite numbers without a unit.
+    /// [`Error::Input`] for fewer than 4 nodes or more than 4000, lists of different lengths, nodes that are not places
+    /// on the sky, twice the same, or all on a line, and norms that are not finite numbers without a unit.
     pub fn with_nodes(
         lon_deg: Vec<f64>,
         lat_deg: Vec<f64>,
@@ -106,7 +106,7 @@ impl PiecewiseNormSpatialModel {
         }
         for (lon, lat) in lon_deg.iter().zip(&lat_deg) {
             if !lon.is_finite() || lat.is_nan() || lat.abs() > 90.0 {
-                return wrong(format!("the node at {lon}, {lat} deg is no place on the sky"));
+                return wrong(format!("the node at {lon}, {lat} deg is not a place on the sky"));
             }
         }
         let (middle_deg, unrolled) = unrolled(&lon_deg);

@@ -149,8 +149,8 @@ fn what_makes_no_surface_is_refused() {
         (&lon[..], &lat[..], &one[..3], "4 longitudes"),
         (&[1.0, 2.0, 3.0, 4.0], &[0.1, 0.2, 0.3, 0.4], &one[..], "on a line"),
         (&[1.0, 2.0, 1.0, 361.0], &[1.0, 1.0, 2.0, 2.0], &one[..], "nodes 2 and 3"),
-        (&[1.0, 2.0, 1.0, f64::NAN], &lat[..], &one[..], "no place"),
-        (&lon[..], &[1.0, 1.0, 2.0, 91.0], &one[..], "no place"),
+        (&[1.0, 2.0, 1.0, f64::NAN], &lat[..], &one[..], "not a place"),
+        (&lon[..], &[1.0, 1.0, 2.0, 91.0], &one[..], "not a place"),
         (&lon[..], &lat[..], &[1.0, 1.0, 1.0, f64::INFINITY], "norm_3"),
     ] {
         let found = said(lon, lat, norms);
