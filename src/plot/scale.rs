@@ -1,23 +1,7 @@
 //! From values to positions on an axis or colour bar: stretches, ranges, ticks.
 
 use super::label;
-
-/// How values are spread over the colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Stretch {
-    /// In proportion.
-    #[default]
-    Linear,
-    /// Square root above the lower end: shows faint parts beside bright ones.
-    Sqrt,
-    /// Logarithm; values that are not positive get the lowest colour.
-    Log,
-    /// Inverse hyperbolic sine around zero: linear for the faintest twentieth, logarithmic beyond; negatives allowed.
-    Asinh,
-    /// For √TS: linear to ±5, logarithmic beyond.
-    Significance,
-}
+use super::stretch::Stretch;
 
 /// Significance up to which [`Stretch::Significance`] is linear.
 const LINEAR_SIGMA: f64 = 5.0;
@@ -37,6 +21,8 @@ pub(super) struct Scale {
     pub stretch: Stretch,
     pub lo: f64,
     pub hi: f64,
+    /// Numbers of a logarithmic axis as powers of ten, none taken out of them.
+    powers: bool,
 }
 
 fn symlog(v: f64) -> f64 {
@@ -71,7 +57,12 @@ impl Scale {
                 _ => (lo - 0.5 * size, hi + 0.5 * size),
             };
         }
-        Self { stretch, lo, hi }
+        Self { stretch, lo, hi, powers: false }
+    }
+
+    /// With powers of ten at a logarithmic axis: `10⁻¹²`, not `1` and a factor in the name.
+    pub fn with_powers(self, powers: bool) -> Self {
+        Self { powers, ..self }
     }
 
     fn softening(&self) -> f64 {
@@ -128,7 +119,7 @@ impl Scale {
             // Up to four decades are read more easily as 1 to 10000 times a power.
             let narrow = self.hi / self.lo <= 1.001e4;
             let power = (self.lo.log10() + 1e-9).floor() as i32;
-            return if narrow && !self.is_plain() { power } else { 0 };
+            return if narrow && !self.is_plain() && !self.powers { power } else { 0 };
         }
         let size = self.lo.abs().max(self.hi.abs());
         let power = (size * 0.999).log10().floor() as i32;
@@ -314,8 +305,8 @@ impl Spread {
         }
     }
 
-    /// Ends that show the map, rounded outwards.
-    pub fn range(&self, stretch: Stretch, diverging: bool) -> (f64, f64) {
+    /// Ends that show the map, rounded outwards; `centred` says whether zero is to be in the middle of two ends.
+    pub fn range(&self, stretch: Stretch, centred: impl Fn(f64, f64) -> bool) -> (f64, f64) {
         let (mut lo, mut hi) = (self.low, self.high);
         if stretch == Stretch::Significance {
             return (self.min.min(-LINEAR_SIGMA), self.max.max(LINEAR_SIGMA));
@@ -328,7 +319,7 @@ impl Spread {
             let lo = if lo > 0.0 { lo } else { self.min_positive };
             return if lo.is_finite() { (lo, hi.max(lo)) } else { (self.low, hi) };
         }
-        if diverging {
+        if centred(lo, hi) {
             let size = lo.abs().max(hi.abs());
             (lo, hi) = (-size, size);
         }
@@ -347,15 +338,13 @@ impl Spread {
 mod tests {
     use super::*;
 
-    const ALL: [Stretch; 5] = [Stretch::Linear, Stretch::Sqrt, Stretch::Log, Stretch::Asinh, Stretch::Significance];
-
     fn labels(scale: Scale, length: f64, gap: f64) -> Vec<String> {
         scale.ticks(length, gap).into_iter().map(|t| t.label).filter(|l| !l.is_empty()).collect()
     }
 
     #[test]
     fn value_undoes_position() {
-        for stretch in ALL {
+        for stretch in Stretch::ALL {
             let scale = Scale::new(stretch, 0.5, 40.0);
             for i in 0..=20 {
                 let t = f64::from(i) / 20.0;
@@ -366,7 +355,7 @@ mod tests {
 
     #[test]
     fn bad_ends_are_repaired() {
-        for stretch in ALL {
+        for stretch in Stretch::ALL {
             for (lo, hi) in [(0.0, 0.0), (3.0, 3.0), (-2.0, -2.0), (5.0, 1.0), (f64::NAN, f64::INFINITY), (1e-320, 0.0)]
             {
                 let scale = Scale::new(stretch, lo, hi);
@@ -407,11 +396,11 @@ mod tests {
     fn automatic_ranges() {
         let values: Vec<f64> = (0..1000).map(f64::from).chain([f64::NAN, 1e9]).collect();
         let spread = |stretch| Spread::of(values.iter(), Spread::tails(stretch)).unwrap();
-        assert_eq!(spread(Stretch::Linear).range(Stretch::Linear, false), (0.0, 1000.0));
-        assert_eq!(spread(Stretch::Linear).range(Stretch::Linear, true), (-1000.0, 1000.0));
+        assert_eq!(spread(Stretch::Linear).range(Stretch::Linear, |_, _| false), (0.0, 1000.0));
+        assert_eq!(spread(Stretch::Linear).range(Stretch::Linear, |_, _| true), (-1000.0, 1000.0));
         let sparse = [0.0, 0.0, 0.0, 1.0];
         let spread = Spread::of(sparse.iter(), (0.3, 0.3)).unwrap();
-        assert_eq!(spread.range(Stretch::Linear, false), (0.0, 1.0));
+        assert_eq!(spread.range(Stretch::Linear, |_, _| false), (0.0, 1.0));
         assert!(Spread::of([f64::NAN].iter(), (0.0, 0.0)).is_none());
     }
 }
