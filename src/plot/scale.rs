@@ -115,11 +115,14 @@ impl Scale {
 
     /// Power of ten to take out of the labels: 0 where they are short without.
     pub fn label_power(&self) -> i32 {
+        if self.has_powers() {
+            return 0;
+        }
         if self.is_logarithmic() {
             // Up to four decades are read more easily as 1 to 10000 times a power.
             let narrow = self.hi / self.lo <= 1.001e4;
             let power = (self.lo.log10() + 1e-9).floor() as i32;
-            return if narrow && !self.is_plain() && !self.powers { power } else { 0 };
+            return if narrow && !self.is_plain() { power } else { 0 };
         }
         let size = self.lo.abs().max(self.hi.abs());
         let power = (size * 0.999).log10().floor() as i32;
@@ -131,6 +134,15 @@ impl Scale {
         self.lo >= 0.99e-3 && self.hi <= 1.01e4
     }
 
+    /// Whether powers of ten are wanted at a logarithmic axis whose numbers are not handy, and enough of them fit in.
+    fn has_powers(&self) -> bool {
+        let wanted = self.powers && self.stretch == Stretch::Log && !self.is_plain();
+        let decades = || self.lo.log10().floor() as i32..=self.hi.log10().ceil() as i32;
+        let inside = |v: f64| v >= self.lo && v <= self.hi;
+        let labels = |d: i32| [1.0, 2.0, 3.0, 5.0].iter().filter(|m| inside(*m * 10f64.powi(d))).count();
+        wanted && decades().map(labels).sum::<usize>() >= 2
+    }
+
     fn is_logarithmic(&self) -> bool {
         self.stretch == Stretch::Log && (self.hi / self.lo).log10() >= FEW_DECADES
     }
@@ -140,7 +152,7 @@ impl Scale {
         let room = (length_px / gap_px).floor().max(1.0);
         match self.stretch {
             Stretch::Linear => self.linear_ticks(room),
-            Stretch::Log if !self.is_logarithmic() => self.linear_ticks(room),
+            Stretch::Log if !self.is_logarithmic() && !self.has_powers() => self.linear_ticks(room),
             Stretch::Log => self.log_ticks(room),
             Stretch::Sqrt | Stretch::Asinh | Stretch::Significance => self.picked_ticks(length_px, gap_px),
         }
@@ -169,6 +181,7 @@ impl Scale {
         let per_label = ((b - a) / room).ceil().max(1.0) as i32;
         // Labels at 2 and 5 (or 3) too where decades alone would be few.
         let between: &[i32] = match room / (b - a) {
+            _ if !self.is_logarithmic() => &[2, 3, 5],
             r if r >= 3.5 && b - a < 2.6 => &[2, 5],
             r if r >= 2.4 && b - a < 2.6 => &[3],
             _ => &[],
@@ -373,6 +386,17 @@ mod tests {
             labels(Scale::new(Stretch::Linear, 0.0, 1.0), 500.0, 100.0),
             ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
         );
+        let narrow = |powers: bool| Scale::new(Stretch::Log, 2.5e-12, 1.2e-11).with_powers(powers);
+        assert_eq!(labels(narrow(true), 500.0, 50.0), ["3×10⁻¹²", "5×10⁻¹²", "10⁻¹¹"]);
+        assert_eq!((narrow(true).label_power(), narrow(false).label_power()), (0, -11));
+        let wide = Scale::new(Stretch::Log, 2e-15, 3e-11).with_powers(true);
+        assert_eq!(labels(wide, 500.0, 50.0), ["10⁻¹⁴", "10⁻¹³", "10⁻¹²", "10⁻¹¹"]);
+        // Handy numbers stay, and so does what is too narrow for two of them.
+        assert_eq!(
+            labels(Scale::new(Stretch::Log, 0.5, 20.0).with_powers(true), 500.0, 50.0),
+            ["0.5", "1", "2", "5", "10", "20"]
+        );
+        assert_eq!(Scale::new(Stretch::Log, 3.1e-12, 3.9e-12).with_powers(true).label_power(), -12);
         let flux = Scale::new(Stretch::Linear, 0.0, 3e-12);
         assert_eq!(
             (flux.label_power(), labels(flux, 300.0, 80.0)),

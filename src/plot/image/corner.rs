@@ -2,7 +2,7 @@
 
 use super::super::angles::{length_text, round_below};
 use super::super::font;
-use super::super::style::{PsfCircle, ScaleBar};
+use super::super::style::ScaleBar;
 use super::super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
 use super::{CAPITAL, MapImage};
 use crate::error::{Error, Result};
@@ -55,14 +55,26 @@ impl MapImage {
     /// # Errors
     /// For circles and bars that do not fit into the map.
     pub(super) fn corners(&self, plot: Rect, font_px: f64) -> Result<Vec<Corner>> {
-        let circle = self.psf.as_ref().map(|psf| self.psf_corner(psf, plot, font_px)).transpose()?;
         let bar = self.scale_bar.map(|bar| self.bar_corner(bar, plot, font_px)).transpose()?;
-        Ok(circle.into_iter().chain(bar).collect())
+        let mut corners: Vec<Corner> = bar.into_iter().collect();
+        if let Some(psf) = &self.psf {
+            // The first word says what it is, the circle by itself does, too, where there is no room.
+            let word = psf.label.split_whitespace().next().unwrap_or_default();
+            for label in [psf.label.as_str(), word, ""] {
+                let circle = self.psf_corner(psf.radius_deg, label, plot, font_px)?;
+                if label.is_empty()
+                    || (plot.holds(&circle.place) && !corners.iter().any(|c| c.place.overlaps(&circle.place)))
+                {
+                    corners.push(circle);
+                    break;
+                }
+            }
+        }
+        Ok(corners)
     }
 
-    fn psf_corner(&self, psf: &PsfCircle, plot: Rect, font_px: f64) -> Result<Corner> {
+    fn psf_corner(&self, radius: f64, label: &str, plot: Rect, font_px: f64) -> Result<Corner> {
         let (x_scale, y_scale) = self.px_per_deg(plot, (0.0, 0.0));
-        let radius = psf.radius_deg;
         let (rx, ry) = (radius * x_scale, radius * y_scale);
         if !(radius > 0.0 && radius.is_finite()) {
             return Err(Error::options("psf_circle", format!("a radius of {radius} deg is not above 0")));
@@ -72,10 +84,10 @@ impl MapImage {
         }
         let (inset, gap, size) = (INSET * font_px, GAP * font_px, 0.9 * font_px);
         let (x, y) = (plot.x + inset + rx, plot.bottom() - inset - ry.max(0.5 * CAPITAL * size));
-        let text_w = if psf.label.is_empty() { 0.0 } else { gap + font::text_width_px(&psf.label, size) };
+        let text_w = if label.is_empty() { 0.0 } else { gap + font::text_width_px(label, size) };
         let h = 2.0 * ry.max(0.6 * size);
         let place = Rect { x: x - rx, y: y - 0.5 * h, w: 2.0 * rx + text_w, h };
-        Ok(Corner { kind: Kind::Circle { x, y, rx, ry }, text: psf.label.clone(), place })
+        Ok(Corner { kind: Kind::Circle { x, y, rx, ry }, text: label.to_string(), place })
     }
 
     fn bar_corner(&self, bar: ScaleBar, plot: Rect, font_px: f64) -> Result<Corner> {
