@@ -366,6 +366,10 @@ mod tests {
     use super::super::mapping::toy::{Flat, WholeSky};
     use super::*;
 
+    fn view(mapping: &dyn SkyMapping, (nx, ny): (usize, usize), (width_px, height_px): (f64, f64)) -> View<'_> {
+        View { mapping, nx, ny, width_px, height_px, font_px: 18.0, sexagesimal: false }
+    }
+
     fn texts(labels: &[GridLabel]) -> Vec<&str> {
         labels.iter().map(|l| l.text.as_str()).collect()
     }
@@ -373,15 +377,8 @@ mod tests {
     #[test]
     fn ticks_across_the_zero_of_longitude() {
         let flat = Flat { lon: 0.0, lat: 0.0, step: 0.05, nx: 100, ny: 60 };
-        let view = View {
-            mapping: &flat,
-            nx: 100,
-            ny: 60,
-            width_px: 1000.0,
-            height_px: 600.0,
-            font_px: 18.0,
-            sexagesimal: false,
-        };
+        let mapping = flat;
+        let view = view(&mapping, (100, 60), (1000.0, 600.0));
         let g = view.graticule();
         assert_eq!(
             texts(&g.bottom),
@@ -411,15 +408,8 @@ mod tests {
                 self.0.scales_deg()
             }
         }
-        let view = View {
-            mapping: &Poles(flat),
-            nx: 360,
-            ny: 180,
-            width_px: 1000.0,
-            height_px: 500.0,
-            font_px: 18.0,
-            sexagesimal: false,
-        };
+        let mapping = Poles(flat);
+        let view = view(&mapping, (360, 180), (1000.0, 500.0));
         let g = view.graticule();
         assert!(g.lines.len() < 40 && g.left.len() >= 5, "{} lines, {:?}", g.lines.len(), g.left);
     }
@@ -427,23 +417,16 @@ mod tests {
     #[test]
     fn one_tiny_pixel_has_ticks() {
         let flat = Flat { lon: 83.63, lat: 22.01, step: 0.02, nx: 1, ny: 1 };
-        let view =
-            View { mapping: &flat, nx: 1, ny: 1, width_px: 900.0, height_px: 900.0, font_px: 18.0, sexagesimal: false };
+        let mapping = flat;
+        let view = view(&mapping, (1, 1), (900.0, 900.0));
         let g = view.graticule();
         assert!(g.bottom.len() >= 3 && g.left.len() >= 3, "{g:?}");
     }
 
     #[test]
     fn whole_sky_has_outline_and_inner_labels() {
-        let view = View {
-            mapping: &WholeSky,
-            nx: 180,
-            ny: 90,
-            width_px: 1000.0,
-            height_px: 500.0,
-            font_px: 18.0,
-            sexagesimal: false,
-        };
+        let mapping = WholeSky;
+        let view = view(&mapping, (180, 90), (1000.0, 500.0));
         let g = view.graticule();
         assert!(g.outline.is_some() && g.bottom.is_empty());
         assert_eq!(texts(&g.left), ["−60°", "−30°", "0°", "30°", "60°"]);

@@ -1,6 +1,7 @@
 //! Histograms of significances.
 
 use super::chart::{Chart, Series};
+use super::label::fixed;
 use crate::error::{Error, Result};
 
 /// Width of the bins of what lies beyond the chart, and their distance from the others, in standard deviations.
@@ -122,7 +123,7 @@ pub fn significance_histogram(values: &[f64], off: Option<&[bool]>) -> Result<Ch
         }
     }
     Ok(chart
-        .series(Series::line(format!("fit: mean {:.2}, σ {:.2}", fit.mean, fit.sigma), &curve(&fit, area)))
+        .series(Series::line(format!("fit: mean {}, σ {:.2}", fixed(fit.mean, 2), fit.sigma), &curve(&fit, area)))
         .series(Series::dashed("expected: mean 0, σ 1", &curve(&expected, area))))
 }
 

@@ -49,6 +49,7 @@ mod responses;
 mod scale;
 mod side_bar;
 mod spectra;
+mod spread;
 mod stretch;
 mod style;
 mod svg;

@@ -4,50 +4,51 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// What the options stand under.
+const HEADING: &str = "Pictures";
+
 /// What every picture may be asked for.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Pictures")]
 pub struct ChartArgs {
     /// Title above the picture
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, help_heading = HEADING, value_name = "TEXT")]
     pub title: Option<String>,
     /// Letters of an .svg stay text, to be edited and searched, with the font inside [default: outlines, which look the
     /// same in every program]
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub editable: bool,
 }
 
 /// What pictures of maps may be asked for.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Pictures")]
 pub struct PictureArgs {
     #[command(flatten)]
     pub chart: ChartArgs,
     /// Value of the lowest colour [default: from the map]; colours are those of the first quantity in the picture
-    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    #[arg(long, help_heading = HEADING, value_name = "X", allow_hyphen_values = true)]
     pub vmin: Option<f64>,
     /// Value of the highest colour [default: from the map]
-    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    #[arg(long, help_heading = HEADING, value_name = "X", allow_hyphen_values = true)]
     pub vmax: Option<f64>,
     /// Colour map, by matplotlib's names: viridis, plasma, inferno, magma, cividis, Greys, gray, hot, afmhot; and around
     /// zero coolwarm, RdBu, RdBu_r, seismic, bwr, significance (our own)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub cmap: Option<String>,
     /// How values are spread over the colours: linear, sqrt, log, asinh or significance
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub stretch: Option<String>,
     /// Colours of several panels: one scale for all, or one for each [default: as suits the picture]
-    #[arg(long, value_name = "one|each")]
+    #[arg(long, help_heading = HEADING, value_name = "one|each")]
     pub panel_scale: Option<String>,
     /// Coordinates in hours, minutes and seconds
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub sexagesimal: bool,
     /// A circle of this radius in the lower left corner, e.g. 0.1deg; or a dataset, whose PSF gives the radius that holds
     /// 68 %
-    #[arg(long, value_name = "ANGLE|DATASET", allow_hyphen_values = true)]
+    #[arg(long, help_heading = HEADING, value_name = "ANGLE|DATASET", allow_hyphen_values = true)]
     pub psf_circle: Option<String>,
     /// A bar in the lower right corner as long as an angle, e.g. 0.5deg, or auto
-    #[arg(long, value_name = "ANGLE|auto", allow_hyphen_values = true)]
+    #[arg(long, help_heading = HEADING, value_name = "ANGLE|auto", allow_hyphen_values = true)]
     pub scale_bar: Option<String>,
 }
 
@@ -55,7 +56,8 @@ impl PictureArgs {
     /// The file that the PSF is read from, where it is no angle.
     pub fn psf_file(&self) -> Option<PathBuf> {
         let text = self.psf_circle.as_deref()?;
-        text.parse::<pevatron::units::Angle>().is_err().then(|| PathBuf::from(text))
+        // A number without a unit is no file, but an angle that is not yet one.
+        text.parse::<pevatron::units::Quantity>().is_err().then(|| PathBuf::from(text))
     }
 
     /// The first of the options that is given.
