@@ -200,7 +200,7 @@ fn blocks_are_found_with_what_they_need() {
     let text = "Text\n\n```sh\na \\\n  b # c\n# d\n\ne\n```\n*Needs `x.fits` and `y`, of a kind:*\n\n```sh\nf\n```\n\n\
                 *Takes minutes:*\n```sh\ng\n```\n```yaml\n# m.yaml\nk: v\n```\n";
     let found = blocks(text);
-    assert_eq!(found.iter().map(|b| b.line).collect::<Vec<_>>(), [4, 12, 17, 20]);
+    assert_eq!(found.iter().map(|b| b.line).collect::<Vec<_>>(), [4, 13, 18, 21]);
     assert_eq!(commands(&found[0].text), ["a    b # c", "e"]);
     assert_eq!(found[1].need, Need::Files(vec!["x.fits".to_string(), "y".to_string()]));
     assert_eq!((&found[0].need, &found[2].need, &found[3].need), (&Need::Nothing, &Need::Minutes, &Need::Nothing));

@@ -319,7 +319,7 @@ mod tests {
             chart = chart.series(series);
         }
         let text = svg(chart);
-        for wanted in ["Energy [TeV]", "E² dN/dE [erg s⁻¹ cm⁻²]", ">10⁻¹²<", ">10<", ">A<", ">B<", ">reference<"]
+        for wanted in ["Energy [TeV]", "E² dN/dE [erg s⁻¹ cm⁻²]", ">2×10⁻¹²<", ">10<", ">A<", ">B<", ">reference<"]
         {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }

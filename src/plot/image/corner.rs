@@ -22,8 +22,8 @@ const MOST_SHARE: f64 = 0.9;
 pub(super) struct Corner {
     kind: Kind,
     text: String,
-    /// What it covers.
-    pub place: Rect,
+    /// What it covers: the circle or bar, and its text.
+    pub places: [Rect; 2],
 }
 
 enum Kind {
@@ -62,9 +62,11 @@ impl MapImage {
             let word = psf.label.split_whitespace().next().unwrap_or_default();
             for label in [psf.label.as_str(), word, ""] {
                 let circle = self.psf_corner(psf.radius_deg, label, plot, font_px)?;
-                if label.is_empty()
-                    || (plot.holds(&circle.place) && !corners.iter().any(|c| c.place.overlaps(&circle.place)))
-                {
+                let free = |place: &Rect| {
+                    let others = corners.iter().flat_map(|c: &Corner| &c.places);
+                    plot.holds(place) && !others.clone().any(|other| other.overlaps(place))
+                };
+                if label.is_empty() || circle.places.iter().all(free) {
                     corners.push(circle);
                     break;
                 }
@@ -85,9 +87,9 @@ impl MapImage {
         let (inset, gap, size) = (INSET * font_px, GAP * font_px, 0.9 * font_px);
         let (x, y) = (plot.x + inset + rx, plot.bottom() - inset - ry.max(0.5 * CAPITAL * size));
         let text_w = if label.is_empty() { 0.0 } else { gap + font::text_width_px(label, size) };
-        let h = 2.0 * ry.max(0.6 * size);
-        let place = Rect { x: x - rx, y: y - 0.5 * h, w: 2.0 * rx + text_w, h };
-        Ok(Corner { kind: Kind::Circle { x, y, rx, ry }, text: label.to_string(), place })
+        let ring = Rect { x: x - rx, y: y - ry, w: 2.0 * rx, h: 2.0 * ry };
+        let text = Rect { x: x + rx, y: y - 0.55 * size, w: text_w, h: 1.1 * size };
+        Ok(Corner { kind: Kind::Circle { x, y, rx, ry }, text: label.to_string(), places: [ring, text] })
     }
 
     fn bar_corner(&self, bar: ScaleBar, plot: Rect, font_px: f64) -> Result<Corner> {
@@ -112,7 +114,7 @@ impl MapImage {
         let (x, y) = (plot.right() - inset - 0.5 * (whole + w), plot.bottom() - inset - 0.25 * font_px);
         let top = y - (GAP + CAPITAL) * font_px - 0.25 * size;
         let place = Rect { x: plot.right() - inset - whole, y: top, w: whole, h: y + 0.25 * font_px - top };
-        Ok(Corner { kind: Kind::Bar { x, y, w }, text, place })
+        Ok(Corner { kind: Kind::Bar { x, y, w }, text, places: [place, place] })
     }
 }
 

@@ -109,13 +109,13 @@ impl MapImage {
             labelled.push(place);
         }
         let corners = self.corners(plot, font_px)?;
-        let taken: Vec<Rect> = corners.iter().map(|c| c.place).collect();
+        let taken: Vec<Rect> = corners.iter().flat_map(|c| c.places).collect();
         let ground =
             Ground { mapping: self.mapping.as_ref(), plot, at: &at, on_sky: &on_sky, dark: &dark_below, taken: &taken };
         draw_markers(canvas, &self.markers, &ground, font_px);
         canvas.close();
         for corner in &corners {
-            corner.draw(canvas, font_px, dark_below(&corner.place));
+            corner.draw(canvas, font_px, dark_below(&corner.places[0]));
         }
         canvas.path(&border, &format!(r#"fill="none" stroke="{}" stroke-width="{}""#, ink::DARK, num(1.2 * line)));
         Ok(())

@@ -209,9 +209,11 @@ fn coordinates_circle_and_bar() {
     // 5° by 3° in galactic coordinates.
     let map = || flat(values.clone()).sexagesimal(true).psf_circle(0.2, "PSF").scale_bar(ScaleBar::Auto);
     let text = svg(map());
-    for wanted in [">PSF<", ">1°<", ">−1°<", ">359°30′<", ">0°30′<"] {
+    for wanted in [">PSF<", ">1°<", ">359°<", ">−0°20′<", ">1°00′<"] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
+    let long = format!("PSF {}", "of a very long name ".repeat(6));
+    assert!(svg(map().psf_circle(0.2, long)).contains(">PSF<"), "what has no room is shortened");
     // A name in the corner gives way to the circle.
     let corner = crate::maps::SkyPosition { lon_deg: 2.3, lat_deg: -1.3, frame: Frame::Galactic };
     assert!(svg(map().marker(Marker::new(corner).label("source"))).contains(">source<"));
