@@ -63,8 +63,7 @@ impl MapImage {
             for label in [psf.label.as_str(), word, ""] {
                 let circle = self.psf_corner(psf.radius_deg, label, plot, font_px)?;
                 let free = |place: &Rect| {
-                    let others = corners.iter().flat_map(|c: &Corner| &c.places);
-                    plot.holds(place) && !others.clone().any(|other| other.overlaps(place))
+                    plot.holds(place) && corners.iter().flat_map(|c| &c.places).all(|other| !other.overlaps(place))
                 };
                 if label.is_empty() || circle.places.iter().all(free) {
                     corners.push(circle);
@@ -88,7 +87,7 @@ impl MapImage {
         let (x, y) = (plot.x + inset + rx, plot.bottom() - inset - ry.max(0.5 * CAPITAL * size));
         let text_w = if label.is_empty() { 0.0 } else { gap + font::text_width_px(label, size) };
         let ring = Rect { x: x - rx, y: y - ry, w: 2.0 * rx, h: 2.0 * ry };
-        let text = Rect { x: x + rx, y: y - 0.55 * size, w: text_w, h: 1.1 * size };
+        let text = Rect { x: x + rx, y: y - 0.45 * size, w: text_w, h: 0.9 * size };
         Ok(Corner { kind: Kind::Circle { x, y, rx, ry }, text: label.to_string(), places: [ring, text] })
     }
 
@@ -112,7 +111,7 @@ impl MapImage {
         let size = 0.9 * font_px;
         let whole = w.max(font::text_width_px(&text, size));
         let (x, y) = (plot.right() - inset - 0.5 * (whole + w), plot.bottom() - inset - 0.25 * font_px);
-        let top = y - (GAP + CAPITAL) * font_px - 0.25 * size;
+        let top = y - GAP * font_px - CAPITAL * size;
         let place = Rect { x: plot.right() - inset - whole, y: top, w: whole, h: y + 0.25 * font_px - top };
         Ok(Corner { kind: Kind::Bar { x, y, w }, text, places: [place, place] })
     }
