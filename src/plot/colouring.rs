@@ -2,7 +2,8 @@
 
 use super::colour::ColourMap;
 use super::label;
-use super::scale::{Scale, Stretch};
+use super::scale::Scale;
+use super::stretch::Stretch;
 
 /// The options of everything that shows values as colours. Their setters are [`colouring_setters`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,9 +16,29 @@ pub(super) struct Colouring {
     pub stretch: Stretch,
     /// Ends of the colours; automatic without.
     pub range: Option<(f64, f64)>,
+    /// Ends that were asked for, whatever the range is.
+    pub vmin: Option<f64>,
+    pub vmax: Option<f64>,
+}
+
+/// What panels must have in common for one scale to make sense.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ColourKey {
+    name: String,
+    unit: String,
+    colours: ColourMap,
 }
 
 impl Colouring {
+    pub fn key(&self) -> ColourKey {
+        ColourKey { name: self.name.clone(), unit: self.unit.clone(), colours: self.colours }
+    }
+
+    /// The ends with those that were asked for in their places.
+    pub fn limited(&self, (lo, hi): (f64, f64)) -> (f64, f64) {
+        (self.vmin.unwrap_or(lo), self.vmax.unwrap_or(hi))
+    }
+
     /// Name and unit at a colour bar, with the power of ten that its numbers leave out.
     pub fn label(&self, scale: &Scale) -> String {
         label::quantity_label(&self.name, &self.unit, scale.label_power())

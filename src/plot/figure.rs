@@ -2,9 +2,12 @@
 
 use std::fmt::Debug;
 
+use super::colouring::ColourKey;
 use super::font::fit;
 use super::image::FLAT_ASPECT;
 use super::picture::Picture;
+use super::stretch::Stretch;
+use super::style::MapStyle;
 use super::svg::{Anchor, Canvas, Rect, Text};
 use crate::error::{Error, Result};
 
@@ -36,6 +39,22 @@ pub(super) trait Panel: Debug + Send + Sync {
     }
     /// Sets the ends of the colour bar.
     fn set_value_range(&mut self, _lo: f64, _hi: f64) {}
+    /// What its colours mean; `None` without colours.
+    fn colour_key(&self) -> Option<ColourKey> {
+        None
+    }
+    /// How its values are spread over the colours.
+    fn stretch(&self) -> Stretch {
+        Stretch::Linear
+    }
+    /// Whether it is a map of the sky.
+    fn is_map(&self) -> bool {
+        false
+    }
+    /// Takes colours and limits of a style.
+    fn colour(&mut self, _style: &MapStyle) {}
+    /// Takes what a style asks of maps of the sky.
+    fn restyle(&mut self, _style: &MapStyle) {}
     /// Leaves off what the panel below shows too: the colour bar and the name of the longitude.
     fn stand_above_another(&mut self) {}
 }
@@ -49,6 +68,7 @@ pub struct Figure {
     columns: Option<usize>,
     width_px: f64,
     shared_range: bool,
+    style: MapStyle,
     panels: Vec<Box<dyn Panel>>,
 }
 
@@ -76,7 +96,14 @@ impl Figure {
 
     /// No panels yet.
     pub fn new() -> Self {
-        Self { title: String::new(), columns: None, width_px: Self::WIDTH_PX, shared_range: false, panels: Vec::new() }
+        Self {
+            title: String::new(),
+            columns: None,
+            width_px: Self::WIDTH_PX,
+            shared_range: false,
+            style: MapStyle::default(),
+            panels: Vec::new(),
+        }
     }
 
     /// Title above all panels.
@@ -102,9 +129,15 @@ impl Figure {
         self
     }
 
-    /// One range of colours for all maps, so that they can be compared; false by default.
+    /// One range of colours for all maps of the same quantity, so that they can be compared; false by default.
     pub fn shared_range(mut self, shared: bool) -> Self {
         self.shared_range = shared;
+        self
+    }
+
+    /// The look of the maps.
+    pub fn map_style(mut self, style: MapStyle) -> Self {
+        self.style = style;
         self
     }
 
@@ -130,10 +163,47 @@ impl Figure {
         self.columns.unwrap_or(automatic).min(self.panels.len().max(1))
     }
 
+    /// Puts the style into the panels and finds the ends of their colours. Gives whether all show the same quantity.
+    fn settle_colours(&mut self) -> Result<bool> {
+        let style = self.style.clone();
+        let keys: Vec<Option<ColourKey>> = self.panels.iter().map(|p| p.colour_key()).collect();
+        let first = keys.iter().flatten().next();
+        if let (Some(option), None) = (style.colour_option(), first) {
+            return Err(Error::options(option, "is for maps, and there is none in this picture"));
+        }
+        if let Some(option) = style.sky_option().filter(|_| !self.panels.iter().any(|p| p.is_map())) {
+            return Err(Error::options(option, "is for maps of the sky, and there is none in this picture"));
+        }
+        for (panel, key) in self.panels.iter_mut().zip(&keys) {
+            if key.is_some() && key.as_ref() == first && style.colour_option().is_some() {
+                panel.colour(&style);
+            }
+            panel.restyle(&style);
+        }
+        self.shared_range = style.one_scale.unwrap_or(self.shared_range);
+        // Found once: large maps take their time.
+        let mut ranges: Vec<Option<(f64, f64)>> = self.panels.iter().map(|p| p.value_range()).collect();
+        if self.shared_range {
+            let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
+            let of = |key| ranges.iter().zip(&keys).filter(|(_, k)| *k == key).filter_map(|(r, _)| *r).reduce(wider);
+            ranges = keys.iter().map(of).collect();
+        }
+        for ((panel, range), key) in self.panels.iter_mut().zip(ranges).zip(&keys) {
+            if key.as_ref() == first && first.is_some() {
+                style.check(panel.stretch(), range)?;
+            }
+            if let Some((lo, hi)) = range {
+                panel.set_value_range(lo, hi);
+            }
+        }
+        Ok(keys.iter().all(|key| key.as_ref() == first))
+    }
+
     /// The picture.
     ///
     /// # Errors
-    /// [`Error::Options`] without panels, for widths below 100 px or above 20000 px.
+    /// [`Error::Options`] without panels, for widths below 100 px or above 20000 px, for a style that there is nothing
+    /// for or that shows nothing.
     pub fn draw(mut self) -> Result<Picture> {
         if self.panels.is_empty() {
             return Err(Error::options("panel", "a figure needs at least one panel"));
@@ -141,19 +211,9 @@ impl Figure {
         if !(100.0..=20_000.0).contains(&self.width_px) {
             return Err(Error::options("width_px", format!("{} px; it must be 100 to 20000", self.width_px)));
         }
-        // Found once: large maps take their time.
-        let mut ranges: Vec<Option<(f64, f64)>> = self.panels.iter().map(|p| p.value_range()).collect();
-        if self.shared_range {
-            let all = ranges.iter().flatten().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-            ranges.fill(all);
-        }
-        for (panel, range) in self.panels.iter_mut().zip(ranges) {
-            if let Some((lo, hi)) = range {
-                panel.set_value_range(lo, hi);
-            }
-        }
+        let alike = self.settle_colours()?;
         let columns = self.column_count();
-        if self.shared_range && columns == 1 && self.is_flat() {
+        if self.shared_range && alike && columns == 1 && self.is_flat() {
             // One bar below all of them says the same.
             self.panels.iter_mut().rev().skip(1).for_each(|p| p.stand_above_another());
         }

@@ -1,13 +1,10 @@
 //! Lines of equal longitude and latitude over an image of the sky, and where they meet its frame.
 
-use super::label;
+use super::angles::AngleFormat;
 use super::mapping::{SkyMapping, wrap};
 use super::outline::trace;
-use super::scale::decimals_of;
 use super::svg::Rect;
-
-/// Steps from one degree on; below it is 1, 2, 5 × 10ⁿ.
-const STEPS_DEG: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0];
+use crate::maps::Frame;
 
 /// Points along a line, an edge or a side of the search grid.
 const LINE_POINTS: usize = 240;
@@ -50,28 +47,8 @@ pub(super) struct View<'a> {
     pub width_px: f64,
     pub height_px: f64,
     pub font_px: f64,
-}
-
-fn step_at_least(least: f64) -> f64 {
-    if least <= STEPS_DEG[0] {
-        super::scale::nice_step(least.max(1e-7)).0
-    } else {
-        STEPS_DEG.iter().copied().find(|s| *s >= least).unwrap_or(90.0)
-    }
-}
-
-/// The next step below, if there is one.
-fn next_finer(step: f64) -> f64 {
-    if step <= 1.0 {
-        super::scale::nice_step(step * 0.35).0
-    } else {
-        STEPS_DEG.iter().rev().copied().find(|s| *s < step).unwrap_or(1.0)
-    }
-}
-
-/// `12.5°`, `−0.5°`.
-fn degrees(value: f64, step: f64) -> String {
-    format!("{}°", label::fixed(value, decimals_of(step)))
+    /// In hours, minutes and seconds.
+    pub sexagesimal: bool,
 }
 
 impl View<'_> {
@@ -81,6 +58,15 @@ impl View<'_> {
 
     fn edge_y(&self, share: f64) -> f64 {
         -0.5 + share * self.ny as f64
+    }
+
+    /// How longitudes and latitudes are written.
+    fn formats(&self) -> (AngleFormat, AngleFormat) {
+        match (self.sexagesimal, self.mapping.frame()) {
+            (false, _) => (AngleFormat::Degrees, AngleFormat::Degrees),
+            (true, Frame::Icrs) => (AngleFormat::Hours, AngleFormat::Arc),
+            (true, Frame::Galactic) => (AngleFormat::Arc, AngleFormat::Arc),
+        }
     }
 
     /// Distance on the drawing, px.
@@ -106,8 +92,9 @@ impl View<'_> {
         let (lat_lo, lat_hi) = self.lat_range(&sky);
         let (lon_step, lat_step) = self.steps(centre, full);
         // Whatever the edges see, the map as a whole gets a countable number of lines.
-        let lon_step = lon_step.max(step_at_least(2.0 * self.lon_reach(&sky, centre.0) / MOST_LINES));
-        let lat_step = lat_step.max(step_at_least((lat_hi - lat_lo) / MOST_LINES));
+        let (lon_format, lat_format) = self.formats();
+        let lon_step = lon_step.max(lon_format.step_at_least(2.0 * self.lon_reach(&sky, centre.0) / MOST_LINES));
+        let lat_step = lat_step.max(lat_format.step_at_least((lat_hi - lat_lo) / MOST_LINES));
 
         let mut graticule = Graticule { outline, ..Graticule::default() };
         let meridians = (360.0 / lon_step).round() as i64;
@@ -141,7 +128,7 @@ impl View<'_> {
                 graticule.inside = middle;
                 for tick in &mut graticule.inside {
                     let lon = tick.text.parse::<f64>().unwrap_or(0.0).rem_euclid(360.0);
-                    tick.text = degrees(lon, lon_step);
+                    tick.text = lon_format.text(lon, lon_step);
                 }
             }
         }
@@ -150,10 +137,10 @@ impl View<'_> {
         }
         for tick in &mut graticule.bottom {
             let lon = tick.text.parse::<f64>().unwrap_or(0.0).rem_euclid(360.0);
-            tick.text = degrees(if 360.0 - lon < 1e-9 { 0.0 } else { lon }, lon_step);
+            tick.text = lon_format.text(if 360.0 - lon < 1e-9 { 0.0 } else { lon }, lon_step);
         }
         for tick in &mut graticule.left {
-            tick.text = degrees(tick.text.parse().unwrap_or(0.0), lat_step);
+            tick.text = lat_format.text(tick.text.parse().unwrap_or(0.0), lat_step);
         }
         graticule.bottom.sort_by(|a, b| a.x.total_cmp(&b.x));
         graticule.bottom.dedup_by(|a, b| (a.x - b.x).abs() < 1e-6);
@@ -179,20 +166,20 @@ impl View<'_> {
         let lat_span_at = |column: f64| span(&|s| (self.edge_x(column), self.edge_y(s)), &lat_change);
         // Near a pole the left edge sees little of the latitudes.
         let lat_span = lat_span_at(0.5).max(if full { lat_span_at(0.0) } else { 0.0 });
-        let label_room = if full { 4.2 } else { 3.4 };
-        let lon_least = lon_span * self.font_px * label_room / self.width_px;
+        let (lon_format, lat_format) = self.formats();
+        let lon_least = lon_span * self.font_px * lon_format.label_room(full) / self.width_px;
         let lat_least = lat_span * self.font_px * 3.4 / self.height_px;
-        let mut lon_step = step_at_least(lon_least.max(1e-9));
-        let mut lat_step = step_at_least(lat_least.max(1e-9));
+        let mut lon_step = lon_format.step_at_least(lon_least.max(1e-9));
+        let mut lat_step = lat_format.step_at_least(lat_least.max(1e-9));
         // Fewer than two labels say too little: go finer where they still fit apart.
-        while lon_span / lon_step < 1.5 && next_finer(lon_step) > 0.6 * lon_least {
-            lon_step = next_finer(lon_step);
+        while lon_span / lon_step < 1.5 && lon_format.next_finer(lon_step) > 0.6 * lon_least {
+            lon_step = lon_format.next_finer(lon_step);
         }
-        while lat_span / lat_step < 1.5 && next_finer(lat_step) > 0.4 * lat_least {
-            lat_step = next_finer(lat_step);
+        while lat_span / lat_step < 1.5 && lat_format.next_finer(lat_step) > 0.4 * lat_least {
+            lat_step = lat_format.next_finer(lat_step);
         }
         // Square meshes where that leaves enough parallels.
-        if centre.1.abs() < 60.0 && lat_step < lon_step && lat_span / lon_step >= 3.0 {
+        if !self.sexagesimal && centre.1.abs() < 60.0 && lat_step < lon_step && lat_span / lon_step >= 3.0 {
             lat_step = lon_step;
         }
         (lon_step, lat_step)
@@ -349,7 +336,7 @@ impl View<'_> {
                 // Too near to the border: the label would stick out.
                 let margin = self.font_px * 2.2 * self.nx as f64 / self.width_px;
                 if [-margin, margin].iter().all(|dx| self.mapping.sky(x + dx, y).is_some() && self.holds((x + dx, y))) {
-                    let text = degrees(lon.rem_euclid(360.0), lon_step);
+                    let text = self.formats().0.text(lon.rem_euclid(360.0), lon_step);
                     graticule.inside.push(GridLabel { x, y, text });
                 }
             }
@@ -365,7 +352,7 @@ impl View<'_> {
                 // A parallel around a pole has no end at the outline: its label stays inside.
                 let beside = x - self.font_px * self.nx as f64 / self.width_px;
                 if self.holds((beside, y)) && self.mapping.sky(beside, y).is_some() {
-                    graticule.inside.push(GridLabel { x, y, text: degrees(*lat, lat_step) });
+                    graticule.inside.push(GridLabel { x, y, text: self.formats().1.text(*lat, lat_step) });
                 } else {
                     graticule.left.push(GridLabel { x, y, text: lat.to_string() });
                 }
@@ -378,7 +365,10 @@ impl View<'_> {
 mod tests {
     use super::super::mapping::toy::{Flat, WholeSky};
     use super::*;
-    use crate::maps::Frame;
+
+    fn view(mapping: &dyn SkyMapping, (nx, ny): (usize, usize), (width_px, height_px): (f64, f64)) -> View<'_> {
+        View { mapping, nx, ny, width_px, height_px, font_px: 18.0, sexagesimal: false }
+    }
 
     fn texts(labels: &[GridLabel]) -> Vec<&str> {
         labels.iter().map(|l| l.text.as_str()).collect()
@@ -387,7 +377,8 @@ mod tests {
     #[test]
     fn ticks_across_the_zero_of_longitude() {
         let flat = Flat { lon: 0.0, lat: 0.0, step: 0.05, nx: 100, ny: 60 };
-        let view = View { mapping: &flat, nx: 100, ny: 60, width_px: 1000.0, height_px: 600.0, font_px: 18.0 };
+        let mapping = flat;
+        let view = view(&mapping, (100, 60), (1000.0, 600.0));
         let g = view.graticule();
         assert_eq!(
             texts(&g.bottom),
@@ -417,7 +408,8 @@ mod tests {
                 self.0.scales_deg()
             }
         }
-        let view = View { mapping: &Poles(flat), nx: 360, ny: 180, width_px: 1000.0, height_px: 500.0, font_px: 18.0 };
+        let mapping = Poles(flat);
+        let view = view(&mapping, (360, 180), (1000.0, 500.0));
         let g = view.graticule();
         assert!(g.lines.len() < 40 && g.left.len() >= 5, "{} lines, {:?}", g.lines.len(), g.left);
     }
@@ -425,14 +417,16 @@ mod tests {
     #[test]
     fn one_tiny_pixel_has_ticks() {
         let flat = Flat { lon: 83.63, lat: 22.01, step: 0.02, nx: 1, ny: 1 };
-        let view = View { mapping: &flat, nx: 1, ny: 1, width_px: 900.0, height_px: 900.0, font_px: 18.0 };
+        let mapping = flat;
+        let view = view(&mapping, (1, 1), (900.0, 900.0));
         let g = view.graticule();
         assert!(g.bottom.len() >= 3 && g.left.len() >= 3, "{g:?}");
     }
 
     #[test]
     fn whole_sky_has_outline_and_inner_labels() {
-        let view = View { mapping: &WholeSky, nx: 180, ny: 90, width_px: 1000.0, height_px: 500.0, font_px: 18.0 };
+        let mapping = WholeSky;
+        let view = view(&mapping, (180, 90), (1000.0, 500.0));
         let g = view.graticule();
         assert!(g.outline.is_some() && g.bottom.is_empty());
         assert_eq!(texts(&g.left), ["−60°", "−30°", "0°", "30°", "60°"]);

@@ -4,9 +4,12 @@ use ndarray::Array2;
 
 use super::chart::Place;
 use super::colour::ColourMap;
-use super::colouring::{Colouring, colouring_setters};
+use super::colouring::{ColourKey, Colouring, colouring_setters};
 use super::raster;
-use super::scale::{Scale, Spread, Stretch};
+use super::scale::Scale;
+use super::spread::Spread;
+use super::stretch::Stretch;
+use super::style::MapStyle;
 use super::svg::Canvas;
 use crate::error::{Error, Result};
 
@@ -67,9 +70,30 @@ impl HeatMap {
     }
 
     pub(super) fn scale(&self) -> Scale {
-        let all = || Spread::of(self.values.iter(), (0.0, 0.0)).map(|s| (s.min, s.max));
-        let (lo, hi) = self.colouring.range.or_else(all).unwrap_or((0.0, 1.0));
+        let (lo, hi) = self.value_range().unwrap_or(self.colouring.limited((0.0, 1.0)));
         Scale::new(self.colouring.stretch, lo, hi)
+    }
+
+    /// Ends of the colours; `None` where no value is finite.
+    pub(super) fn value_range(&self) -> Option<(f64, f64)> {
+        let all = || Spread::of(self.values.iter(), (0.0, 0.0)).map(|s| (s.min, s.max));
+        self.colouring.range.or_else(all).map(|range| self.colouring.limited(range))
+    }
+
+    pub(super) fn set_range(&mut self, lo: f64, hi: f64) {
+        self.colouring.range = Some((lo, hi));
+    }
+
+    pub(super) fn key(&self) -> ColourKey {
+        self.colouring.key()
+    }
+
+    pub(super) fn stretched(&self) -> Stretch {
+        self.colouring.stretch
+    }
+
+    pub(super) fn restyle(&mut self, style: &MapStyle) {
+        style.colour(&mut self.colouring);
     }
 
     pub(super) fn colour_map(&self) -> ColourMap {

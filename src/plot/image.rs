@@ -2,6 +2,7 @@
 
 mod axes;
 mod bar;
+mod corner;
 mod sky;
 
 use std::sync::Arc;
@@ -9,14 +10,17 @@ use std::sync::Arc;
 use ndarray::{Array2, s};
 
 use super::colour::ColourMap;
-use super::colouring::{Colouring, colouring_setters};
+use super::colouring::{ColourKey, Colouring, colouring_setters};
 use super::figure::{Figure, Margins, Panel};
 use super::font::widest;
 use super::graticule::View;
 use super::mapping::{SkyMapping, Window, sky_window};
 use super::marker::Marker;
 use super::picture::Picture;
-use super::scale::{Scale, Spread, Stretch};
+use super::scale::Scale;
+use super::spread::Spread;
+use super::stretch::Stretch;
+use super::style::{MapStyle, PsfCircle, ScaleBar};
 use super::svg::{Canvas, Rect};
 use crate::error::{Error, Result};
 use crate::maps::WcsGeom;
@@ -90,6 +94,9 @@ pub struct MapImage {
     markers: Vec<Marker>,
     bar: bool,
     lon_name: bool,
+    sexagesimal: bool,
+    psf: Option<PsfCircle>,
+    scale_bar: Option<ScaleBar>,
     width_px: f64,
 }
 
@@ -131,6 +138,9 @@ impl MapImage {
             markers: Vec::new(),
             bar: true,
             lon_name: true,
+            sexagesimal: false,
+            psf: None,
+            scale_bar: None,
             width_px: Figure::WIDTH_PX,
         })
     }
@@ -170,6 +180,25 @@ impl MapImage {
     /// Whether there is a colour bar; true by default.
     pub fn colour_bar(mut self, on: bool) -> Self {
         self.bar = on;
+        self
+    }
+
+    /// Whether coordinates are in hours, minutes and seconds (longitudes that are no right ascensions: degrees, minutes
+    /// and seconds of arc); false by default.
+    pub fn sexagesimal(mut self, on: bool) -> Self {
+        self.sexagesimal = on;
+        self
+    }
+
+    /// A circle of that radius in the lower left corner, with a text beside it such as `PSF`.
+    pub fn psf_circle(mut self, radius_deg: f64, label: impl Into<String>) -> Self {
+        self.psf = Some(PsfCircle { radius_deg, label: label.into() });
+        self
+    }
+
+    /// A bar in the lower right corner that tells how long an angle is.
+    pub fn scale_bar(mut self, bar: ScaleBar) -> Self {
+        self.scale_bar = Some(bar);
         self
     }
 
@@ -247,14 +276,14 @@ impl MapImage {
 
     /// The automatic or given range; `None` where no value is finite.
     pub(super) fn value_range(&self) -> Option<(f64, f64)> {
-        self.colouring
-            .range
-            .or_else(|| self.spread().map(|s| s.range(self.colouring.stretch, self.colouring.colours.is_diverging())))
+        let centred = |lo: f64, hi: f64| self.colouring.colours.is_centred(lo, hi);
+        let automatic = || self.spread().map(|s| s.range(self.colouring.stretch, centred));
+        self.colouring.range.or_else(automatic).map(|range| self.colouring.limited(range))
     }
 
     fn scale(&self) -> Scale {
         let nothing = if self.colouring.stretch == Stretch::Significance { (-5.0, 5.0) } else { (0.0, 1.0) };
-        let (lo, hi) = self.value_range().unwrap_or(nothing);
+        let (lo, hi) = self.value_range().unwrap_or(self.colouring.limited(nothing));
         Scale::new(self.colouring.stretch, lo, hi)
     }
 
@@ -264,7 +293,7 @@ impl MapImage {
 
     fn view(&self, width_px: f64, height_px: f64, font_px: f64) -> View<'_> {
         let (ny, nx) = self.values.dim();
-        View { mapping: self.mapping.as_ref(), nx, ny, width_px, height_px, font_px }
+        View { mapping: self.mapping.as_ref(), nx, ny, width_px, height_px, font_px, sexagesimal: self.sexagesimal }
     }
 }
 
@@ -314,6 +343,28 @@ impl Panel for MapImage {
         self.draw_sky(canvas, plot, font_px, &scale, &graticule)?;
         self.draw_axes(canvas, plot, font_px, &graticule);
         if self.bar { self.draw_bar(canvas, plot, font_px, &scale) } else { Ok(()) }
+    }
+
+    fn colour_key(&self) -> Option<ColourKey> {
+        Some(self.colouring.key())
+    }
+
+    fn stretch(&self) -> Stretch {
+        self.colouring.stretch
+    }
+
+    fn is_map(&self) -> bool {
+        true
+    }
+
+    fn colour(&mut self, style: &MapStyle) {
+        style.colour(&mut self.colouring);
+    }
+
+    fn restyle(&mut self, style: &MapStyle) {
+        self.sexagesimal |= style.sexagesimal;
+        self.psf = self.psf.take().or_else(|| style.psf.clone());
+        self.scale_bar = self.scale_bar.or(style.scale_bar);
     }
 
     fn stand_above_another(&mut self) {

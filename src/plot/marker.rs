@@ -128,6 +128,8 @@ pub(super) struct Ground<'a> {
     pub on_sky: &'a dyn Fn(&Rect) -> bool,
     /// Whether the map is dark there.
     pub dark: &'a dyn Fn(&Rect) -> bool,
+    /// Where other things stand that names keep clear of.
+    pub taken: &'a [Rect],
 }
 
 impl Ground<'_> {
@@ -214,7 +216,7 @@ pub(super) fn draw_markers(canvas: &mut Canvas, markers: &[Marker], ground: &Gro
     }
     // Outlines are large; only signs keep names away.
     let signs = placed.iter().filter(|p| !p.lines && !p.marker.is_text());
-    let mut taken: Vec<Rect> = signs.map(|p| around(p.x, p.y, size)).collect();
+    let mut taken: Vec<Rect> = signs.map(|p| around(p.x, p.y, size)).chain(ground.taken.iter().copied()).collect();
     for Placed { marker, x, y, reach, lines } in &placed {
         if marker.label.is_empty() {
             continue;

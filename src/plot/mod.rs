@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod angles;
 mod chart;
 mod colour;
 mod colouring;
@@ -32,11 +33,13 @@ mod fits;
 mod font;
 mod graticule;
 mod heat;
+mod histogram;
 mod image;
 mod label;
 mod mapping;
 mod marker;
 mod outline;
+mod pdf;
 mod peek;
 mod picture;
 mod points_fit;
@@ -46,6 +49,9 @@ mod responses;
 mod scale;
 mod side_bar;
 mod spectra;
+mod spread;
+mod stretch;
+mod style;
 mod svg;
 
 pub use chart::{Chart, ChartPoint, Series};
@@ -54,6 +60,7 @@ pub use counts::{CountsSpectrum, FitPanel, counts_chart, excess_chart, fit_figur
 pub use figure::Figure;
 pub use fits::{FittedParameter, contour_chart, fit_profile_chart};
 pub use heat::HeatMap;
+pub use histogram::{NormalFit, significance_histogram};
 pub use image::{MapImage, NanStyle, Thinning};
 pub use label::unit_label;
 pub use marker::{Marker, MarkerShape};
@@ -65,5 +72,6 @@ pub use picture::Picture;
 pub use points_fit::points_fit_charts;
 pub use profiles::ProfileColumn;
 pub use responses::{containment_radii, edisp_bias_chart, edisp_chart, exposure_chart, psf_chart, psf_profile_chart};
-pub use scale::Stretch;
-pub use spectra::{NormalFit, light_curve_chart, model_series, profile_chart, sed_chart, significance_histogram};
+pub use spectra::{light_curve_chart, model_series, profile_chart, sed_chart};
+pub use stretch::Stretch;
+pub use style::{MapStyle, ScaleBar};

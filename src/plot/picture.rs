@@ -1,4 +1,4 @@
-//! A finished drawing and its two forms: SVG for everybody and PNG.
+//! A finished drawing and its forms: SVG for everybody, PNG and PDF.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use base64::Engine;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
-use super::font;
 use super::svg::{escape, ink};
+use super::{font, pdf};
 use crate::error::{Error, Result};
 
 /// Pixels of the renderer per pixel of a PNG, per side: the drawing is averaged down, which gives map pixels of any
@@ -96,6 +96,22 @@ impl Picture {
             "<style>@font-face{{font-family:'{family}';src:url(data:font/ttf;base64,{font}) format('truetype')}}</style>\n"
         ))
         .into_bytes()
+    }
+
+    /// The bytes of a PDF file of one page, 20 cm wide for 1200 px, with letters as outlines: for papers.
+    ///
+    /// ```
+    /// use pevatron::plot::{Chart, Series};
+    /// let chart = Chart::new().x("Energy", "TeV").series(Series::line("a line", &[(1.0, 2.0), (3.0, 4.0)]));
+    /// let bytes = chart.draw()?.to_pdf()?;
+    /// assert!(bytes.starts_with(b"%PDF-1.") && bytes.ends_with(b"%%EOF"));
+    /// # Ok::<(), pevatron::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the drawing cannot be converted.
+    pub fn to_pdf(&self) -> Result<Vec<u8>> {
+        pdf::write(&self.tree()?, &self.title)
     }
 
     /// The bytes of a PNG file of [`Picture::width_px`] × [`Picture::height_px`].

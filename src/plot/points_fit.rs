@@ -103,7 +103,7 @@ fn residual_chart(dataset: &FluxPointsDataset, method: ResidualMethod) -> Result
         ResidualMethod::DiffOverModel => ("(data − model) / model", ""),
         _ => ("data − model", SedType::Dnde.unit()),
     };
-    let chart = Chart::new().x("Energy", unit).y(name, flux_unit).log_x().aspect(0.24);
+    let chart = Chart::new().x("Energy", unit).y(name, flux_unit).log_x().powers_of_ten().aspect(0.24);
     let chart = chart.series(Series::level("", 0.0)).series(Series::points("", &points));
     Ok(if largest > 0.0 { chart.y_range(-1.05 * largest, 1.05 * largest) } else { chart.y_range(-1.0, 1.0) })
 }

@@ -3,7 +3,8 @@
 use super::chart::Place;
 use super::colour::{ColourMap, hex};
 use super::raster;
-use super::scale::{Scale, Stretch};
+use super::scale::Scale;
+use super::stretch::Stretch;
 use super::svg::{Canvas, Rect};
 
 /// Colours of the rise above the best fit: dark where the model fits, so that the points stand out.

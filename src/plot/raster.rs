@@ -15,7 +15,11 @@ pub(super) fn colour_table(map: ColourMap, scale: &Scale) -> Vec<Rgb> {
     (0..COLOURS)
         .map(|i| {
             let t = i as f64 / (COLOURS - 1) as f64;
-            map.colour(if map.is_diverging() { scale.diverging_position(scale.value(t)) } else { t })
+            map.colour(match (map.is_diverging(), map.is_centred(scale.lo, scale.hi)) {
+                (_, true) => scale.diverging_position(scale.value(t)),
+                (true, false) => 2.0 * t - 1.0,
+                (false, false) => t,
+            })
         })
         .collect()
 }

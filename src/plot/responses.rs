@@ -3,8 +3,8 @@
 use super::chart::{Chart, Series};
 use super::heat::HeatMap;
 use super::label::rounded;
-use super::scale::Stretch;
 use super::spectra::{axis_unit, energy_unit};
+use super::stretch::Stretch;
 use crate::error::{Error, Result};
 use crate::irf::{EDisp, PsfMap};
 use crate::maps::{Geom, Map, MapAxis, SkyPosition};

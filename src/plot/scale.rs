@@ -1,26 +1,10 @@
 //! From values to positions on an axis or colour bar: stretches, ranges, ticks.
 
 use super::label;
-
-/// How values are spread over the colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Stretch {
-    /// In proportion.
-    #[default]
-    Linear,
-    /// Square root above the lower end: shows faint parts beside bright ones.
-    Sqrt,
-    /// Logarithm; values that are not positive get the lowest colour.
-    Log,
-    /// Inverse hyperbolic sine around zero: linear for the faintest twentieth, logarithmic beyond; negatives allowed.
-    Asinh,
-    /// For √TS: linear to ±5, logarithmic beyond.
-    Significance,
-}
+use super::stretch::Stretch;
 
 /// Significance up to which [`Stretch::Significance`] is linear.
-const LINEAR_SIGMA: f64 = 5.0;
+pub(super) const LINEAR_SIGMA: f64 = 5.0;
 
 /// Significance that gets the end colour where the map has none beyond.
 const DARKEST_SIGMA: f64 = 20.0;
@@ -37,6 +21,8 @@ pub(super) struct Scale {
     pub stretch: Stretch,
     pub lo: f64,
     pub hi: f64,
+    /// Numbers of a logarithmic axis as powers of ten, none taken out of them.
+    powers: bool,
 }
 
 fn symlog(v: f64) -> f64 {
@@ -71,7 +57,12 @@ impl Scale {
                 _ => (lo - 0.5 * size, hi + 0.5 * size),
             };
         }
-        Self { stretch, lo, hi }
+        Self { stretch, lo, hi, powers: false }
+    }
+
+    /// With powers of ten at a logarithmic axis: `10⁻¹²`, not `1` and a factor in the name.
+    pub fn with_powers(self, powers: bool) -> Self {
+        Self { powers, ..self }
     }
 
     fn softening(&self) -> f64 {
@@ -124,6 +115,9 @@ impl Scale {
 
     /// Power of ten to take out of the labels: 0 where they are short without.
     pub fn label_power(&self) -> i32 {
+        if self.has_powers() {
+            return 0;
+        }
         if self.is_logarithmic() {
             // Up to four decades are read more easily as 1 to 10000 times a power.
             let narrow = self.hi / self.lo <= 1.001e4;
@@ -140,6 +134,15 @@ impl Scale {
         self.lo >= 0.99e-3 && self.hi <= 1.01e4
     }
 
+    /// Whether powers of ten are wanted at a logarithmic axis whose numbers are not handy, and enough of them fit in.
+    fn has_powers(&self) -> bool {
+        let wanted = self.powers && self.stretch == Stretch::Log && !self.is_plain();
+        let decades = || self.lo.log10().floor() as i32..=self.hi.log10().ceil() as i32;
+        let inside = |v: f64| v >= self.lo && v <= self.hi;
+        let labels = |d: i32| [1.0, 2.0, 3.0, 5.0].iter().filter(|m| inside(*m * 10f64.powi(d))).count();
+        wanted && decades().map(labels).sum::<usize>() >= 2
+    }
+
     fn is_logarithmic(&self) -> bool {
         self.stretch == Stretch::Log && (self.hi / self.lo).log10() >= FEW_DECADES
     }
@@ -149,7 +152,7 @@ impl Scale {
         let room = (length_px / gap_px).floor().max(1.0);
         match self.stretch {
             Stretch::Linear => self.linear_ticks(room),
-            Stretch::Log if !self.is_logarithmic() => self.linear_ticks(room),
+            Stretch::Log if !self.is_logarithmic() && !self.has_powers() => self.linear_ticks(room),
             Stretch::Log => self.log_ticks(room),
             Stretch::Sqrt | Stretch::Asinh | Stretch::Significance => self.picked_ticks(length_px, gap_px),
         }
@@ -178,6 +181,7 @@ impl Scale {
         let per_label = ((b - a) / room).ceil().max(1.0) as i32;
         // Labels at 2 and 5 (or 3) too where decades alone would be few.
         let between: &[i32] = match room / (b - a) {
+            _ if !self.is_logarithmic() => &[2, 3, 5],
             r if r >= 3.5 && b - a < 2.6 => &[2, 5],
             r if r >= 2.4 && b - a < 2.6 => &[3],
             _ => &[],
@@ -267,87 +271,9 @@ pub(super) fn decimals_of(step: f64) -> usize {
     decimals
 }
 
-/// Values that say how a map is spread, from which an automatic range is made.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub min: f64,
-    pub max: f64,
-    low: f64,
-    high: f64,
-    min_positive: f64,
-}
-
-/// Values at most that quantiles are taken from; larger maps are thinned out evenly.
-const QUANTILE_SAMPLES: usize = 400_000;
-
-impl Spread {
-    /// Of the finite values; `None` where there are none. `tails`: the parts below and above the quantiles.
-    pub fn of<'a>(values: impl Iterator<Item = &'a f64> + Clone, tails: (f64, f64)) -> Option<Self> {
-        let finite = values.copied().filter(|v| v.is_finite());
-        let (mut min, mut max, mut min_positive, mut count) = (f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, 0usize);
-        for v in finite.clone() {
-            min = min.min(v);
-            max = max.max(v);
-            if v > 0.0 {
-                min_positive = min_positive.min(v);
-            }
-            count += 1;
-        }
-        if count == 0 {
-            return None;
-        }
-        let mut sample: Vec<f64> = finite.step_by(count.div_ceil(QUANTILE_SAMPLES)).collect();
-        let mut quantile = |share: f64| {
-            let k = ((sample.len() - 1) as f64 * share).round() as usize;
-            *sample.select_nth_unstable_by(k, f64::total_cmp).1
-        };
-        Some(Self { min, max, low: quantile(tails.0), high: quantile(1.0 - tails.1), min_positive })
-    }
-
-    /// Parts of the pixels that may lie beyond the ends of an automatic range.
-    pub fn tails(stretch: Stretch) -> (f64, f64) {
-        match stretch {
-            Stretch::Linear => (0.005, 0.005),
-            Stretch::Sqrt | Stretch::Asinh => (0.005, 0.000_5),
-            Stretch::Log => (0.01, 0.0),
-            Stretch::Significance => (0.0, 0.0),
-        }
-    }
-
-    /// Ends that show the map, rounded outwards.
-    pub fn range(&self, stretch: Stretch, diverging: bool) -> (f64, f64) {
-        let (mut lo, mut hi) = (self.low, self.high);
-        if stretch == Stretch::Significance {
-            return (self.min.min(-LINEAR_SIGMA), self.max.max(LINEAR_SIGMA));
-        }
-        if lo >= hi {
-            // Mostly one value, e.g. sparse counts: show all there is.
-            (lo, hi) = (self.min, self.max);
-        }
-        if stretch == Stretch::Log {
-            let lo = if lo > 0.0 { lo } else { self.min_positive };
-            return if lo.is_finite() { (lo, hi.max(lo)) } else { (self.low, hi) };
-        }
-        if diverging {
-            let size = lo.abs().max(hi.abs());
-            (lo, hi) = (-size, size);
-        }
-        if lo == hi {
-            return (lo, hi);
-        }
-        if lo > 0.0 && lo < 0.35 * hi {
-            lo = 0.0;
-        }
-        let (grain, _) = nice_step((hi - lo) / 50.0);
-        ((lo / grain + 1e-6).floor() * grain, (hi / grain - 1e-6).ceil() * grain)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ALL: [Stretch; 5] = [Stretch::Linear, Stretch::Sqrt, Stretch::Log, Stretch::Asinh, Stretch::Significance];
 
     fn labels(scale: Scale, length: f64, gap: f64) -> Vec<String> {
         scale.ticks(length, gap).into_iter().map(|t| t.label).filter(|l| !l.is_empty()).collect()
@@ -355,7 +281,7 @@ mod tests {
 
     #[test]
     fn value_undoes_position() {
-        for stretch in ALL {
+        for stretch in Stretch::ALL {
             let scale = Scale::new(stretch, 0.5, 40.0);
             for i in 0..=20 {
                 let t = f64::from(i) / 20.0;
@@ -366,7 +292,7 @@ mod tests {
 
     #[test]
     fn bad_ends_are_repaired() {
-        for stretch in ALL {
+        for stretch in Stretch::ALL {
             for (lo, hi) in [(0.0, 0.0), (3.0, 3.0), (-2.0, -2.0), (5.0, 1.0), (f64::NAN, f64::INFINITY), (1e-320, 0.0)]
             {
                 let scale = Scale::new(stretch, lo, hi);
@@ -384,6 +310,17 @@ mod tests {
             labels(Scale::new(Stretch::Linear, 0.0, 1.0), 500.0, 100.0),
             ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
         );
+        let narrow = |powers: bool| Scale::new(Stretch::Log, 2.5e-12, 1.2e-11).with_powers(powers);
+        assert_eq!(labels(narrow(true), 500.0, 50.0), ["3×10⁻¹²", "5×10⁻¹²", "10⁻¹¹"]);
+        assert_eq!((narrow(true).label_power(), narrow(false).label_power()), (0, -11));
+        let wide = Scale::new(Stretch::Log, 2e-15, 3e-11).with_powers(true);
+        assert_eq!(labels(wide, 500.0, 50.0), ["10⁻¹⁴", "10⁻¹³", "10⁻¹²", "10⁻¹¹"]);
+        // Handy numbers stay, and so does what is too narrow for two of them.
+        assert_eq!(
+            labels(Scale::new(Stretch::Log, 0.5, 20.0).with_powers(true), 500.0, 50.0),
+            ["0.5", "1", "2", "5", "10", "20"]
+        );
+        assert_eq!(Scale::new(Stretch::Log, 3.1e-12, 3.9e-12).with_powers(true).label_power(), -12);
         let flux = Scale::new(Stretch::Linear, 0.0, 3e-12);
         assert_eq!(
             (flux.label_power(), labels(flux, 300.0, 80.0)),
@@ -401,17 +338,5 @@ mod tests {
         for hi in [5.0, 7.0, 300.0] {
             assert_eq!(Scale::new(Stretch::Significance, -5.0, hi).diverging_position(5.0), 0.5);
         }
-    }
-
-    #[test]
-    fn automatic_ranges() {
-        let values: Vec<f64> = (0..1000).map(f64::from).chain([f64::NAN, 1e9]).collect();
-        let spread = |stretch| Spread::of(values.iter(), Spread::tails(stretch)).unwrap();
-        assert_eq!(spread(Stretch::Linear).range(Stretch::Linear, false), (0.0, 1000.0));
-        assert_eq!(spread(Stretch::Linear).range(Stretch::Linear, true), (-1000.0, 1000.0));
-        let sparse = [0.0, 0.0, 0.0, 1.0];
-        let spread = Spread::of(sparse.iter(), (0.3, 0.3)).unwrap();
-        assert_eq!(spread.range(Stretch::Linear, false), (0.0, 1.0));
-        assert!(Spread::of([f64::NAN].iter(), (0.0, 0.0)).is_none());
     }
 }

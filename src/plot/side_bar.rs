@@ -4,7 +4,8 @@ use super::chart::{CAPITAL, LABEL_GAP, TICK};
 use super::colour::ColourMap;
 use super::font::{shorten, widest};
 use super::raster;
-use super::scale::{Scale, Stretch};
+use super::scale::Scale;
+use super::stretch::Stretch;
 use super::svg::{Anchor, Canvas, Rect, Text, ink, num};
 use crate::error::Result;
 

@@ -5,6 +5,8 @@ mod datasets;
 mod excess;
 mod fit;
 mod flux;
+mod guide;
 mod peaks;
+mod pictures;
 #[path = "../support/mod.rs"]
 mod support;

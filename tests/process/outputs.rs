@@ -135,9 +135,9 @@ fn outputs_are_looked_at_before_inputs() {
         }
     }
     for command in ["tsmap", "excess", "asmooth", "flux-points", "residuals"] {
-        place.fails(&[command, "no.fits", "-o", "a.fits", "--png", "a.gif"], 2, &["a.gif", ".png or .svg"]);
+        place.fails(&[command, "no.fits", "-o", "a.fits", "--png", "a.gif"], 2, &["a.gif", ".png, .svg or .pdf"]);
     }
-    place.fails(&["plot", "no.fits", "-o", "a.gif"], 2, &["a.gif", ".png or .svg"]);
+    place.fails(&["plot", "no.fits", "-o", "a.gif"], 2, &["a.gif", ".png, .svg or .pdf"]);
     place.fails(&["combine", "no.fits", "no.fits", "-o", "a.fits", "--png", "a.gif"], 2, &["a.gif"]);
     // The model beside the maps.
     fs::write(place.path("a_model.yaml"), "mine").unwrap();

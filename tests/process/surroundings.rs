@@ -57,7 +57,8 @@ fn context(command: &str, option: &str) -> Vec<&'static str> {
 fn is_numeric(value: &str) -> bool {
     let whole =
         ["N", "X", "TS", "ANGLE", "ANGLES", "ANGLE[,ANGLE]", "NUMBER", "COUNTS", "FRACTION", "PX", "SIZE", "SECONDS"];
-    let more = ["PERCENT", "EDGES", "LON,LAT", "RA,DEC", "MIN,MAX,N", "LIST"];
+    let more =
+        ["PERCENT", "EDGES", "LON,LAT", "RA,DEC", "MIN,MAX,N", "LIST", "N|ENERGY", "ANGLE|auto", "ANGLE|DATASET"];
     whole.contains(&value) || more.contains(&value)
 }
 

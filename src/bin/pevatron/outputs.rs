@@ -81,11 +81,11 @@ impl Outputs {
     }
 }
 
-/// Refuses names of pictures that end in something else than `.png` or `.svg`.
+/// Refuses names of pictures that end in something else than `.png`, `.svg` or `.pdf`.
 pub fn picture_ending(option: &str, path: &Path) -> Result<()> {
-    let known = |e: &OsStr| e.eq_ignore_ascii_case("png") || e.eq_ignore_ascii_case("svg");
+    let known = |e: &OsStr| ["png", "svg", "pdf"].iter().any(|known| e.eq_ignore_ascii_case(known));
     if path.extension().is_some_and(known) {
         return Ok(());
     }
-    Err(Error::options(option, format!("{}: pictures end in .png or .svg", path.display())))
+    Err(Error::options(option, format!("{}: pictures end in .png, .svg or .pdf", path.display())))
 }

@@ -1,7 +1,8 @@
 //! One axis of a chart: its name, unit, kind and ends.
 
 use super::super::label;
-use super::super::scale::{Scale, Stretch};
+use super::super::scale::Scale;
+use super::super::stretch::Stretch;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ChartAxis {
@@ -9,6 +10,8 @@ pub(super) struct ChartAxis {
     pub(super) unit: String,
     pub(super) log: bool,
     pub(super) range: Option<(f64, f64)>,
+    /// Numbers of a logarithmic axis as powers of ten.
+    pub(super) powers: bool,
     /// Without name and labels: the panel below has them.
     pub(super) bare: bool,
 }
@@ -16,6 +19,10 @@ pub(super) struct ChartAxis {
 impl ChartAxis {
     /// The axis around the values, a little wider than they are.
     pub(super) fn scale(&self, values: impl Iterator<Item = f64>) -> Scale {
+        self.ends(values).with_powers(self.powers)
+    }
+
+    fn ends(&self, values: impl Iterator<Item = f64>) -> Scale {
         let stretch = if self.log { Stretch::Log } else { Stretch::Linear };
         if let Some((lo, hi)) = self.range {
             return Scale::new(stretch, lo, hi);

@@ -152,7 +152,8 @@ fn inside(r: &Rect, a: (f64, f64), b: (f64, f64)) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::scale::{Scale, Stretch};
+    use super::super::super::scale::Scale;
+    use super::super::super::stretch::Stretch;
     use super::*;
 
     const PLOT: Rect = Rect { x: 10.0, y: 20.0, w: 100.0, h: 50.0 };

@@ -1,7 +1,8 @@
 //! The legend: on the plot where it hides the least, or below the axis where it would hide too much.
 
 use super::super::font::{fit, widest};
-use super::super::scale::{Scale, Stretch};
+use super::super::scale::Scale;
+use super::super::stretch::Stretch;
 use super::super::svg::{Anchor, Canvas, Rect, Text, num};
 use super::covered::Covered;
 use super::place::Place;

@@ -117,6 +117,12 @@ impl Chart {
         self
     }
 
+    /// Powers of ten at logarithmic axes whose numbers are not handy (`10⁻¹²`), in place of a common factor in the name.
+    pub fn powers_of_ten(mut self) -> Self {
+        (self.x.powers, self.y.powers) = (true, true);
+        self
+    }
+
     /// Ends of the horizontal axis; automatic without.
     pub fn x_range(mut self, lo: f64, hi: f64) -> Self {
         self.x.range = Some((lo, hi));

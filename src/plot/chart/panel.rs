@@ -1,8 +1,12 @@
 //! A chart as a panel of a figure: grid, axes, series and legend.
 
+use super::super::colouring::ColourKey;
 use super::super::figure::{Margins, Panel};
 use super::super::font::{fit, shorten, widest};
+use super::super::heat::HeatMap;
 use super::super::scale::Scale;
+use super::super::stretch::Stretch;
+use super::super::style::MapStyle;
 use super::super::svg::{Anchor, Canvas, Rect, Text, ink, num};
 use super::super::{profiles, side_bar};
 use super::place::Place;
@@ -68,6 +72,30 @@ impl Panel for Chart {
 
     fn label(&self) -> &str {
         &self.y.name
+    }
+
+    fn colour_key(&self) -> Option<ColourKey> {
+        self.heat.as_ref().map(HeatMap::key)
+    }
+
+    fn stretch(&self) -> Stretch {
+        self.heat.as_ref().map_or(Stretch::Linear, HeatMap::stretched)
+    }
+
+    fn colour(&mut self, style: &MapStyle) {
+        if let Some(heat) = &mut self.heat {
+            heat.restyle(style);
+        }
+    }
+
+    fn value_range(&self) -> Option<(f64, f64)> {
+        self.heat.as_ref().and_then(HeatMap::value_range)
+    }
+
+    fn set_value_range(&mut self, lo: f64, hi: f64) {
+        if let Some(heat) = &mut self.heat {
+            heat.set_range(lo, hi);
+        }
     }
 
     fn settle(&mut self, width_px: f64, height_px: f64, font_px: f64) {

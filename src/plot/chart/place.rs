@@ -1,6 +1,7 @@
 //! From values to the drawing.
 
-use super::super::scale::{Scale, Stretch};
+use super::super::scale::Scale;
+use super::super::stretch::Stretch;
 use super::super::svg::Rect;
 
 /// The area between the axes, and what they stand for.

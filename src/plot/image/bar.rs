@@ -3,7 +3,8 @@
 use super::super::colour::hex;
 use super::super::font::{shorten, widest};
 use super::super::raster;
-use super::super::scale::{Scale, Stretch};
+use super::super::scale::Scale;
+use super::super::stretch::Stretch;
 use super::super::svg::{Anchor, Canvas, Rect, Text, ink, num, path_data};
 use super::{BAR, BAR_GAP, CAPITAL, LABEL_GAP, LON_AXIS, MapImage, TICK};
 use crate::error::Result;

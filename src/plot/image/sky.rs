@@ -2,7 +2,6 @@
 
 use ndarray::Array2;
 
-use super::super::colour::ColourMap;
 use super::super::contour::{contours, contours_around};
 use super::super::font;
 use super::super::graticule::Graticule;
@@ -53,7 +52,7 @@ impl MapImage {
         let bytes = raster::map_png(shown, self.colouring.colours, scale)?;
         canvas.png(&bytes, plot);
 
-        let (dark, line) = (matches!(self.colouring.colours, ColourMap::Diverging | ColourMap::Greys), font_px / 18.0);
+        let (dark, line) = (self.colouring.colours.is_light(), font_px / 18.0);
         if self.graticule {
             let (colour, opacity) = if dark { ("#000000", 0.28) } else { ("#ffffff", 0.4) };
             let data: String = graticule.lines.iter().map(|l| path_of(l, false)).collect();
@@ -109,9 +108,15 @@ impl MapImage {
             canvas.text(text.haloed(dark_below(&place)));
             labelled.push(place);
         }
-        let ground = Ground { mapping: self.mapping.as_ref(), plot, at: &at, on_sky: &on_sky, dark: &dark_below };
+        let corners = self.corners(plot, font_px)?;
+        let taken: Vec<Rect> = corners.iter().flat_map(|c| c.places).collect();
+        let ground =
+            Ground { mapping: self.mapping.as_ref(), plot, at: &at, on_sky: &on_sky, dark: &dark_below, taken: &taken };
         draw_markers(canvas, &self.markers, &ground, font_px);
         canvas.close();
+        for corner in &corners {
+            corner.draw(canvas, font_px, dark_below(&corner.places[0]));
+        }
         canvas.path(&border, &format!(r#"fill="none" stroke="{}" stroke-width="{}""#, ink::DARK, num(1.2 * line)));
         Ok(())
     }

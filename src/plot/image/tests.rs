@@ -143,3 +143,90 @@ fn same_input_same_bytes() {
     let draw = || flat(Array2::from_shape_fn((7, 9), |(y, x)| (y * x) as f64)).contours(&[10.0]).draw().unwrap();
     assert_eq!(draw(), draw());
 }
+
+/// How many pixels of a picture have a colour.
+fn count(picture: &Picture, colour: [u8; 3]) -> usize {
+    let (_, _, pixels) = decoded(&picture.to_png().unwrap());
+    pixels.chunks_exact(3).filter(|p| **p == colour).count()
+}
+
+#[test]
+fn styles_are_for_what_looks_like_the_first_map() {
+    let counts = |v: f64| flat(Array2::from_elem((20, 20), v)).quantity("counts", "").range(0.0, 10.0);
+    let significance = flat(Array2::from_elem((20, 20), 5.0)).significance();
+    let style = || MapStyle::new().colours(ColourMap::Hot).vmax(4.0);
+    let draw = |style: MapStyle| {
+        Figure::new().panel(counts(3.0)).panel(counts(4.0)).panel(significance.clone()).map_style(style).draw()
+    };
+    let picture = draw(style()).unwrap();
+    // Three quarters and the end of the map that was asked for; 5σ stays a full orange.
+    for colour in [ColourMap::Hot.colour(0.75), ColourMap::Hot.colour(1.0), ColourMap::Diverging.colour(0.5)] {
+        assert!(count(&picture, colour) > 20_000, "{colour:?}");
+    }
+    for colour in [ColourMap::Viridis.colour(0.3), ColourMap::Hot.colour(0.3)] {
+        assert!(count(&picture, colour) < 200, "{colour:?}");
+    }
+    // One scale each: a constant map lies in the middle of its own.
+    let each = draw(MapStyle::new().one_scale(false)).unwrap();
+    assert!(count(&each, ColourMap::Viridis.colour(0.5)) > 40_000);
+    let problem = |style: MapStyle| draw(style).unwrap_err().to_string();
+    assert!(problem(MapStyle::new().vmin(12.0)).contains("not below the largest value"));
+    assert!(problem(MapStyle::new().vmin(f64::NAN)).contains("finite"));
+    assert!(problem(style().vmin(-1.0).stretch(Stretch::Log)).contains("logarithmic"));
+    let negative =
+        Figure::new().panel(flat(Array2::from_elem((5, 5), -2.0))).map_style(MapStyle::new().stretch(Stretch::Log));
+    assert!(negative.draw().unwrap_err().to_string().contains("above 0"));
+    let chart = || Figure::new().panel(super::super::Chart::new());
+    assert!(chart().draw().is_ok());
+    assert!(chart().map_style(MapStyle::new().vmax(1.0)).draw().unwrap_err().to_string().contains("none"));
+    assert!(chart().map_style(MapStyle::new().sexagesimal(true)).draw().unwrap_err().to_string().contains("none"));
+}
+
+#[test]
+fn maps_of_different_quantities_do_not_share_a_scale() {
+    let map = |name: &str, top: f64| {
+        flat(Array2::from_shape_fn((9, 9), |(y, x)| top * (y * 9 + x) as f64 / 80.0)).quantity(name, "")
+    };
+    let figure = Figure::new().panel(map("a", 8.0)).panel(map("a", 2.0)).panel(map("b", 600.0)).shared_range(true);
+    let text = String::from_utf8(figure.draw().unwrap().to_svg_with_text()).unwrap();
+    assert_eq!((text.matches(">8<").count(), text.matches(">600<").count()), (2, 1), "{text}");
+}
+
+#[test]
+fn colours_around_zero_are_centred_where_there_are_both_signs() {
+    let both = flat(ndarray::array![[-2.0, 0.0], [0.0, 8.0]]).colours(ColourMap::Coolwarm).range(-8.0, 8.0);
+    assert!(count(&both.draw().unwrap(), ColourMap::Coolwarm.colour(0.0)) > 50_000);
+    let positive = flat(ndarray::array![[0.0, 4.0], [4.0, 8.0]]).colours(ColourMap::Coolwarm).range(0.0, 8.0);
+    let picture = positive.draw().unwrap();
+    for position in [-1.0, 0.0, 1.0] {
+        assert!(count(&picture, ColourMap::Coolwarm.colour(position)) > 50_000, "{position}");
+    }
+}
+
+#[test]
+fn coordinates_circle_and_bar() {
+    let values = Array2::from_elem((60, 100), 1.0);
+    // 5° by 3° in galactic coordinates.
+    let map = || flat(values.clone()).sexagesimal(true).psf_circle(0.2, "PSF").scale_bar(ScaleBar::Auto);
+    let text = svg(map());
+    for wanted in [">PSF<", ">1°<", ">359°<", ">−0°20′<", ">1°00′<"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let long = format!("PSF {}", "of a very long name ".repeat(6));
+    assert!(svg(map().psf_circle(0.2, long)).contains(">PSF<"), "what has no room is shortened");
+    // A name beside the circle finds another place.
+    let corner = crate::maps::SkyPosition { lon_deg: 1.95, lat_deg: -1.05, frame: Frame::Galactic };
+    assert!(svg(map().marker(Marker::new(corner).label("source"))).contains(">source<"));
+    for (image, word) in [
+        (map().psf_circle(1.6, ""), "psf_circle"),
+        (map().psf_circle(f64::NAN, ""), "psf_circle"),
+        (map().scale_bar(ScaleBar::Deg(4.9)), "scale_bar"),
+        (map().scale_bar(ScaleBar::Deg(0.0)), "scale_bar"),
+    ] {
+        assert!(image.draw().unwrap_err().to_string().contains(word), "{word}");
+    }
+    // The whole sky: its corners are none.
+    let sky = MapImage::with_mapping(&Array2::from_elem((90, 180), 1.0), Arc::new(WholeSky)).unwrap();
+    let text = svg(sky.sexagesimal(true).psf_circle(5.0, "PSF").scale_bar(ScaleBar::Auto));
+    assert!(text.contains(">PSF<") && text.contains(">60°<") && !text.contains("NaN"), "{text}");
+}

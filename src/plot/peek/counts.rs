@@ -6,7 +6,7 @@ use super::super::colour::ColourMap;
 use super::super::counts::Parts;
 use super::super::figure::Figure;
 use super::super::marker::Marker;
-use super::super::scale::Stretch;
+use super::super::stretch::Stretch;
 use super::images::Images;
 use super::{FLAT, nothing_predicted};
 use crate::compute::Backend;

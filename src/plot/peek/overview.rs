@@ -10,7 +10,7 @@ use super::super::image::MapImage;
 use super::super::label::{angle_text, range_text};
 use super::super::marker::Marker;
 use super::super::responses::{edisp_chart, exposure_chart, psf_chart};
-use super::super::scale::Stretch;
+use super::super::stretch::Stretch;
 use super::disks::Disks;
 use super::exposure::exposure_panel;
 use super::images::Images;

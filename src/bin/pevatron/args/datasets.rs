@@ -9,7 +9,7 @@ use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
 use super::parse::named;
-use super::{CommonArgs, EngineArgs, SpectrumArgs};
+use super::{CommonArgs, EngineArgs, PictureArgs, SpectrumArgs};
 
 pub const STACK_EXAMPLE: &str = "Example: pevatron stack run-1.fits.gz run-2.fits.gz -o stacked.fits\n\nThe sum has the \
      geometry of the first dataset; the others have the same one or that of a cutout of it. Counts and background are \
@@ -106,12 +106,14 @@ pub struct ResidualsArgs {
     /// Smooth counts and model before, by a Gaussian of this sigma, e.g. 0.1deg
     #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
     pub smooth: Option<String>,
-    /// Picture, one panel per energy (.png or .svg)
+    /// Picture, one panel per energy (.png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
-    /// Energy bin of the picture, counted from 0 [default: all]
-    #[arg(long, value_name = "N")]
-    pub energy: Option<usize>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
+    /// Energy bin of the picture, counted from 0, or an energy within it, e.g. 10GeV [default: all]
+    #[arg(long, value_name = "N|ENERGY", allow_hyphen_values = true)]
+    pub energy: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
     #[command(flatten)]

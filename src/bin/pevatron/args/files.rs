@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CommonArgs, EngineArgs, SpectrumArgs};
+use super::{ChartArgs, CommonArgs, EngineArgs, PictureArgs, SpectrumArgs};
 
 pub const FLUX_POINTS_EXAMPLE: &str = "Example: pevatron flux-points flux.fits --position 83.63deg,22.01deg --frame icrs -o \
      crab.fits --png crab.png\n         pevatron flux-points flux.fits --positions sources.csv -o points.ecsv\n\nThe file \
@@ -35,7 +35,7 @@ pub struct PlotArgs {
     /// Flux maps, flux points, dataset or map
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Picture to write, .png or .svg
+    /// Picture to write: .png, .svg or .pdf
     #[arg(long, short, value_name = "PICTURE")]
     pub output: PathBuf,
     /// Replace an existing picture
@@ -46,9 +46,9 @@ pub struct PlotArgs {
     /// file of maps by its name
     #[arg(long, value_name = "NAME")]
     pub quantity: Option<String>,
-    /// Energy bin, counted from 0 [default: all, as panels; counts are summed]
-    #[arg(long, value_name = "N")]
-    pub energy: Option<usize>,
+    /// Energy bin, counted from 0, or an energy within it, e.g. 10GeV [default: all, as panels; counts are summed]
+    #[arg(long, value_name = "N|ENERGY", allow_hyphen_values = true)]
+    pub energy: Option<String>,
     /// Width of the picture in pixels
     #[arg(long, default_value_t = 1200, value_name = "PX")]
     pub width: u32,
@@ -72,6 +72,8 @@ pub struct PlotArgs {
     /// Levels of contour lines, e.g. 3,5,10
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub contours: Option<String>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
     #[command(flatten)]
     pub spectrum: SpectrumArgs,
     #[command(flatten)]
@@ -134,9 +136,11 @@ pub struct FluxPointsArgs {
     /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde [default: that of the maps]
     #[arg(long, value_name = "TYPE")]
     pub sed_type: Option<String>,
-    /// Picture of the spectra
+    /// Picture of the spectra (.png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub chart: ChartArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }

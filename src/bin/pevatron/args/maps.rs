@@ -10,7 +10,7 @@ use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
 use super::parse::{named, parse_edges, threads};
-use super::{CommonArgs, EngineArgs};
+use super::{CommonArgs, EngineArgs, PictureArgs};
 
 pub const TSMAP_EXAMPLE: &str = "Example: pevatron tsmap dataset.fits.gz -o flux.fits --png sqrt_ts.png --kernel-width 1deg \
      --energy-edges 10GeV,100GeV,2TeV --selection errn-errp,ul\n\nts is at least 0; sqrt_ts is its root, negative where \
@@ -40,9 +40,11 @@ pub struct FluxMapArgs {
     /// Replace an existing output
     #[arg(long)]
     pub overwrite: bool,
-    /// Picture of sqrt_ts
+    /// Picture of sqrt_ts (.png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
     /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
     #[arg(long, default_value = "likelihood", value_name = "TYPE")]
     pub sed_type: String,
@@ -226,9 +228,9 @@ pub struct PeaksArgs {
     /// Quantity whose peaks are found (sqrt_ts, ts, flux, norm, …)
     #[arg(long, default_value = "sqrt_ts", value_name = "NAME")]
     pub quantity: String,
-    /// Energy bin of the maps, counted from 0 [default: each by itself]
-    #[arg(long, value_name = "N")]
-    pub energy: Option<usize>,
+    /// Energy bin of the maps, counted from 0, or an energy within it [default: each by itself]
+    #[arg(long, value_name = "N|ENERGY", allow_hyphen_values = true)]
+    pub energy: Option<String>,
     /// Regions for DS9 to write: 1 sigma ellipses, points where there is no error
     #[arg(long, value_name = "FILE.reg")]
     pub regions: Option<PathBuf>,
@@ -241,9 +243,11 @@ pub struct PeaksArgs {
     /// Largest distance of a counterpart
     #[arg(long, default_value = "0.3deg", value_name = "ANGLE", allow_hyphen_values = true)]
     pub match_radius: String,
-    /// Picture of sqrt_ts with the peaks
+    /// Picture of sqrt_ts with the peaks (.png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
     /// Put each found source into the null hypothesis and make the map again
     #[arg(long, requires = "dataset")]
     pub iterative: bool,
@@ -343,9 +347,11 @@ pub struct CombineArgs {
     /// SED type of the output: likelihood, dnde, flux, eflux or e2dnde
     #[arg(long, default_value = "likelihood", value_name = "TYPE")]
     pub sed_type: String,
-    /// Picture of sqrt_ts
+    /// Picture of sqrt_ts (.png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -379,9 +385,11 @@ pub struct AsmoothArgs {
     /// Source whose spectrum fluxes are for (YAML) [default: power law of index 2]
     #[arg(long, value_name = "MODEL.yaml")]
     pub kernel_model: Option<PathBuf>,
-    /// Picture of the smoothed flux (counts without an exposure)
+    /// Picture of the smoothed flux (counts without an exposure; .png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
     /// Most CPU threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

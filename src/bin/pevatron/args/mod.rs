@@ -6,6 +6,7 @@ mod machine;
 mod maps;
 mod models;
 mod parse;
+mod picture;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub use maps::*;
 pub use models::*;
 use parse::{memory_bytes, threads};
 pub use parse::{named, parse_frame, parse_position};
+pub use picture::{ChartArgs, PictureArgs};
 
 /// Test-statistic maps and flux maps of gamma-ray surveys, on GPUs and CPUs.
 #[derive(Debug, Parser)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CommonArgs, EngineArgs, SpectrumArgs};
+use super::{ChartArgs, CommonArgs, EngineArgs, SpectrumArgs};
 
 pub const NPRED_EXAMPLE: &str = "Example: pevatron npred dataset.fits.gz --models models.yaml -o npred.fits --signal";
 pub const FIT_EXAMPLE: &str = "Example: pevatron fit run1.fits run2.fits --models models.yaml -o fitted.yaml --confidence \
@@ -69,9 +69,11 @@ pub struct FitArgs {
     /// Contours of 1, 2 and 3 sigma of two parameters, drawn into --png; may be given several times
     #[arg(long, value_name = "NAME,NAME", requires = "png")]
     pub contour: Vec<String>,
-    /// Picture of the profiles and contours (.png or .svg)
+    /// Picture of the profiles and contours (.png, .svg or .pdf)
     #[arg(long, value_name = "FILE.png")]
     pub png: Option<PathBuf>,
+    #[command(flatten)]
+    pub chart: ChartArgs,
     /// Draw the borders of disks and shells smoothly within pixels, so that the statistic varies smoothly with radius and
     /// position (Gammapy's change in steps)
     #[arg(long)]

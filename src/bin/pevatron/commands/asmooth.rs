@@ -3,9 +3,11 @@
 use pevatron::compute::Backend;
 use pevatron::datasets::MapDataset;
 use pevatron::models::Models;
-use pevatron::{Control, Result};
+use pevatron::{Control, Error, Result};
 use serde_json::json;
 
+use super::picture::Look;
+use super::plot_maps::panels_figure;
 use super::{require_map, say_unused, write_options};
 use crate::args::AsmoothArgs;
 use crate::outputs::Outputs;
@@ -19,7 +21,9 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
         .reading([&args.dataset])
         .reading(&args.models)
         .reading(&args.kernel_model)
+        .reading(args.picture.psf_file())
         .check()?;
+    let look = Look::new(&args.picture, "png", args.png.as_deref())?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = MapDataset::read(&args.dataset)?;
     require_map(&dataset, &args.dataset)?;
@@ -36,12 +40,12 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
     inputs.extend(args.models.as_deref());
     inputs.extend(args.kernel_model.as_deref());
     let options = write_options(args.overwrite, &inputs);
+    let (shown, name) = maps.flux.as_ref().map_or((&maps.counts, "counts"), |flux| (flux, "flux"));
+    let draw = |path| Ok::<_, Error>((path, look.draw(panels_figure(shown, name, &look)?)?));
+    let picture = args.png.as_ref().map(draw).transpose()?;
     pevatron::io::write_maps(&args.output, &maps.named(), &options)?;
-    if let Some(png) = &args.png {
-        match &maps.flux {
-            Some(flux) => super::plot::write_panels(flux, "flux", png, args.overwrite)?,
-            None => super::plot::write_panels(&maps.counts, "counts", png, args.overwrite)?,
-        }
+    if let Some((path, picture)) = picture {
+        look.write_picture(&picture, path, args.overwrite)?;
     }
     for warning in &maps.warnings {
         eprintln!("warning: {warning}");

@@ -8,6 +8,8 @@ use pevatron::flux::{FluxMaps, SedType};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
+use super::picture::Look;
+use super::plot_maps::sqrt_ts_figure;
 use super::{max_sqrt_ts, write_options};
 use crate::args::CombineArgs;
 use crate::outputs::Outputs;
@@ -22,7 +24,9 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
         .flux_maps(&args.output)
         .picture("png", args.png.as_ref())?
         .reading_maps(&args.maps)
+        .reading(args.picture.psf_file())
         .check()?;
+    let look = Look::new(&args.picture, "png", args.png.as_deref())?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let names: Vec<String> = args.maps.iter().map(|p| p.display().to_string()).collect();
     let maps: Vec<FluxMaps> = args.maps.iter().map(FluxMaps::read).collect::<Result<_>>()?;
@@ -37,9 +41,11 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
             .with_help("estimate it with `--selection stat_scan`, or leave --method out"));
     }
     let paths: Vec<&Path> = args.maps.iter().map(PathBuf::as_path).collect();
+    let draw = |path| Ok::<_, Error>((path, look.draw(sqrt_ts_figure(&combined.maps, &[], &look)?)?));
+    let picture = args.png.as_ref().map(draw).transpose()?;
     combined.maps.write(&args.output, sed_type, &write_options(args.overwrite, &paths))?;
-    if let Some(png) = &args.png {
-        super::plot::write_flux_picture(&combined.maps, "sqrt_ts", None, 1200, &[], png, args.overwrite)?;
+    if let Some((path, picture)) = picture {
+        look.write_picture(&picture, path, args.overwrite)?;
     }
     let mut warnings = Vec::new();
     if combined.approximate > 0 {

@@ -16,6 +16,8 @@ use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
+use super::picture::Look;
+use super::plot_maps::sqrt_ts_figure;
 use super::{backend, value_at, write_options};
 use crate::args::{DemoArgs, named};
 use crate::outputs::Outputs;
@@ -109,7 +111,8 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
     }
     point.maps.write(&files[2], SedType::Likelihood, &options)?;
     let markers: Vec<Marker> = field.sources.iter().map(|s| Marker::new(s.position).label(&s.model.name)).collect();
-    super::plot::write_flux_picture(&point.maps, "sqrt_ts", None, 1200, &markers, &files[3], args.overwrite)?;
+    let look = Look::default();
+    look.write(sqrt_ts_figure(&point.maps, &markers, &look)?, &files[3], args.overwrite)?;
 
     let seconds = start.elapsed().as_secs_f64();
     if args.common.json {

@@ -18,7 +18,7 @@ pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
     let mut inputs: Vec<&Path> = vec![&args.dataset];
     inputs.extend(args.models.as_deref());
     inputs.extend(args.spectral_model.as_deref());
-    let sed_type = flux_maps::check(&args.maps, &inputs)?;
+    let target = flux_maps::check(&args.maps, &inputs)?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
@@ -40,7 +40,7 @@ pub fn run(args: &ExcessArgs, control: &Control) -> Result<()> {
     let kind = dataset.kind();
     drop(dataset);
 
-    let write = flux_maps::write(&result.maps, sed_type, &args.maps, &inputs)?;
+    let write = flux_maps::write(&result.maps, &target, &args.maps, &inputs)?;
     let statistic = if kind == "MapDatasetOnOff" { "W, with off counts" } else { "Cash, with a known background" };
     Summary {
         output: &args.maps.output,

@@ -11,7 +11,8 @@ use pevatron::plot::{self, Figure, FittedParameter};
 use pevatron::{Control, Error, Result};
 use serde_json::{Value, json};
 
-use super::plot::{MOST_PANELS, write_figure};
+use super::picture::Look;
+use super::plot_maps::MOST_PANELS;
 use super::spectra::each_of;
 use super::{backend, say_unused, write_options};
 use crate::args::FitArgs;
@@ -45,6 +46,7 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
         .reading(&args.datasets)
         .reading([&args.models])
         .check()?;
+    let look = Look::of_chart(&args.chart, "png", args.png.as_deref())?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
@@ -89,8 +91,8 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     let confidence_seconds = begin.elapsed().as_secs_f64();
 
     if let Some(path) = &args.png {
-        let picture = charts(args, &fit, &lent, &result, &intervals, &backend, &control)?.draw()?;
-        write_figure(picture, path, args.overwrite)?;
+        let picture = look.draw(charts(args, &fit, &lent, &result, &intervals, &backend, &control)?)?;
+        look.write_picture(&picture, path, args.overwrite)?;
     }
 
     if args.common.json {

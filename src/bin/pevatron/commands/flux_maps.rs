@@ -9,24 +9,39 @@ use pevatron::compute::Backend;
 use pevatron::flux::{FluxMaps, SedType};
 use serde_json::{Map, Value, json};
 
+use super::picture::Look;
+use super::plot_maps::sqrt_ts_figure;
 use super::{max_sqrt_ts, write_options};
 use crate::args::{CommonArgs, FluxMapArgs};
 use crate::outputs::Outputs;
 use crate::report;
 
-/// The SED type that is written, once it is known that there is room for the files, none of which is an input.
-pub fn check(args: &FluxMapArgs, inputs: &[&Path]) -> Result<SedType> {
+/// What is written.
+pub struct Target {
+    sed_type: SedType,
+    look: Look,
+}
+
+/// What is written, once it is known that there is room for the files, none of which is an input.
+pub fn check(args: &FluxMapArgs, inputs: &[&Path]) -> Result<Target> {
     let sed_type = args.sed_type.parse()?;
-    Outputs::new(args.overwrite).flux_maps(&args.output).picture("png", args.png.as_ref())?.reading(inputs).check()?;
-    Ok(sed_type)
+    Outputs::new(args.overwrite)
+        .flux_maps(&args.output)
+        .picture("png", args.png.as_ref())?
+        .reading(inputs)
+        .reading(args.picture.psf_file())
+        .check()?;
+    Ok(Target { sed_type, look: Look::new(&args.picture, "png", args.png.as_deref())? })
 }
 
 /// Writes the maps, what they were made of in their headers, and their picture; gives the seconds that took.
-pub fn write(maps: &FluxMaps, sed_type: SedType, args: &FluxMapArgs, inputs: &[&Path]) -> Result<f64> {
+pub fn write(maps: &FluxMaps, target: &Target, args: &FluxMapArgs, inputs: &[&Path]) -> Result<f64> {
     let start = Instant::now();
-    maps.write(&args.output, sed_type, &write_options(args.overwrite, inputs))?;
-    if let Some(png) = &args.png {
-        super::plot::write_flux_picture(maps, "sqrt_ts", None, 1200, &[], png, args.overwrite)?;
+    let draw = |path| Ok::<_, pevatron::Error>((path, target.look.draw(sqrt_ts_figure(maps, &[], &target.look)?)?));
+    let picture = args.png.as_ref().map(draw).transpose()?;
+    maps.write(&args.output, target.sed_type, &write_options(args.overwrite, inputs))?;
+    if let Some((path, picture)) = picture {
+        target.look.write_picture(&picture, path, args.overwrite)?;
     }
     Ok(start.elapsed().as_secs_f64())
 }

@@ -6,6 +6,8 @@ use pevatron::table::{MetaValue, Table};
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
+use super::picture::Look;
+use super::plot_points::spectra_figure;
 use super::write_options;
 use crate::args::{FluxPointsArgs, parse_frame, parse_position};
 use crate::outputs::Outputs;
@@ -18,6 +20,7 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
         .reading_maps([&args.file])
         .reading(&args.positions)
         .check()?;
+    let look = Look::of_chart(&args.chart, "png", args.png.as_deref())?;
     let sed = args.sed_type.as_deref().map(str::parse::<SedType>).transpose()?;
     let (maps, warnings) = FluxMaps::read_with_warnings(&args.file)?;
     let Geom::Wcs(geom) = maps.geom().as_ref() else {
@@ -54,7 +57,7 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
         }
     }
     if let Some(png) = &args.png {
-        super::plot::write_spectra(&collection, None, 1200, png, args.overwrite)?;
+        look.write(spectra_figure(&collection, None, None)?, png, args.overwrite)?;
     }
     for warning in &warnings {
         report::warning(warning);

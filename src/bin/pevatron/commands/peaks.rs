@@ -12,12 +12,15 @@ use pevatron::flux::{FluxMaps, SedType};
 use pevatron::io::Catalogue;
 use pevatron::maps::{Frame, SkyPosition, WcsGeom};
 use pevatron::models::Models;
-use pevatron::plot::Marker;
+use pevatron::plot::{Figure, Marker};
 use pevatron::table::{Column, Table, Values};
 use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 use serde_json::{Value, json};
 
+use super::energies::bin_of;
+use super::picture::Look;
+use super::plot_maps::FluxPicture;
 use super::{backend, require_map, say_unused, write_options};
 use crate::args::{PeaksArgs, named};
 use crate::outputs::Outputs;
@@ -60,7 +63,9 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
         .reading_maps(&args.flux)
         .reading(&args.dataset)
         .reading(args.models.iter().chain(&args.kernel_model).chain(&args.catalogue))
+        .reading(args.picture.psf_file())
         .check()?;
+    let look = Look::new(&args.picture, "png", args.png.as_deref())?;
     let catalogue = args.catalogue.as_deref().map(Catalogue::read).transpose()?;
     // Also checks the radius before the work.
     match_positions(&[], &[], radius)?;
@@ -86,13 +91,15 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
         .with_meta("quantity", if args.iterative { "sqrt_ts" } else { args.quantity.as_str() })
         .with_meta("threshold", args.threshold)
         .with_meta("iterative", args.iterative);
+    let draw = |path| Ok::<_, Error>((path, look.draw(figure(args, &found, &labels, &look)?)?));
+    let picture = args.png.as_ref().map(draw).transpose()?;
     table.write_ecsv(&args.output, args.overwrite)?;
     if let Some(path) = &args.regions {
         let text = regions(&found, &labels, frame.unwrap_or(found.geom.frame()));
         pevatron::io::write_atomic(path, args.overwrite, |out| out.write_all(text.as_bytes()))?;
     }
-    if let Some(path) = &args.png {
-        picture(args, &found, &labels, path)?;
+    if let Some((path, picture)) = picture {
+        look.write_picture(&picture, path, args.overwrite)?;
     }
     if args.common.json {
         let mut document = json!({
@@ -120,7 +127,14 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
 fn peaks(args: &PeaksArgs, min_distance: PeakDistance) -> Result<Found> {
     let path = args.flux.as_deref().ok_or_else(|| Error::options("flux", "flux maps are needed"))?;
     let (maps, warnings) = FluxMaps::read_with_warnings(path)?;
-    let peaks = find_peaks_in_flux_map(&maps, &args.quantity, args.energy, args.threshold, min_distance)
+    let bin = match args.energy.as_deref() {
+        Some(text) => {
+            let edges = maps.energy_axis()?.edges_tev()?;
+            Some(bin_of(text, edges.len() - 1, Some(&edges))?)
+        }
+        None => None,
+    };
+    let peaks = find_peaks_in_flux_map(&maps, &args.quantity, bin, args.threshold, min_distance)
         .map_err(|e| e.at(&Place::file(path)))?;
     let geom = maps.geom().as_wcs()?.to_image();
     let names: Vec<String> = (1..=peaks.len()).map(|n| format!("P{n}")).collect();
@@ -208,13 +222,14 @@ fn regions(found: &Found, labels: &[String], frame: Frame) -> String {
     ds9_regions(&all, frame)
 }
 
-fn picture(args: &PeaksArgs, found: &Found, labels: &[String], path: &Path) -> Result<()> {
+fn figure(args: &PeaksArgs, found: &Found, labels: &[String], look: &Look) -> Result<Figure> {
     let of_bin = |bin: usize| -> Vec<Marker> {
         let all = found.locations.iter().zip(labels).zip(&found.bins);
         all.filter(|(_, b)| **b == bin).map(|((l, label), _)| Marker::new(l.position).label(label)).collect()
     };
     let quantity = if found.maps.has_any_ts() { "sqrt_ts" } else { args.quantity.as_str() };
-    super::plot::write_marked_picture(&found.maps, quantity, args.energy, 1200, &of_bin, path, args.overwrite)
+    let energy = args.energy.as_deref();
+    FluxPicture { quantity, energy, contours: Vec::new(), markers: &of_bin, look }.figure(&found.maps)
 }
 
 /// The rows of a table as JSON objects.

@@ -9,7 +9,8 @@ use pevatron::plot::{self, CountsMaps, Figure, FitPanel, Marker, PeekOptions, Pl
 use pevatron::units::Angle;
 use pevatron::{Control, Error, Place, Result};
 
-use super::{backend, plot::write_figure, say_unused};
+use super::energies::{bin_of, edges_of};
+use super::{backend, say_unused};
 use crate::args::{PlotArgs, named, parse_frame, parse_position};
 
 /// What is drawn of datasets beside plain maps.
@@ -20,7 +21,13 @@ pub const KINDS: [&str; 12] =
 const SMOOTH_DEG: f64 = 0.1;
 
 /// A picture of a kind other than `map`.
-pub fn run(args: &PlotArgs, mut dataset: Dataset, kind: &str, markers: &[Marker], control: &Control) -> Result<()> {
+pub fn figure(
+    args: &PlotArgs,
+    mut dataset: Dataset,
+    kind: &str,
+    markers: &[Marker],
+    control: &Control,
+) -> Result<Figure> {
     let options = &args.dataset;
     let models = options.models.as_ref().map(Models::read).transpose()?;
     if let Some(models) = &models {
@@ -29,9 +36,13 @@ pub fn run(args: &PlotArgs, mut dataset: Dataset, kind: &str, markers: &[Marker]
     }
     let place = Place::file(&args.file);
     let of_file = |e: Error| e.at(&place);
-    let figure = match kind {
+    Ok(match kind {
         "psf" | "edisp" | "exposure" => responses(&dataset, kind, args, markers).map_err(of_file)?,
-        "masks" => plot::masks_figure(&dataset, args.energy).map_err(of_file)?,
+        "masks" => {
+            let edges = edges_of(&dataset).map_err(of_file)?;
+            let bin = args.energy.as_deref().map(|text| bin_of(text, edges.len() - 1, Some(&edges))).transpose()?;
+            plot::masks_figure(&dataset, bin).map_err(of_file)?
+        }
         _ => {
             let backend = backend(&options.engine, &args.common)?;
             match kind {
@@ -39,8 +50,7 @@ pub fn run(args: &PlotArgs, mut dataset: Dataset, kind: &str, markers: &[Marker]
                 _ => predicted(&dataset, kind, args, markers, &backend, control).map_err(of_file)?,
             }
         }
-    };
-    write_figure(figure.width_px(args.width).draw()?, &args.output, args.overwrite)
+    })
 }
 
 /// An angle above 0.

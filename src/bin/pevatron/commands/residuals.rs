@@ -9,7 +9,10 @@ use pevatron::table::{Column, Table};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
-use super::plot::{MOST_PANELS, chosen, energy_text, points_fit_figure, write_figure};
+use super::energies::{chosen, edges_of, range_text};
+use super::picture::Look;
+use super::plot_maps::MOST_PANELS;
+use super::plot_points::points_fit_figure;
 use super::spectra::read_dataset;
 use super::{backend, say_unused, write_options};
 use crate::args::ResidualsArgs;
@@ -23,7 +26,9 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
         .picture("png", args.png.as_ref())?
         .reading([&args.dataset])
         .reading(&args.models)
+        .reading(args.picture.psf_file())
         .check()?;
+    let look = Look::new(&args.picture, "png", args.png.as_deref())?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let mut dataset = read_dataset(&args.dataset, &args.spectrum)?;
@@ -33,10 +38,11 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     }
     let place = Place::file(&args.dataset);
     if let Dataset::FluxPoints(points) = &dataset {
-        return of_points(points, method, args).map_err(|e| e.at(&place));
+        return of_points(points, method, args, &look).map_err(|e| e.at(&place));
     }
     let groups = if args.png.is_some() || args.energy.is_some() {
-        chosen(args.energy, dataset.data_shape().map_err(|e| e.at(&place))?[0])?
+        let edges = edges_of(&dataset).map_err(|e| e.at(&place))?;
+        chosen(args.energy.as_deref(), edges.len() - 1, Some(&edges))?
     } else {
         Vec::new()
     };
@@ -48,12 +54,12 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     let mut inputs = vec![args.dataset.as_path()];
     inputs.extend(args.models.as_deref());
     let picture = match &args.png {
-        Some(path) => Some((path, picture(&map, method, &groups)?)),
+        Some(path) => Some((path, look.draw(figure(&map, method, &groups, &look)?)?)),
         None => None,
     };
     map.write(&args.output, "RESIDUALS", &write_options(args.overwrite, &inputs))?;
     if let Some((path, picture)) = picture {
-        write_figure(picture, path, args.overwrite)?;
+        look.write_picture(&picture, path, args.overwrite)?;
     }
     let values: Vec<f64> = map.data().iter().filter(|v| v.is_finite()).collect();
     let n = values.len() as f64;
@@ -82,7 +88,7 @@ pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
 }
 
 /// A table of flux points, models and what is left between them.
-fn of_points(points: &FluxPointsDataset, method: ResidualMethod, args: &ResidualsArgs) -> Result<()> {
+fn of_points(points: &FluxPointsDataset, method: ResidualMethod, args: &ResidualsArgs, look: &Look) -> Result<()> {
     if args.smooth.is_some() || args.energy.is_some() {
         let option = if args.smooth.is_some() { "smooth" } else { "energy" };
         return Err(Error::options(option, "is for maps, these are flux points"));
@@ -106,13 +112,13 @@ fn of_points(points: &FluxPointsDataset, method: ResidualMethod, args: &Residual
     inputs.extend(args.models.as_deref());
     let picture = match (&args.png, &args.models) {
         (Some(path), Some(models)) => {
-            Some((path, points_fit_figure(points, SedType::E2dnde, method, models)?.width_px(1200).draw()?))
+            Some((path, look.draw(points_fit_figure(points, SedType::E2dnde, method, models)?)?))
         }
         _ => None,
     };
     table.write(&args.output, &write_options(args.overwrite, &inputs))?;
     if let Some((path, picture)) = picture {
-        write_figure(picture, path, args.overwrite)?;
+        look.write_picture(&picture, path, args.overwrite)?;
     }
     let used = values(&residuals).iter().filter(|v| v.is_finite()).count();
     if args.common.json {
@@ -127,7 +133,7 @@ fn of_points(points: &FluxPointsDataset, method: ResidualMethod, args: &Residual
 }
 
 /// One panel per energy, centred on 0, on one scale.
-fn picture(map: &Map, method: ResidualMethod, groups: &[usize]) -> Result<pevatron::plot::Picture> {
+fn figure(map: &Map, method: ResidualMethod, groups: &[usize], look: &Look) -> Result<Figure> {
     let geom = map.wcs_geom()?.to_image();
     let edges = map.geom().axis("energy")?.edges_tev()?;
     let largest = groups
@@ -135,15 +141,15 @@ fn picture(map: &Map, method: ResidualMethod, groups: &[usize]) -> Result<pevatr
         .flat_map(|g| map.plane_f64(*g).into_iter().filter(|v| v.is_finite()).map(f64::abs).collect::<Vec<_>>())
         .fold(0.0, f64::max);
     let largest = if largest > 0.0 { largest } else { 1.0 };
-    let mut figure = Figure::new().width_px(1200);
+    let mut figure = Figure::new();
     for group in groups {
-        let title = format!("{} – {}", energy_text(edges[*group]), energy_text(edges[group + 1]));
+        let (low, high) = (edges[*group], edges[group + 1]);
         let image = MapImage::new(&map.plane_f64(*group), &geom)?
-            .title(title)
+            .title(range_text(low, high))
             .quantity(method.name(), "")
             .colours(ColourMap::Diverging)
             .range(-largest, largest);
-        figure = figure.panel(image);
+        figure = figure.panel(look.with_psf(image, Some((low, high)))?);
     }
-    figure.draw()
+    Ok(figure)
 }

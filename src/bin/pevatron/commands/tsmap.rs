@@ -18,7 +18,7 @@ pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
     let mut inputs: Vec<&Path> = args.datasets.iter().map(|p| p.as_path()).collect();
     inputs.extend(args.models.as_deref());
     inputs.extend(args.kernel_model.as_deref());
-    let sed_type = flux_maps::check(&args.maps, &inputs)?;
+    let target = flux_maps::check(&args.maps, &inputs)?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
 
@@ -48,7 +48,7 @@ pub fn run(args: &TsmapArgs, control: &Control) -> Result<()> {
     let n_datasets = datasets.len();
     drop(datasets);
 
-    let write = flux_maps::write(&result.maps, sed_type, &args.maps, &inputs)?;
+    let write = flux_maps::write(&result.maps, &target, &args.maps, &inputs)?;
     Summary {
         output: &args.maps.output,
         backend: &backend,
