@@ -5,6 +5,26 @@ pub mod warnings;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// The next step after an error: in the library's words and, where these name what only a caller of the library has, in
+/// those of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Help {
+    library: String,
+    program: Option<String>,
+}
+
+impl Help {
+    /// The words for a caller of the library.
+    pub fn library(&self) -> &str {
+        &self.library
+    }
+
+    /// The words for somebody at the command line.
+    pub fn program(&self) -> &str {
+        self.program.as_deref().unwrap_or(&self.library)
+    }
+}
+
 /// Result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -143,7 +163,7 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
         /// The next step, if there is one.
-        help: Option<String>,
+        help: Option<Help>,
     },
     /// An input file or array holds something that cannot be used.
     #[error("{place}: {problem}")]
@@ -153,7 +173,7 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
         /// The next step, if there is one.
-        help: Option<String>,
+        help: Option<Help>,
     },
     /// A valid wish that this build or this data cannot fulfil.
     #[error("{what}")]
@@ -161,7 +181,7 @@ pub enum Error {
         /// What is not supported.
         what: String,
         /// The next step, if there is one.
-        help: Option<String>,
+        help: Option<Help>,
     },
     /// Reading or writing failed.
     #[error("{}: {source}", path.display())]
@@ -253,9 +273,32 @@ impl Error {
     }
 
     /// Adds the next step to an options, input or unsupported error.
-    pub fn with_help(mut self, text: impl Into<String>) -> Self {
+    pub fn with_help(self, text: impl Into<String>) -> Self {
+        self.put_help(Some(Help { library: text.into(), program: None }))
+    }
+
+    /// The same where the command line has another way than the library.
+    ///
+    /// ```
+    /// use pevatron::Error;
+    /// let error = Error::options("output", "'a.fits' exists").with_help_for("set overwrite", "add --overwrite");
+    /// assert_eq!((error.help(), error.program_help()), (Some("set overwrite"), Some("add --overwrite")));
+    /// ```
+    pub fn with_help_for(self, library: impl Into<String>, program: impl Into<String>) -> Self {
+        self.put_help(Some(Help { library: library.into(), program: Some(program.into()) }))
+    }
+
+    /// The next step of another error, which this one takes the place of.
+    pub fn with_help_of(self, other: &Error) -> Self {
+        match other.next_step() {
+            Some(step) => self.put_help(Some(step.clone())),
+            None => self,
+        }
+    }
+
+    fn put_help(mut self, step: Option<Help>) -> Self {
         if let Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } = &mut self {
-            *help = Some(text.into());
+            *help = step;
         }
         self
     }
@@ -270,8 +313,17 @@ impl Error {
 
     /// The next step, if there is one.
     pub fn help(&self) -> Option<&str> {
+        self.next_step().map(Help::library)
+    }
+
+    /// The next step in the words of the command line.
+    pub fn program_help(&self) -> Option<&str> {
+        self.next_step().map(Help::program)
+    }
+
+    fn next_step(&self) -> Option<&Help> {
         match self {
-            Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } => help.as_deref(),
+            Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } => help.as_ref(),
             _ => None,
         }
     }

@@ -243,7 +243,10 @@ fn adapters(options: &BackendOptions) -> Result<Vec<(EngineReport, Option<String
 #[cfg(not(feature = "gpu"))]
 fn adapters(options: &BackendOptions) -> Result<Vec<(EngineReport, Option<String>)>> {
     match options.adapter {
-        Some(_) => Err(Error::unsupported("this build has no GPU code").with_help("build with the feature `gpu`")),
+        Some(_) => Err(Error::unsupported("this build has no GPU code").with_help_for(
+            "build with the feature `gpu`",
+            "take --backend cpu, or install Pevatron with the feature `gpu`",
+        )),
         None => Ok(vec![(EngineReport::new("gpu"), None)]),
     }
 }

@@ -42,7 +42,7 @@ impl std::str::FromStr for AsmoothMethod {
         match s {
             "lima" => Ok(Self::Lima),
             "asmooth" => Ok(Self::Asmooth),
-            _ => Err(Error::options("method", format!("'{s}' is not one of lima, asmooth"))),
+            _ => Err(Error::not_one_of("method", s, ["lima", "asmooth"])),
         }
     }
 }

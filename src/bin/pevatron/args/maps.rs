@@ -303,12 +303,7 @@ impl PeaksArgs {
     }
 
     pub fn frame(&self) -> Result<Option<Frame>> {
-        match self.frame.as_deref() {
-            None => Ok(None),
-            Some("icrs") => Ok(Some(Frame::Icrs)),
-            Some("galactic") => Ok(Some(Frame::Galactic)),
-            Some(other) => Err(Error::options("frame", format!("'{other}' is not one of icrs, galactic"))),
-        }
+        self.frame.as_deref().map(|text| named("frame", text.parse())).transpose()
     }
 
     /// The estimator of --iterative, without its kernel model, which is in a file.

@@ -6,14 +6,7 @@ use pevatron::{Error, Result};
 
 /// Names the option in an error that a value's own parser made.
 pub fn named<T>(option: &str, value: Result<T>) -> Result<T> {
-    value.map_err(|error| {
-        let help = error.help().map(str::to_string);
-        let named = Error::options(option, error.to_string());
-        match help {
-            Some(help) => named.with_help(help),
-            None => named,
-        }
-    })
+    value.map_err(|error| Error::options(option, error.to_string()).with_help_of(&error))
 }
 
 pub fn parse_edges(text: &str) -> Result<pevatron::estimators::EnergyEdges> {
