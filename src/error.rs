@@ -67,6 +67,11 @@ impl Place {
         self
     }
 
+    /// True where the place is in a file.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Fills the parts that this place does not know from `outer`.
     fn or(self, outer: &Place) -> Self {
         Self {

@@ -58,6 +58,13 @@ pub(super) struct Opened {
     pub(super) kind: Kind,
 }
 
+impl Opened {
+    /// Without a graphics card a quick look would take minutes.
+    pub(super) fn is_slow(&self) -> bool {
+        self.kind == Kind::Software
+    }
+}
+
 /// How much work an engine is given where no size is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

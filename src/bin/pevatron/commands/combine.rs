@@ -19,8 +19,8 @@ pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
         return Err(Error::not_one_of("method", &args.method, ["auto", "profile", "errors"]));
     }
     Outputs::new(args.overwrite)
-        .flux_maps(&args.output)
-        .picture("png", args.png.as_ref())?
+        .flux_maps("output", &args.output)
+        .picture("png", args.png.as_ref())
         .reading_maps(&args.maps)
         .check()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);

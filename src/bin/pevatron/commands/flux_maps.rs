@@ -9,7 +9,7 @@ use pevatron::compute::Backend;
 use pevatron::flux::{FluxMaps, SedType};
 use serde_json::{Map, Value, json};
 
-use super::{max_sqrt_ts, write_options};
+use super::{max_sqrt_ts, say_groups, write_options};
 use crate::args::{CommonArgs, FluxMapArgs};
 use crate::outputs::Outputs;
 use crate::report;
@@ -17,7 +17,11 @@ use crate::report;
 /// The SED type that is written, once it is known that there is room for the files, none of which is an input.
 pub fn check(args: &FluxMapArgs, inputs: &[&Path]) -> Result<SedType> {
     let sed_type = args.sed_type.parse()?;
-    Outputs::new(args.overwrite).flux_maps(&args.output).picture("png", args.png.as_ref())?.reading(inputs).check()?;
+    Outputs::new(args.overwrite)
+        .flux_maps("output", &args.output)
+        .picture("png", args.png.as_ref())
+        .reading(inputs)
+        .check()?;
     Ok(sed_type)
 }
 
@@ -96,6 +100,7 @@ impl Summary<'_> {
             let null = self.maps.meta.entries.get("null_models").map_or("", String::as_str);
             report::remark(&format!("{}; null hypothesis: {null}", self.decided));
             report::remark(&format!("status: {:?}", self.status_counts));
+            say_groups(self.maps.geom())?;
         }
         if common.verbose > 1 {
             let Stages { read, prepare, estimate, write } = self.stages;

@@ -5,8 +5,8 @@ use std::path::Path;
 use ndarray::Array2;
 use pevatron::datasets::{Dataset, FluxPointsDataset, ResidualMethod};
 use pevatron::flux::{FluxMaps, FluxPoints, FluxPointsCollection, FromTable, SedType};
-use pevatron::io::{FileKind, ImageFile};
-use pevatron::maps::Map;
+use pevatron::io::{Catalogue, FileKind, ImageFile};
+use pevatron::maps::{Frame, Map};
 use pevatron::models::{Model, Models};
 use pevatron::plot::{self, ColourMap, Figure, MapImage, Marker, Stretch};
 use pevatron::{Control, Error, Place, Result};
@@ -26,7 +26,7 @@ pub const MOST_PANELS: usize = 12;
 
 pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
     Outputs::new(args.overwrite)
-        .picture("output", Some(&args.output))?
+        .picture("output", Some(&args.output))
         .reading_maps([&args.file])
         .reading(args.sources.iter().chain(&args.regions).chain(&args.dataset.models).chain(&args.dataset.runs))
         .check()?;
@@ -34,7 +34,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
         return Err(Error::options("width", format!("{} px is not within 200 to 8000", args.width)));
     }
     let mut markers = match &args.sources {
-        Some(path) => markers_of(&Models::read(path)?),
+        Some(path) => markers_of(path)?,
         None => Vec::new(),
     };
     if let Some(path) = &args.regions {
@@ -94,7 +94,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
             let problem = format!("{what}, in which there is nothing to draw");
             return Err(Error::input_at(Place::file(&args.file), problem));
         }
-        FileKind::EventList | FileKind::Datasets | FileKind::Models => {
+        FileKind::EventList | FileKind::Datasets | FileKind::Models | FileKind::Sources => {
             return Err(Error::input_at(Place::file(&args.file), "there is nothing to draw in it"));
         }
     }
@@ -162,16 +162,11 @@ fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
     })
 }
 
-/// Positions of the sources of a list of models.
-fn markers_of(models: &Models) -> Vec<Marker> {
-    models
-        .components
-        .iter()
-        .filter_map(|m| match m {
-            Model::Sky(sky) => sky.spatial.as_ref()?.position().map(|p| Marker::new(p).label(&sky.name)),
-            _ => None,
-        })
-        .collect()
+/// The sources of models, of a table of peaks, or of a catalogue.
+fn markers_of(path: &Path) -> Result<Vec<Marker>> {
+    let sources = Catalogue::of_file(path, Frame::Icrs)?;
+    let all = sources.positions.iter().zip(&sources.names);
+    Ok(all.filter(|(p, _)| p.lon_deg.is_finite()).map(|(p, name)| Marker::new(*p).label(name.trim())).collect())
 }
 
 /// Levels of `--contours`.
