@@ -211,7 +211,8 @@ fn peaks_of_wrong_input() {
     fs::write(place.path("there.ecsv"), "mine").unwrap();
     refuse(&["flux.fits", "-o", "there.ecsv"], &["there.ecsv", "exists"]);
     assert_eq!(fs::read_to_string(place.path("there.ecsv")).unwrap(), "mine");
-    refuse(&["flux.fits", "--regions", "there.ecsv"], &["exists"]);
+    fs::write(place.path("there.reg"), "mine").unwrap();
+    refuse(&["flux.fits", "--regions", "there.reg"], &["exists"]);
     refuse(&["flux.fits", "--png", "nowhere/p.png"], &["nowhere"]);
     refuse(&["flux.fits", "-o", "out.fits"], &["output", ".ecsv"]);
     refuse(&["--iterative"], &["required"]);

@@ -22,7 +22,7 @@ const CEILING_BYTES_QUICK: u64 = 64 << 20;
 /// What a quick look takes with adapters in software, which would take minutes otherwise.
 const QUICK: Duration = Duration::from_secs(20);
 /// So many times its even share of what is left may a run take.
-const SHARES: f64 = 3.0;
+const SHARES: f64 = 1.5;
 /// Shorter runs are not begun.
 const LEAST_SHARE: Duration = Duration::from_millis(50);
 /// The workload that is sustained where none is named.
@@ -125,7 +125,7 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
         rows: Vec::new(),
         seconds: 0.0,
     };
-    let mut budget = options.quick.then(|| Budget { end: begun + QUICK, left: 0 });
+    let mut budget = options.quick.then(|| Budget { end: begun + QUICK, left: 0, slow: Vec::new() });
     let wants = |engine: &Opened, size| match options.size {
         Some(wanted) => wanted == size,
         None => engine.kind.sizes().contains(&size),
@@ -154,9 +154,9 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
             tell(&format!("{} on {}", workload.name, engine.id));
             let ceilings = report.engines.iter().find(|e| e.id == engine.id).and_then(|e| e.ceilings.as_ref());
             let outcome = match budget.as_mut().filter(|_| engine.is_slow()) {
-                Some(budget) => {
-                    budget.run(control, |control| one(engine, &inputs, &expected, options, ceilings, control))
-                }
+                Some(budget) => budget.run((&engine.id, &workload.name), control, |control| {
+                    one(engine, &inputs, &expected, options, ceilings, control)
+                }),
                 None => one(engine, &inputs, &expected, options, ceilings, control),
             }?;
             report.rows.push(row(workload, engine, Some(inputs.fingerprint), outcome));
@@ -171,11 +171,24 @@ struct Budget {
     end: Instant,
     /// Runs on such adapters that are still to come.
     left: usize,
+    /// Kinds of maps that took too long, by engine; larger kernels take longer still.
+    slow: Vec<(String, String)>,
 }
 
 impl Budget {
     /// A run within its share of what is left; one that takes longer is skipped.
-    fn run(&mut self, control: &Control, run: impl FnOnce(&Control) -> Result<Outcome>) -> Result<Outcome> {
+    fn run(
+        &mut self,
+        (engine, workload): (&str, &str),
+        control: &Control,
+        run: impl FnOnce(&Control) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        let kind = workload.rsplit_once("_k").map_or(workload, |(kind, _)| kind);
+        if self.slow.iter().any(|(e, k)| e == engine && k == kind) {
+            self.left = self.left.saturating_sub(1);
+            let reason = "a smaller kernel was too slow for --quick on this adapter in software".to_string();
+            return Ok(Outcome::Skipped { reason, needed_bytes: None });
+        }
         let now = Instant::now();
         let rest = self.end.saturating_duration_since(now);
         // Some are far quicker than others.
@@ -190,7 +203,10 @@ impl Budget {
             return Ok(Outcome::Skipped { reason, needed_bytes: None });
         }
         match run(&control.clone().with_deadline(now + share)) {
-            Err(error) if error.kind() == ErrorKind::Cancelled && !control.is_cancelled() => Ok(skipped()),
+            Err(error) if error.kind() == ErrorKind::Cancelled && !control.is_cancelled() => {
+                self.slow.push((engine.to_string(), kind.to_string()));
+                Ok(skipped())
+            }
             other => other,
         }
     }
@@ -293,6 +309,38 @@ mod tests {
         let lost = Error::Device { adapter: "a".into(), problem: "lost".into() };
         assert!(matches!(outcome_of(Err(lost)), Ok(Outcome::Failed { .. })));
         assert!(outcome_of(Err(Error::Cancelled)).is_err());
+    }
+
+    /// Work that goes on until it is cancelled.
+    fn endless(control: &Control) -> Result<Outcome> {
+        loop {
+            control.check()?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_quick_look_ends_and_says_what_it_skipped() {
+        let begun = Instant::now();
+        let mut budget = Budget { end: begun + Duration::from_millis(600), left: 4, slow: Vec::new() };
+        let control = Control::new();
+        let reason = |outcome: Result<Outcome>| match outcome {
+            Ok(Outcome::Skipped { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        let said = reason(budget.run(("gpu:0", "tsmap_3_k21"), &control, endless));
+        assert!(said.contains("too slow for --quick"), "{said}");
+        let said = reason(budget.run(("gpu:0", "tsmap_3_k51"), &control, |_| panic!("is not tried")));
+        assert!(said.contains("smaller kernel"), "{said}");
+        let lost = || Ok(Outcome::Failed { reason: "lost".into() });
+        assert!(matches!(budget.run(("gpu:1", "tsmap_3_k51"), &control, |_| lost()), Ok(Outcome::Failed { .. })));
+        reason(budget.run(("gpu:0", "cash"), &control, endless));
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        budget.end = begun;
+        assert!(reason(budget.run(("gpu:0", "edisp"), &control, |_| lost())).contains("are over"));
+        control.cancel();
+        budget.end = Instant::now() + QUICK;
+        assert!(budget.run(("gpu:0", "edisp"), &control, endless).is_err());
     }
 
     #[test]

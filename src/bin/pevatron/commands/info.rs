@@ -385,7 +385,7 @@ fn print_text(document: &Value) {
                 report::line(&format!("  {key}:"));
                 for item in list {
                     report::line(&match item.get("name").and_then(Value::as_str) {
-                        Some(name) if ["images", "hdus"].contains(&key.as_str()) => {
+                        Some(name) if ["images", "hdus", "sources"].contains(&key.as_str()) => {
                             format!("    {name}: {}", of_hdu(item))
                         }
                         _ => format!("    {item}"),
