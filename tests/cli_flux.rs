@@ -95,7 +95,7 @@ fn other_files_are_written_anew() {
     let text = |name: &str| fs::read_to_string(place.path(name)).unwrap();
     assert_eq!(text("model.yaml"), text("model2.yaml"));
     place.fails(&["convert", "in.fits", "-o", "a.fits", "--format", "ogip"], 2, &["OGIP", "off counts"]);
-    place.fails(&["convert", "in.fits", "-o", "a.fits", "--sed-type", "dnde"], 2, &["sed_type", "a dataset"]);
+    place.fails(&["convert", "in.fits", "-o", "a.fits", "--sed-type", "dnde"], 2, &["--sed-type", "a dataset"]);
 }
 
 #[test]
@@ -195,6 +195,6 @@ fn histograms_and_contours() {
     fs::write(place.path("r.reg"), "icrs\npolygon(1,2,3,4)\n").unwrap();
     place.fails(&plot(&["-o", "x.png", "--regions", "r.reg"]), 2, &["r.reg", "line 2", "polygon"]);
     let bad = ["-o", "x.png", "--kind", "histogram", "--sources", "models.yaml", "--exclude-radius", "0deg"];
-    place.fails(&plot(&bad), 2, &["exclude_radius", "positive"]);
+    place.fails(&plot(&bad), 2, &["--exclude-radius", "positive"]);
     assert!(dataset().bytes().len() > 1000);
 }

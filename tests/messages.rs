@@ -99,7 +99,9 @@ fn all() -> Vec<Literal> {
 fn doubled(text: &str) -> Option<&str> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let is_word = |w: &str| w.len() > 1 && w.chars().all(char::is_alphabetic);
-    words.windows(2).find(|w| is_word(w[0]) && w[0].eq_ignore_ascii_case(w[1])).map(|w| w[0])
+    // A mark of the sentence may follow the second one.
+    let plain = |w: &str| w.trim_end_matches([':', ',', '.', ';', '?']).to_lowercase();
+    words.windows(2).find(|w| is_word(w[0]) && w[0].to_lowercase() == plain(w[1])).map(|w| w[0])
 }
 
 /// An item of the library, as `Map::slice_by_idx` or `copy(name)`.

@@ -72,7 +72,11 @@ impl EnergyEdges {
                 "energy_edges",
                 format!("the edges {} and {} leave no bin of the dataset between them", i + 1, i + 2),
             )
-            .with_help(format!("the dataset's energy axis has {n} bins from {} to {} TeV", ends_tev[0], ends_tev[n])));
+            .with_help(format!(
+                "the dataset's energy axis has {n} bins from {} to {}",
+                text(ends_tev[0]),
+                text(ends_tev[n])
+            )));
         }
         let moved = match self {
             Self::Edges(wanted) => {

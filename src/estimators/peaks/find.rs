@@ -356,7 +356,7 @@ pub fn find_peaks_in_flux_map(
     let edges = maps.energy_axis()?.edges_tev()?;
     let bins = match energy_bin {
         None => 0..edges.len() - 1,
-        Some(bin) if bin + 1 < edges.len() => bin..bin + 1,
+        Some(bin) if bin < edges.len() - 1 => bin..bin + 1,
         Some(bin) => {
             return Err(Error::options("energy", format!("{bin} is not one of the bins 0 to {}", edges.len() - 2)));
         }

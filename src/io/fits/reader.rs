@@ -124,7 +124,7 @@ pub(super) fn too_large(path: &Path, what: &str, options: &ReadOptions) -> Error
     let problem = format!("the {what} has more than the {} bytes that are allowed", options.max_bytes);
     Error::input_at(Place::file(path), problem).with_help_for(
         "raise ReadOptions::max_bytes if this is meant",
-        "cut it into smaller files, e.g. with `pevatron cutout` before it is compressed",
+        "that is more than is read at once: cut the data into several files with the program that made them",
     )
 }
 

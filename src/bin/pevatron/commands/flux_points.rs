@@ -46,7 +46,9 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
             let frame = parse_frame(args.frame.as_deref(), geom.frame())?;
             let position = match &args.position {
                 Some(text) => {
-                    parse_position("position", text, frame, &list.iter().map(PathBuf::as_path).collect::<Vec<_>>())?
+                    let files: Vec<&Path> = list.iter().map(PathBuf::as_path).collect();
+                    // Tables and JSON have it in the frame of the option, else of the maps.
+                    parse_position("position", text, frame, &files)?.to_frame(frame)
                 }
                 None => geom.center()?,
             };
