@@ -135,8 +135,8 @@ fn points_of_positions() {
     fails(&["-o", "x.fits", "--position", "0deg,0deg", "--frame", "fk4"], &["frame", "'fk4'"]);
     fails(&["-o", "x.fits", "--positions", "none.csv"], &["none.csv"]);
     fails(&["-o", "centre.fits"], &["exists"]);
-    fs::write(place.path("bad.csv"), "name,ra,dec\nx,1,2\n").unwrap();
-    fails(&["-o", "x.fits", "--positions", "bad.csv"], &["bad.csv", "lon", "only [name, ra, dec]"]);
+    fs::write(place.path("bad.csv"), "name,x,y\nx,1,2\n").unwrap();
+    fails(&["-o", "x.fits", "--positions", "bad.csv"], &["bad.csv", "no columns of positions", "[name, x, y]"]);
     fs::write(place.path("far.csv"), "name,lon,lat\nfar,1,-80\n").unwrap();
     fails(&["-o", "x.fits", "--positions", "far.csv"], &["far.csv", "far", "outside"]);
     place.fails(&["flux-points", "in.fits", "-o", "x.fits"], 2, &["in.fits"]);

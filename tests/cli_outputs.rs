@@ -104,7 +104,19 @@ fn two_outputs_that_are_one_file_are_refused() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", told(&output));
     }
     place.fails(
-        &["peaks", "flux.fits", "-o", "a.ecsv", "--models-out", "m2.yaml", "--iterative", "--dataset", "in.fits", "--residual", "m2.fits", "--models-out", "m2_model.yaml"],
+        &[
+            "peaks",
+            "flux.fits",
+            "-o",
+            "a.ecsv",
+            "--iterative",
+            "--dataset",
+            "in.fits",
+            "--residual",
+            "m2.fits",
+            "--models-out",
+            "m2_model.yaml",
+        ],
         2,
         &["m2_model.yaml", "one file"],
     );
