@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::error::{Error, Result};
 
@@ -31,6 +32,7 @@ type Observer = dyn Fn(Progress) + Send + Sync;
 pub struct Control {
     cancelled: Arc<AtomicBool>,
     observer: Option<Arc<Observer>>,
+    deadline: Option<Instant>,
 }
 
 impl std::fmt::Debug for Control {
@@ -54,14 +56,26 @@ impl Control {
         self
     }
 
+    /// Cancels by itself from that moment on; clones made before do not.
+    ///
+    /// ```
+    /// use pevatron::Control;
+    /// let (control, now) = (Control::new(), std::time::Instant::now());
+    /// assert!(control.clone().with_deadline(now).check().is_err() && control.check().is_ok());
+    /// ```
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
     /// Asks the work to stop; it ends with [`Error::Cancelled`] at its next check.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// True once [`Control::cancel`] was called on this or a clone.
+    /// True once [`Control::cancel`] was called on this or a clone, or the deadline has passed.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// [`Error::Cancelled`] if the work is to stop.

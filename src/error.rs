@@ -6,6 +6,26 @@ pub(crate) mod words;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// The next step after an error: in the library's words and, where these name what only a caller of the library has, in
+/// those of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Help {
+    library: String,
+    program: Option<String>,
+}
+
+impl Help {
+    /// The words for a caller of the library.
+    pub fn library(&self) -> &str {
+        &self.library
+    }
+
+    /// The words for somebody at the command line.
+    pub fn program(&self) -> &str {
+        self.program.as_deref().unwrap_or(&self.library)
+    }
+}
+
 /// Result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -46,6 +66,11 @@ impl Place {
     pub fn item(mut self, name: impl Into<String>) -> Self {
         self.item = Some(name.into());
         self
+    }
+
+    /// True where the place is in a file.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Fills the parts that this place does not know from `outer`.
@@ -144,7 +169,7 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
         /// The next step, if there is one.
-        help: Option<String>,
+        help: Option<Help>,
     },
     /// An input file or array holds something that cannot be used.
     #[error("{place}: {problem}")]
@@ -154,7 +179,7 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
         /// The next step, if there is one.
-        help: Option<String>,
+        help: Option<Help>,
     },
     /// A valid wish that this build or this data cannot fulfil.
     #[error("{what}")]
@@ -162,7 +187,7 @@ pub enum Error {
         /// What is not supported.
         what: String,
         /// The next step, if there is one.
-        help: Option<String>,
+        help: Option<Help>,
     },
     /// Reading or writing failed.
     #[error("{}: {source}", path.display())]
@@ -254,9 +279,32 @@ impl Error {
     }
 
     /// Adds the next step to an options, input or unsupported error.
-    pub fn with_help(mut self, text: impl Into<String>) -> Self {
+    pub fn with_help(self, text: impl Into<String>) -> Self {
+        self.put_help(Some(Help { library: text.into(), program: None }))
+    }
+
+    /// The same where the command line has another way than the library.
+    ///
+    /// ```
+    /// use pevatron::Error;
+    /// let error = Error::options("output", "'a.fits' exists").with_help_for("set overwrite", "add --overwrite");
+    /// assert_eq!((error.help(), error.program_help()), (Some("set overwrite"), Some("add --overwrite")));
+    /// ```
+    pub fn with_help_for(self, library: impl Into<String>, program: impl Into<String>) -> Self {
+        self.put_help(Some(Help { library: library.into(), program: Some(program.into()) }))
+    }
+
+    /// The next step of another error, which this one takes the place of.
+    pub fn with_help_of(self, other: &Error) -> Self {
+        match other.next_step() {
+            Some(step) => self.put_help(Some(step.clone())),
+            None => self,
+        }
+    }
+
+    fn put_help(mut self, step: Option<Help>) -> Self {
         if let Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } = &mut self {
-            *help = Some(text.into());
+            *help = step;
         }
         self
     }
@@ -271,8 +319,17 @@ impl Error {
 
     /// The next step, if there is one.
     pub fn help(&self) -> Option<&str> {
+        self.next_step().map(Help::library)
+    }
+
+    /// The next step in the words of the command line.
+    pub fn program_help(&self) -> Option<&str> {
+        self.next_step().map(Help::program)
+    }
+
+    fn next_step(&self) -> Option<&Help> {
         match self {
-            Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } => help.as_deref(),
+            Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } => help.as_ref(),
             _ => None,
         }
     }

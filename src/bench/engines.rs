@@ -58,6 +58,13 @@ pub(super) struct Opened {
     pub(super) kind: Kind,
 }
 
+impl Opened {
+    /// Without a graphics card a quick look would take minutes.
+    pub(super) fn is_slow(&self) -> bool {
+        self.kind == Kind::Software
+    }
+}
+
 /// How much work an engine is given where no size is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -243,7 +250,10 @@ fn adapters(options: &BackendOptions) -> Result<Vec<(EngineReport, Option<String
 #[cfg(not(feature = "gpu"))]
 fn adapters(options: &BackendOptions) -> Result<Vec<(EngineReport, Option<String>)>> {
     match options.adapter {
-        Some(_) => Err(Error::unsupported("this build has no GPU code").with_help("build with the feature `gpu`")),
+        Some(_) => Err(Error::unsupported("this build has no GPU code").with_help_for(
+            "build with the feature `gpu`",
+            "take --backend cpu, or install Pevatron with the feature `gpu`",
+        )),
         None => Ok(vec![(EngineReport::new("gpu"), None)]),
     }
 }

@@ -1,6 +1,6 @@
 //! All workloads on all engines.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::check::Expected;
 use super::engines::{Opened, open_all};
@@ -19,6 +19,12 @@ const CHECKED_PIXELS_QUICK: usize = 24;
 /// Bytes of the buffers that are copied to find the ceiling of the memory: beyond the caches.
 const CEILING_BYTES: u64 = 256 << 20;
 const CEILING_BYTES_QUICK: u64 = 64 << 20;
+/// What a quick look takes with adapters in software, which would take minutes otherwise.
+const QUICK: Duration = Duration::from_secs(20);
+/// So many times its even share of what is left may a run take.
+const SHARES: f64 = 1.5;
+/// Shorter runs are not begun.
+const LEAST_SHARE: Duration = Duration::from_millis(50);
 /// The workload that is sustained where none is named.
 const SUSTAINED: &str = "tsmap_15_k51";
 
@@ -119,11 +125,17 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
         rows: Vec::new(),
         seconds: 0.0,
     };
+    let mut budget = options.quick.then(|| Budget { end: begun + QUICK, left: 0, slow: Vec::new() });
     let wants = |engine: &Opened, size| match options.size {
         Some(wanted) => wanted == size,
         None => engine.kind.sizes().contains(&size),
     };
-    for workload in &Size::ALL.into_iter().map(workloads).collect::<Result<Vec<_>>>()?.concat() {
+    let all = Size::ALL.into_iter().map(workloads).collect::<Result<Vec<_>>>()?.concat();
+    if let Some(budget) = &mut budget {
+        let runs = all.iter().flat_map(|w| opened.iter().filter(|e| e.is_slow() && wants(e, w.size)));
+        budget.left = runs.count();
+    }
+    for workload in &all {
         let engines: Vec<_> = opened.iter().filter(|engine| wants(engine, workload.size)).collect();
         if engines.is_empty() {
             continue;
@@ -141,12 +153,63 @@ pub fn run(options: &BenchOptions, host: Host, control: &Control, tell: &dyn Fn(
         for engine in engines {
             tell(&format!("{} on {}", workload.name, engine.id));
             let ceilings = report.engines.iter().find(|e| e.id == engine.id).and_then(|e| e.ceilings.as_ref());
-            let outcome = one(engine, &inputs, &expected, options, ceilings, control)?;
+            let outcome = match budget.as_mut().filter(|_| engine.is_slow()) {
+                Some(budget) => budget.run((&engine.id, &workload.name), control, |control| {
+                    one(engine, &inputs, &expected, options, ceilings, control)
+                }),
+                None => one(engine, &inputs, &expected, options, ceilings, control),
+            }?;
             report.rows.push(row(workload, engine, Some(inputs.fingerprint), outcome));
         }
     }
     report.seconds = begun.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// The time that a quick look takes, which adapters in software may not exceed.
+struct Budget {
+    end: Instant,
+    /// Runs on such adapters that are still to come.
+    left: usize,
+    /// Kinds of maps that took too long, by engine; larger kernels take longer still.
+    slow: Vec<(String, String)>,
+}
+
+impl Budget {
+    /// A run within its share of what is left; one that takes longer is skipped.
+    fn run(
+        &mut self,
+        (engine, workload): (&str, &str),
+        control: &Control,
+        run: impl FnOnce(&Control) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        let kind = workload.rsplit_once("_k").map_or(workload, |(kind, _)| kind);
+        if self.slow.iter().any(|(e, k)| e == engine && k == kind) {
+            self.left = self.left.saturating_sub(1);
+            let reason = "a smaller kernel was too slow for --quick on this adapter in software".to_string();
+            return Ok(Outcome::Skipped { reason, needed_bytes: None });
+        }
+        let now = Instant::now();
+        let rest = self.end.saturating_duration_since(now);
+        // Some are far quicker than others.
+        let share = rest.mul_f64((SHARES / self.left.max(1) as f64).min(1.0));
+        self.left = self.left.saturating_sub(1);
+        let skipped = || Outcome::Skipped {
+            reason: format!("more than {:.1} s on an adapter in software: too slow for --quick", share.as_secs_f64()),
+            needed_bytes: None,
+        };
+        if share < LEAST_SHARE {
+            let reason = format!("the {} s of --quick are over", QUICK.as_secs());
+            return Ok(Outcome::Skipped { reason, needed_bytes: None });
+        }
+        match run(&control.clone().with_deadline(now + share)) {
+            Err(error) if error.kind() == ErrorKind::Cancelled && !control.is_cancelled() => {
+                self.slow.push((engine.to_string(), kind.to_string()));
+                Ok(skipped())
+            }
+            other => other,
+        }
+    }
 }
 
 fn workloads(size: Size, options: &BenchOptions) -> Result<Vec<Workload>> {
@@ -246,6 +309,38 @@ mod tests {
         let lost = Error::Device { adapter: "a".into(), problem: "lost".into() };
         assert!(matches!(outcome_of(Err(lost)), Ok(Outcome::Failed { .. })));
         assert!(outcome_of(Err(Error::Cancelled)).is_err());
+    }
+
+    /// Work that goes on until it is cancelled.
+    fn endless(control: &Control) -> Result<Outcome> {
+        loop {
+            control.check()?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_quick_look_ends_and_says_what_it_skipped() {
+        let begun = Instant::now();
+        let mut budget = Budget { end: begun + Duration::from_millis(600), left: 4, slow: Vec::new() };
+        let control = Control::new();
+        let reason = |outcome: Result<Outcome>| match outcome {
+            Ok(Outcome::Skipped { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        let said = reason(budget.run(("gpu:0", "tsmap_3_k21"), &control, endless));
+        assert!(said.contains("too slow for --quick"), "{said}");
+        let said = reason(budget.run(("gpu:0", "tsmap_3_k51"), &control, |_| panic!("is not tried")));
+        assert!(said.contains("smaller kernel"), "{said}");
+        let lost = || Ok(Outcome::Failed { reason: "lost".into() });
+        assert!(matches!(budget.run(("gpu:1", "tsmap_3_k51"), &control, |_| lost()), Ok(Outcome::Failed { .. })));
+        reason(budget.run(("gpu:0", "cash"), &control, endless));
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        budget.end = begun;
+        assert!(reason(budget.run(("gpu:0", "edisp"), &control, |_| lost())).contains("are over"));
+        control.cancel();
+        budget.end = Instant::now() + QUICK;
+        assert!(budget.run(("gpu:0", "edisp"), &control, endless).is_err());
     }
 
     #[test]

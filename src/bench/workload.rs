@@ -58,9 +58,8 @@ impl Size {
 impl std::str::FromStr for Size {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|size| size.name() == text).ok_or_else(|| {
-            Error::options("size", format!("'{text}' is not one of {}, fit", Self::ALL.map(Self::name).join(", ")))
-        })
+        let found = Self::ALL.into_iter().find(|size| size.name() == text);
+        found.ok_or_else(|| Error::not_one_of("size", text, Self::ALL.map(Self::name).into_iter().chain(["fit"])))
     }
 }
 

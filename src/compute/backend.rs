@@ -30,7 +30,7 @@ impl std::str::FromStr for BackendChoice {
             "cpu" => Ok(Self::Cpu),
             "gpu" => Ok(Self::Gpu),
             "reference" => Ok(Self::Reference),
-            _ => Err(Error::options("backend", format!("'{s}' is not one of auto, cpu, gpu, reference"))),
+            _ => Err(Error::not_one_of("backend", s, ["auto", "cpu", "gpu", "reference"])),
         }
     }
 }
@@ -153,7 +153,10 @@ impl Backend {
 
     #[cfg(not(feature = "gpu"))]
     fn gpu(_options: &BackendOptions) -> Result<Self> {
-        Err(Error::unsupported("this build has no GPU code").with_help("build with the feature `gpu`"))
+        Err(Error::unsupported("this build has no GPU code").with_help_for(
+            "build with the feature `gpu`",
+            "take --backend cpu, or install Pevatron with the feature `gpu`",
+        ))
     }
 
     #[cfg(feature = "gpu")]

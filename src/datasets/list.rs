@@ -235,7 +235,10 @@ impl Datasets {
         let dataset = dataset.into();
         if self.get(dataset.name()).is_some() {
             let problem = format!("two datasets have the name '{}'; names must be unique", dataset.name());
-            return Err(Error::input("datasets", problem).with_help("copy(name) gives a dataset another name"));
+            return Err(Error::input("datasets", problem).with_help_for(
+                "copy(name) gives a dataset another name",
+                "`pevatron stack ONE -o OUT.fits --name NAME` writes a dataset under another name",
+            ));
         }
         self.list.push(dataset);
         Ok(())

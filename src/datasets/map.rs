@@ -136,8 +136,8 @@ impl MapDataset {
         let models: Vec<&Model> =
             self.models.signal(&self.name).filter(|m| name.is_none_or(|wanted| m.name() == wanted)).collect();
         if let (Some(wanted), true) = (name, models.is_empty()) {
-            let there: Vec<&str> = self.models.signal(&self.name).map(Model::name).collect();
-            return Err(Error::options("component", format!("'{wanted}' is not one of [{}]", there.join(", "))));
+            let there = self.models.signal(&self.name).map(Model::name);
+            return Err(Error::not_one_of("component", wanted, there));
         }
         let shape = self.geom()?.data_shape();
         let mut total = Array3::zeros((energy.nbin(), shape[shape.len() - 2], shape[shape.len() - 1]));

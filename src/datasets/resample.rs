@@ -29,8 +29,10 @@ fn ranges<'a, S: Clone + Into<AxisSlice>>(slices: &[(&'a str, S)]) -> Result<Vec
         AxisSlice::Index(bin) => {
             let problem = format!("bin {bin} alone would take the axis '{name}' away, which a dataset needs");
             let end = bin.saturating_add(1);
-            Err(Error::options("slices", problem)
-                .with_help(format!("take the range {bin}..{end}, or Map::slice_by_idx for one of its maps")))
+            Err(Error::options("slices", problem).with_help_for(
+                format!("take the range {bin}..{end}, or Map::slice_by_idx for one of its maps"),
+                format!("take the range {bin}..{end}"),
+            ))
         }
     };
     slices.iter().map(range).collect()

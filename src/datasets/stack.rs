@@ -64,7 +64,10 @@ fn same_axes(what: &str, own: &Geom, other: &Geom) -> Result<()> {
                 b.nbin(),
                 a.nbin()
             );
-            return Err(Error::input(what, problem).with_help("resample_energy_axis makes axes equal"));
+            return Err(Error::input(what, problem).with_help_for(
+                "resample_energy_axis makes axes equal",
+                "fit such datasets together with `pevatron fit`, or make them anew with the same energies",
+            ));
         }
     }
     Ok(())

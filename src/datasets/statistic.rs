@@ -52,10 +52,8 @@ impl FromStr for ResidualMethod {
 
     fn from_str(text: &str) -> Result<Self> {
         let all = [Self::Diff, Self::DiffOverSqrtModel, Self::DiffOverModel];
-        let names: Vec<&str> = all.iter().map(|m| m.name()).collect();
-        all.into_iter()
-            .find(|m| m.name() == text)
-            .ok_or_else(|| Error::options("method", format!("'{text}' is not one of {}", names.join(", "))))
+        let found = all.into_iter().find(|m| m.name() == text);
+        found.ok_or_else(|| Error::not_one_of("method", text, all.map(Self::name)))
     }
 }
 

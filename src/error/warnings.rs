@@ -14,6 +14,7 @@ type Handler = Box<dyn Fn(&str) + Send + Sync>;
 
 static HANDLER: RwLock<Option<Handler>> = RwLock::new(None);
 static STRICT: AtomicBool = AtomicBool::new(false);
+static PROGRAM: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// What is said in each [`collect`] that this thread is in.
@@ -96,6 +97,12 @@ pub fn set_strict(strict: bool) {
     STRICT.store(strict, Ordering::Relaxed);
 }
 
+/// Whether warnings name the next step in the words of the command line from now on ([`Error::program_help`]), in the
+/// whole process.
+pub fn set_program_words(program: bool) {
+    PROGRAM.store(program, Ordering::Relaxed);
+}
+
 /// Says an error that need not end the work, with its help.
 ///
 /// # Errors
@@ -105,7 +112,8 @@ pub fn warn(error: Error) -> Result<()> {
     if ERRORS.get() > 0 || STRICT.load(Ordering::Relaxed) {
         return Err(error);
     }
-    let text = match error.help() {
+    let help = if PROGRAM.load(Ordering::Relaxed) { error.program_help() } else { error.help() };
+    let text = match help {
         Some(help) => format!("{error}; {help}"),
         None => error.to_string(),
     };

@@ -43,7 +43,7 @@ impl std::str::FromStr for AsmoothMethod {
         match s {
             "lima" => Ok(Self::Lima),
             "asmooth" => Ok(Self::Asmooth),
-            _ => Err(Error::options("method", format!("'{s}' is not one of lima, asmooth"))),
+            _ => Err(Error::not_one_of("method", s, ["lima", "asmooth"])),
         }
     }
 }
@@ -166,6 +166,7 @@ impl AsmoothMapEstimator {
             scales_deg.iter().map(|s| (gaussian(s / pixel), weight(s / pixel))).collect();
         let closes = image.closes_in_longitude();
         let groups = self.energy_edges.groups(dataset.energy_axis()?)?;
+        warnings.extend(groups.warning());
         let (n, ny, nx) = (groups.bins.len(), image.ny(), image.nx());
         let geom = Arc::new(Geom::Wcs(image.with_axes(vec![groups.axis.clone()])));
         let empty = || Array3::from_elem((n, ny, nx), f64::NAN);

@@ -25,7 +25,12 @@ pub struct EnergyGroups {
     pub bins: Vec<Range<usize>>,
     /// The axis whose bins are the groups, in the dataset's unit.
     pub axis: MapAxis,
+    /// Wanted edges that are none of the dataset's axis, and those that were taken for them, in TeV.
+    pub moved: Vec<(f64, f64)>,
 }
+
+/// Edges that differ by less than this fraction are the same, written in another way.
+const SAME_EDGE: f64 = 1e-3;
 
 impl EnergyEdges {
     /// Groups on a dataset's energy axis. Each edge goes to the nearest bin edge in the axis' scale, ties to even
@@ -61,20 +66,56 @@ impl EnergyEdges {
             }
         };
         let edges = axis.edges();
+        let ends_tev = axis.edges_tev()?;
         if let Some(i) = indices.windows(2).position(|w| w[0] == w[1]) {
-            let ends = axis.edges_tev()?;
             return Err(Error::options(
                 "energy_edges",
                 format!("the edges {} and {} leave no bin of the dataset between them", i + 1, i + 2),
             )
-            .with_help(format!("the dataset's energy axis has {n} bins from {} to {} TeV", ends[0], ends[n])));
+            .with_help(format!(
+                "the dataset's energy axis has {n} bins from {} to {}",
+                text(ends_tev[0]),
+                text(ends_tev[n])
+            )));
         }
+        let moved = match self {
+            Self::Edges(wanted) => {
+                let pairs = wanted.iter().zip(&indices).map(|(e, i)| (e.to_tev(), ends_tev[*i]));
+                pairs.filter(|(from, to)| (from / to - 1.0).abs() > SAME_EDGE).collect()
+            }
+            Self::Whole | Self::All => Vec::new(),
+        };
         let group_edges = indices.iter().map(|i| edges[*i]).collect();
         Ok(EnergyGroups {
             bins: indices.windows(2).map(|w| w[0]..w[1]).collect(),
             axis: MapAxis::from_edges("energy", axis.unit().clone(), group_edges, axis.interp())?,
+            moved,
         })
     }
+}
+
+impl EnergyGroups {
+    /// What is to be told of edges that are none of the dataset's axis.
+    pub fn warning(&self) -> Option<String> {
+        let list: Vec<String> =
+            self.moved.iter().map(|(from, to)| format!("{} to {}", text(*from), text(*to))).collect();
+        let what =
+            "energy_edges: edges of groups are edges of the dataset's energy axis, so these were moved to the nearest";
+        (!list.is_empty()).then(|| format!("{what}: {}", list.join(", ")))
+    }
+}
+
+/// An energy in TeV, in few digits.
+fn text(tev: f64) -> String {
+    let (value, unit) = match tev {
+        e if e < 1e-3 => (e * 1e6, "MeV"),
+        e if e < 1.0 => (e * 1e3, "GeV"),
+        e => (e, "TeV"),
+    };
+    let digits = (4 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let short = format!("{value:.digits$}");
+    let short = if short.contains('.') { short.trim_end_matches('0').trim_end_matches('.') } else { &short };
+    format!("{short} {unit}")
 }
 
 #[cfg(test)]
@@ -87,10 +128,14 @@ mod tests {
         let edges = EnergyEdges::Edges([0.01, 0.1, 0.5].map(Energy::tev).to_vec());
         let groups = edges.groups(&axis).unwrap();
         assert_eq!(groups.bins, vec![0..5, 5..8]);
+        let warning = groups.warning().unwrap();
+        assert!(warning.contains("100 GeV to 111.1") && warning.contains("500 GeV to 471"), "{warning}");
+        assert!(!warning.contains("10 GeV to"), "{warning}");
         let outside = EnergyEdges::Edges([5.0, 7.0].map(Energy::tev).to_vec());
         assert!(outside.groups(&axis).unwrap_err().to_string().contains("leave no bin"));
         assert_eq!(EnergyEdges::Whole.groups(&axis).unwrap().bins, vec![0..11]);
-        assert_eq!(EnergyEdges::All.groups(&axis).unwrap().bins.len(), 11);
+        let all = EnergyEdges::All.groups(&axis).unwrap();
+        assert_eq!((all.bins.len(), all.warning()), (11, None));
         let falling = EnergyEdges::Edges([0.5, 0.1].map(Energy::tev).to_vec());
         assert!(falling.groups(&axis).is_err());
     }

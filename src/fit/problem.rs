@@ -114,10 +114,7 @@ impl<'a> Problem<'a> {
         let all: Vec<(String, Parameter)> = models.parameters().into_iter().map(|(n, p)| (n, p.clone())).collect();
         for (name, parameter) in all.iter().filter(|(_, p)| !p.frozen) {
             parameter.check().map_err(|e| match e {
-                Error::Input { problem, help, .. } => {
-                    let error = Error::input(name, problem);
-                    if let Some(help) = help { error.with_help(help) } else { error }
-                }
+                Error::Input { ref problem, .. } => Error::input(name, problem).with_help_of(&e),
                 other => other,
             })?;
         }

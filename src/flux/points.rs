@@ -50,7 +50,10 @@ impl FluxPoints {
         match maps.geom().as_ref() {
             Geom::Region(_) => Ok(Self(maps)),
             Geom::Wcs(_) => Err(Error::input("geometry", "flux points belong to a region, these are maps with pixels")
-                .with_help("take the points of a position out of them")),
+                .with_help_for(
+                    "FluxMaps::get_flux_points takes the points of a position out of them",
+                    "`pevatron flux-points --position LON,LAT` takes the points of a position out of them",
+                )),
         }
     }
 

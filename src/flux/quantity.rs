@@ -42,9 +42,8 @@ impl SedType {
 impl std::str::FromStr for SedType {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|t| t.name() == s).ok_or_else(|| {
-            Error::options("sed_type", format!("'{s}' is not one of likelihood, dnde, flux, eflux, e2dnde"))
-        })
+        let found = Self::ALL.into_iter().find(|t| t.name() == s);
+        found.ok_or_else(|| Error::not_one_of("sed_type", s, Self::ALL.map(Self::name)))
     }
 }
 
@@ -113,10 +112,7 @@ impl std::str::FromStr for FluxQuantity {
         if s == "excess" {
             return Ok(Self::NpredExcess);
         }
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|q| q.name() == s)
-            .ok_or_else(|| Error::options("quantity", format!("'{s}' is not a quantity of flux maps")))
+        let found = Self::ALL.iter().copied().find(|q| q.name() == s);
+        found.ok_or_else(|| Error::not_one_of("quantity", s, Self::ALL.iter().map(|q| q.name())))
     }
 }

@@ -63,8 +63,11 @@ pub fn check_output(path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
                 return Err(same::is_input(path, &input));
             }
             if !overwrite {
-                let text = format!("'{}' exists", path.display());
-                return problem(text, "choose another name, or allow to overwrite it");
+                let error = Error::options("output", format!("'{}' exists", path.display()));
+                return Err(error.with_help_for(
+                    "choose another name, or set WriteOptions::overwrite",
+                    "add --overwrite to replace it, or choose another name",
+                ));
             }
             probe(path, &fs::canonicalize(path).map_err(|e| Error::io(path, e))?)
         }

@@ -151,7 +151,10 @@ fn read(path: &Path, options: &FromTable) -> Result<(Table, FromTable)> {
     }
     if hdus.first().is_some_and(|h| h.header.text("SED_TYPE").is_some() && hdus.iter().any(fits::Hdu::has_image)) {
         return Err(Error::input_at(Place::file(path), "these are flux maps, not a table of flux points")
-            .with_help("read them as flux maps and take the points of a position"));
+            .with_help_for(
+                "read them with FluxMaps::read and take the points of a position with get_flux_points",
+                "`pevatron flux-points --position LON,LAT` takes the points of a position out of them",
+            ));
     }
     if options.gti.is_none() && has("GTI") {
         options.gti = Some(crate::time::Gti::read(path)?);

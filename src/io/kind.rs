@@ -31,6 +31,8 @@ pub enum FileKind {
     Datasets,
     /// Models as YAML.
     Models,
+    /// A table (ECSV) of names and positions, such as that of peaks: [`crate::io::Catalogue::of_file`].
+    Sources,
     /// Something that is recognised, or not, but not read: `"an HDU index"`.
     Other(String),
 }
@@ -93,6 +95,9 @@ pub(super) fn text_kind(path: &Path, bytes: &[u8]) -> FileKind {
         };
         if has("e_ref") || has("e_min") || lower.contains("sed_type") {
             FileKind::FluxPoints
+        } else if has("name") && [("ra", "dec"), ("glon", "glat"), ("lon", "lat")].iter().any(|(a, b)| has(a) && has(b))
+        {
+            FileKind::Sources
         } else {
             FileKind::Other("an ECSV table".into())
         }

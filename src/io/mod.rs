@@ -14,6 +14,8 @@ mod kind;
 mod pair;
 mod regions;
 mod same;
+#[cfg(feature = "fits-system")]
+mod sources;
 mod table;
 mod yaml;
 

@@ -54,7 +54,7 @@ impl std::str::FromStr for Frame {
         match text.trim().to_lowercase().as_str() {
             "icrs" => Ok(Self::Icrs),
             "galactic" => Ok(Self::Galactic),
-            _ => Err(Error::options("frame", format!("'{text}' is neither icrs nor galactic"))),
+            _ => Err(Error::not_one_of("frame", text.trim(), ["icrs", "galactic"])),
         }
     }
 }

@@ -8,6 +8,7 @@ mod interp;
 mod map;
 mod mask;
 mod pixels;
+pub(crate) mod position;
 mod region;
 mod resample;
 mod shape;

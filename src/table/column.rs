@@ -187,8 +187,10 @@ impl Column {
             }
             let hint = e.help().filter(|h| h.starts_with("did you mean")).map(|h| format!("{h} ")).unwrap_or_default();
             let name = &self.name;
-            Error::input(name, format!("the unit of the column is not read: {e}"))
-                .with_help(format!("{hint}Another unit is given by 'pevatron convert --column {name}={name}:UNIT'"))
+            Error::input(name, format!("the unit of the column is not read: {e}")).with_help_for(
+                format!("{hint}Table::set_unit gives the column another unit"),
+                format!("{hint}Another unit is given by 'pevatron convert --column {name}={name}:UNIT'"),
+            )
         })?;
         let mut values: Vec<f64> = match &self.values {
             Values::Float(v) => v.clone(),

@@ -159,7 +159,11 @@ macro_rules! typed_quantity {
             fn from_str(text: &str) -> Result<Self> {
                 let q: Quantity = text.parse()?;
                 q.to($base).ok().filter(|v| v.is_finite()).map(Self).ok_or_else(|| {
-                    Error::input($what, format!("'{text}' has no unit of this kind"))
+                    if q.unit.to_string().is_empty() {
+                        let help = format!("add one, e.g. {}{}", text.trim(), $base);
+                        return Error::input($what, format!("'{text}' has no unit")).with_help(help);
+                    }
+                    Error::input($what, format!("'{text}' has a unit of another kind"))
                         .with_help(concat!("give a unit such as ", $base))
                 })
             }

@@ -124,23 +124,23 @@ fn options_that_cannot_be() {
     let place = Place::with(|_| ());
     let run = |more: &[&str], words: &[&str]| place.fails(&tsmap("in.fits", more), 2, words);
     for width in ["0deg", "-1deg", "NaNdeg", "wide", "1TeV", "1"] {
-        run(&[&format!("--kernel-width={width}")], &["kernel_width"]);
+        run(&[&format!("--kernel-width={width}")], &["--kernel-width"]);
     }
-    run(&["--energy-edges", "30TeV,50TeV"], &["energy_edges", "no bin"]);
-    run(&["--energy-edges", "5TeV,1TeV"], &["energy_edges"]);
-    run(&["--energy-edges", "5TeV"], &["energy_edges"]);
-    run(&["--energy-edges", "1deg,5deg"], &["energy_edges"]);
+    run(&["--energy-edges", "30TeV,50TeV"], &["--energy-edges", "no bin"]);
+    run(&["--energy-edges", "5TeV,1TeV"], &["--energy-edges"]);
+    run(&["--energy-edges", "5TeV"], &["--energy-edges"]);
+    run(&["--energy-edges", "1deg,5deg"], &["--energy-edges"]);
     run(&["--selection", "everything"], &["selection", "everything"]);
-    run(&["--sed-type", "magnitude"], &["sed_type", "magnitude"]);
-    run(&["--norm-scan", "5,1,10"], &["norm_scan"]);
+    run(&["--sed-type", "magnitude"], &["--sed-type", "magnitude"]);
+    run(&["--norm-scan", "5,1,10"], &["--norm-scan"]);
     run(&["--rtol", "0"], &["rtol"]);
     run(&["--rtol=-1"], &["rtol"]);
-    run(&["--n-sigma", "0"], &["n_sigma"]);
-    run(&["--n-sigma-ul=-2", "--selection", "ul"], &["n_sigma_ul"]);
-    run(&["--n-sigma-sensitivity", "NaN", "--selection", "sensitivity"], &["n_sigma_sensitivity"]);
-    run(&["--max-niter", "0"], &["max_niter"]);
-    run(&["--downsampling-factor", "0"], &["downsampling_factor"]);
-    run(&["--downsampling-factor", "2"], &["downsampling_factor"]); // 25 pixels
+    run(&["--n-sigma", "0"], &["--n-sigma"]);
+    run(&["--n-sigma-ul=-2", "--selection", "ul"], &["--n-sigma-ul"]);
+    run(&["--n-sigma-sensitivity", "NaN", "--selection", "sensitivity"], &["--n-sigma-sensitivity"]);
+    run(&["--max-niter", "0"], &["--max-niter"]);
+    run(&["--downsampling-factor", "0"], &["--downsampling-factor"]);
+    run(&["--downsampling-factor", "2"], &["--downsampling-factor"]); // 25 pixels
     run(&["--threads", "0"], &["threads"]);
     run(&["--memory", "much"], &["memory", "much"]);
     run(&["--backend", "abacus"], &["backend", "abacus"]);

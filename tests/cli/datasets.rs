@@ -197,7 +197,7 @@ fn spectra_are_cut_out() {
     place.fails(&["cutout", "spectrum.fits", "-o", "x.fits", "--region", &region], 2, &["spectrum.fits", "region"]);
     fails(
         &["--position", "1,2", "--width", "1deg", "--containment-correction"],
-        &["containment_correction", "--region"],
+        &["--containment-correction", "--region"],
     );
     place.fails(&["tsmap", "spectrum.fits", "-o", "x.fits"], 2, &["spectrum.fits", "region"]);
     place.fails(&["excess", "spectrum.fits", "-o", "x.fits"], 2, &["spectrum.fits", "region"]);

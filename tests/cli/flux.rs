@@ -93,7 +93,7 @@ fn other_files_are_written_anew() {
     let text = |name: &str| fs::read_to_string(place.path(name)).unwrap();
     assert_eq!(text("model.yaml"), text("model2.yaml"));
     place.fails(&["convert", "in.fits", "-o", "a.fits", "--format", "ogip"], 2, &["OGIP", "off counts"]);
-    place.fails(&["convert", "in.fits", "-o", "a.fits", "--sed-type", "dnde"], 2, &["sed_type", "a dataset"]);
+    place.fails(&["convert", "in.fits", "-o", "a.fits", "--sed-type", "dnde"], 2, &["--sed-type", "a dataset"]);
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn points_of_positions() {
     fails(&["-o", "x.fits", "--position", "0deg,0deg", "--frame", "fk4"], &["frame", "'fk4'"]);
     fails(&["-o", "x.fits", "--positions", "none.csv"], &["none.csv"]);
     fails(&["-o", "centre.fits"], &["exists"]);
-    fs::write(place.path("bad.csv"), "name,ra,dec\nx,1,2\n").unwrap();
-    fails(&["-o", "x.fits", "--positions", "bad.csv"], &["bad.csv", "lon", "only [name, ra, dec]"]);
+    fs::write(place.path("bad.csv"), "name,x,y\nx,1,2\n").unwrap();
+    fails(&["-o", "x.fits", "--positions", "bad.csv"], &["bad.csv", "no columns of positions", "[name, x, y]"]);
     fs::write(place.path("far.csv"), "name,lon,lat\nfar,1,-80\n").unwrap();
     fails(&["-o", "x.fits", "--positions", "far.csv"], &["far.csv", "far", "outside"]);
     place.fails(&["flux-points", "in.fits", "-o", "x.fits"], 2, &["in.fits"]);
@@ -193,6 +193,6 @@ fn histograms_and_contours() {
     fs::write(place.path("r.reg"), "icrs\npolygon(1,2,3,4)\n").unwrap();
     place.fails(&plot(&["-o", "x.png", "--regions", "r.reg"]), 2, &["r.reg", "line 2", "polygon"]);
     let bad = ["-o", "x.png", "--kind", "histogram", "--sources", "models.yaml", "--exclude-radius", "0deg"];
-    place.fails(&plot(&bad), 2, &["exclude_radius", "positive"]);
+    place.fails(&plot(&bad), 2, &["--exclude-radius", "positive"]);
     assert!(dataset().bytes().len() > 1000);
 }

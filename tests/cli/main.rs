@@ -10,3 +10,4 @@ mod peaks;
 mod pictures;
 #[path = "../support/mod.rs"]
 mod support;
+mod words;

@@ -190,14 +190,14 @@ fn peaks_of_wrong_input() {
         refuse(&["flux.fits", "--threshold", threshold], &["threshold", "finite"]);
     }
     for distance in ["0deg", "-1deg", "nandeg", "1e-9deg", "0.3", "1TeV", "0pix", "1.5pix", "-1pix", "pix"] {
-        refuse(&["flux.fits", "--min-distance", distance], &["min_distance"]);
+        refuse(&["flux.fits", "--min-distance", distance], &["--min-distance"]);
     }
     refuse(&["flux.fits", "--quantity", "nonsense"], &["quantity", "nonsense", "sqrt_ts"]);
     refuse(&["flux.fits", "--energy", "99"], &["energy", "99"]);
     refuse(&["flux.fits", "--frame", "moon"], &["frame", "moon"]);
     refuse(&["flux.fits", "--match", "flux.fits"], &["flux.fits", "neither names nor positions"]);
     refuse(&["flux.fits", "--match", "nowhere.fits"], &["nowhere.fits"]);
-    refuse(&["flux.fits", "--match-radius", "0deg"], &["match_radius"]);
+    refuse(&["flux.fits", "--match-radius", "0deg"], &["--match-radius"]);
     catalogue(&place.path("cat.fits"), ["Source_Name", "where", "when"], "deg", &[("a", 1.0, 2.0)]);
     refuse(&["flux.fits", "--match", "cat.fits"], &["cat.fits", "no columns of positions", "where"]);
     catalogue(&place.path("cat.fits"), ["whatever", "RA", "DEC"], "deg", &[("a", 1.0, 2.0)]);
@@ -209,16 +209,17 @@ fn peaks_of_wrong_input() {
     fs::write(place.path("there.ecsv"), "mine").unwrap();
     refuse(&["flux.fits", "-o", "there.ecsv"], &["there.ecsv", "exists"]);
     assert_eq!(fs::read_to_string(place.path("there.ecsv")).unwrap(), "mine");
-    refuse(&["flux.fits", "--regions", "there.ecsv"], &["exists"]);
+    fs::write(place.path("there.reg"), "mine").unwrap();
+    refuse(&["flux.fits", "--regions", "there.reg"], &["exists"]);
     refuse(&["flux.fits", "--png", "nowhere/p.png"], &["nowhere"]);
     refuse(&["flux.fits", "-o", "out.fits"], &["output", ".ecsv"]);
     refuse(&["--iterative"], &["required"]);
     refuse(&["--iterative", "--dataset", "nowhere.fits"], &["nowhere.fits"]);
     refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--threshold", "0"], &["threshold"]);
     refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--quantity", "ts"], &["iterative"]);
-    refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--max-sources", "0"], &["max_sources"]);
+    refuse(&["--iterative", "--dataset", "dataset.fits.gz", "--max-sources", "0"], &["--max-sources"]);
     refuse(&["flux.fits", "--iterative", "--dataset", "dataset.fits.gz"], &["dataset.fits.gz", "pixels"]);
-    refuse(&["flux.fits", "--models-out", "m.yaml"], &["required"]);
+    refuse(&["flux.fits", "--models-out", "m.yaml"], &["--models-out", "2 energy bins"]);
     refuse(&[], &["required"]);
 }
 
@@ -373,7 +374,7 @@ fn datasets_are_smoothed() {
     refuse(&["--scales", "1TeV"], &["scales"]);
     refuse(&["--threshold", "nan"], &["threshold"]);
     refuse(&["--method", "ts"], &["method", "lima"]);
-    refuse(&["--energy-edges", "5TeV,1TeV"], &["energy_edges"]);
+    refuse(&["--energy-edges", "5TeV,1TeV"], &["--energy-edges"]);
     place.fails(&["asmooth", "flux.fits", "-o", "o.fits"], &["flux.fits"]);
     place.fails(&["asmooth", "nowhere.fits", "-o", "o.fits"], &["nowhere.fits"]);
 }

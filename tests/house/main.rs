@@ -3,4 +3,5 @@
 mod coverage;
 mod floors;
 mod licences;
+mod messages;
 mod subjects;

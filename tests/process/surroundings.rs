@@ -121,16 +121,16 @@ fn numbers_of_options_that_make_no_sense() {
 fn errors_of_numbers_name_their_options() {
     let place = Place::with(|_| ());
     let fails = |more: &[&str], word: &str| place.fails(&tsmap(more), 2, &[word]);
-    fails(&["--downsampling-factor", "1000000000"], "downsampling_factor");
-    fails(&["--downsampling-factor", "18446744073709551615"], "downsampling_factor");
-    fails(&["--norm-scan", "0,5,100000000", "--selection", "stat_scan"], "norm_scan");
-    fails(&["--norm-scan", "0,5,1000000000000", "--selection", "stat_scan"], "norm_scan");
+    fails(&["--downsampling-factor", "1000000000"], "--downsampling-factor");
+    fails(&["--downsampling-factor", "18446744073709551615"], "--downsampling-factor");
+    fails(&["--norm-scan", "0,5,100000000", "--selection", "stat_scan"], "--norm-scan");
+    fails(&["--norm-scan", "0,5,1000000000000", "--selection", "stat_scan"], "--norm-scan");
     fails(&["--threads", "1000000"], "threads");
     fails(&["--memory", "1e300GB"], "memory");
     place.fails(
         &["tsmap", "in.fits", "-o", "out.fits", "--backend", "cpu", "--kernel-width", "5000deg"],
         2,
-        &["kernel_width", "sky"],
+        &["--kernel-width", "sky"],
     );
 }
 

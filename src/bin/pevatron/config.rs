@@ -32,10 +32,15 @@ pub fn expand(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
     for (key, value) in table {
         let argument = sub.get_arguments().find(|a| a.get_id().as_str() == key && !META.contains(&key.as_str()));
         let Some(argument) = argument else {
+            let place = Place::file(&path).item(&key);
+            let typed = format!("--{}", key.replace('_', "-"));
+            if let Some((problem, help)) = crate::words::elsewhere(&command, sub.get_name(), &typed) {
+                return Err(Error::input_at(place, problem).with_help(help));
+            }
             let mut known: Vec<_> = sub.get_arguments().map(|a| a.get_id().as_str()).collect();
             known.retain(|id| !META.contains(id) && *id != "help");
             return Err(Error::input_at(
-                Place::file(&path).item(&key),
+                place,
                 format!("'{}' has no such option, only {}", sub.get_name(), known.join(", ")),
             ));
         };

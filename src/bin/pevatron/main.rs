@@ -11,6 +11,7 @@ mod process;
 mod progress;
 mod report;
 mod terminal;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -40,11 +41,16 @@ fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return report::fail(&error),
     };
-    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|m| Ok((Cli::from_arg_matches(&m)?, m)));
+    let program = Cli::command();
+    let parsed = program.clone().try_get_matches_from(&arguments).and_then(|m| Ok((Cli::from_arg_matches(&m)?, m)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         // It repeats what was typed, or what a configuration file holds.
         Err(error) if error.use_stderr() => {
+            if let Some((problem, help)) = words::of_another_command(&program, &error, &arguments) {
+                report::problem(&problem, Some(&help));
+                return ExitCode::from(2);
+            }
             terminal::err(error.render().to_string().trim_end());
             return ExitCode::from(2);
         }
@@ -54,7 +60,11 @@ fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    if let Some(command) = matches.subcommand_name().and_then(|name| program.find_subcommand(name)) {
+        words::speak_of(command);
+    }
     pevatron::error::warnings::set_handler(report::warning);
+    pevatron::error::warnings::set_program_words(true);
     pevatron::error::warnings::set_strict(cli.is_strict());
     pevatron::io::keep_streams();
     let result = if cli.dumps_config() {

@@ -6,12 +6,16 @@ use std::sync::Mutex;
 
 use pevatron::{Error, ErrorKind};
 
-use crate::terminal;
+use crate::{terminal, words};
 
 /// Prints an error in one line, its help in another, and gives the exit code: 2 for wrong input or options, 130 for
 /// cancelled, else 1.
 pub fn fail(error: &Error) -> ExitCode {
-    problem(&error.to_string(), error.help());
+    let text = match error {
+        Error::Options { option, problem, .. } => format!("{}: {}", words::option(option), words::own(problem)),
+        other => words::own(&other.to_string()),
+    };
+    problem(&text, error.program_help().map(words::own).as_deref());
     ExitCode::from(match error.kind() {
         ErrorKind::Options | ErrorKind::Input | ErrorKind::Unsupported => 2,
         ErrorKind::Cancelled => CANCELLED,
@@ -33,12 +37,13 @@ pub fn problem(problem: &str, help: Option<&str>) {
 
 /// Prints what its user should know in one line, each text once: files are looked into more than once.
 pub fn warning(text: &str) {
+    let text = words::own(text);
     static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
     if let Ok(mut said) = SAID.lock()
-        && !said.iter().any(|known| known == text)
+        && !said.contains(&text)
     {
-        terminal::err(&format!("warning: {}", terminal::one_line(text)));
-        said.push(text.to_string());
+        terminal::err(&format!("warning: {}", terminal::one_line(&text)));
+        said.push(text);
     }
 }
 

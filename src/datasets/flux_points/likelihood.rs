@@ -38,7 +38,7 @@ impl FromStr for PointsStatistic {
             "chi2" => Ok(Self::Chi2),
             "distrib" | "distribution" => Ok(Self::Distribution),
             "profile" => Ok(Self::Profile),
-            _ => Err(Error::options("stat_type", format!("'{text}' is not one of chi2, distrib, profile"))),
+            _ => Err(Error::not_one_of("stat_type", text, ["chi2", "distrib", "profile"])),
         }
     }
 }

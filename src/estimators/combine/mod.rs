@@ -127,7 +127,10 @@ pub fn combine_flux_maps(inputs: &[(&str, &FluxMaps)], only_errors: bool, contro
         }
         let method = method.ok_or_else(|| {
             Error::input_at(Place::file(name), "has neither a profile nor a norm with errors, so it has no likelihood")
-                .with_help("estimate it with errors, best with `--selection stat_scan`")
+                .with_help_for(
+                    "estimate it with errors, best with stat_scan in selection_optional",
+                    "estimate it with errors, best with `--selection stat_scan`",
+                )
         })?;
         sources.push(Source::new(maps, method, scale).map_err(|e| e.at(&Place::file(name)))?);
     }

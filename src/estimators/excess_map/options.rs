@@ -38,6 +38,10 @@ impl ExcessSelection {
             [(self.alpha, "alpha"), (self.acceptance_on, "acceptance_on"), (self.acceptance_off, "acceptance_off")];
         list.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name)
     }
+
+    /// The words that select something.
+    const NAMES: [&str; 8] =
+        ["errn-errp", "ul", "sensitivity", "alpha", "acceptance", "acceptance_on", "acceptance_off", "all"];
 }
 
 impl std::str::FromStr for ExcessSelection {
@@ -58,13 +62,7 @@ impl std::str::FromStr for ExcessSelection {
                 "acceptance_off" => selection.acceptance_off = true,
                 "acceptance" => (selection.acceptance_on, selection.acceptance_off) = (true, true),
                 _ => {
-                    return Err(Error::options(
-                        "selection",
-                        format!(
-                            "'{word}' is not one of errn-errp, ul, sensitivity, alpha, acceptance, acceptance_on, \
-                             acceptance_off, all"
-                        ),
-                    ));
+                    return Err(Error::not_one_of("selection", word, Self::NAMES));
                 }
             }
         }

@@ -148,6 +148,7 @@ impl ExcessMapEstimator {
             pixels: planes.shown.iter().filter(|shown| **shown).count() as u64,
             energy_groups: groups.bins.len(),
             warnings: [
+                groups.warning(),
                 planes.left_out.warning(&common.name),
                 stretched(&image, &planes.shown),
                 cut_open(&image, &planes, radius),

@@ -356,7 +356,7 @@ pub fn find_peaks_in_flux_map(
     let edges = maps.energy_axis()?.edges_tev()?;
     let bins = match energy_bin {
         None => 0..edges.len() - 1,
-        Some(bin) if bin + 1 < edges.len() => bin..bin + 1,
+        Some(bin) if bin < edges.len() - 1 => bin..bin + 1,
         Some(bin) => {
             return Err(Error::options("energy", format!("{bin} is not one of the bins 0 to {}", edges.len() - 2)));
         }
@@ -364,7 +364,7 @@ pub fn find_peaks_in_flux_map(
     let named = named_maps(maps)?;
     let searched = named.iter().find(|(name, _)| name == quantity).map(|(_, map)| map).ok_or_else(|| {
         let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-        Error::options("quantity", format!("'{quantity}' is not one of {}", names.join(", ")))
+        Error::not_one_of("quantity", quantity, names)
     })?;
     // The shape of the likelihood is that of ts.
     let ts = match maps.get(FluxQuantity::Ts) {

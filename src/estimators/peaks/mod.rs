@@ -7,6 +7,7 @@
 mod catalogue;
 mod find;
 mod locate;
+mod models;
 mod regions;
 mod search;
 #[cfg(feature = "yaml")]
@@ -15,6 +16,7 @@ mod table;
 pub use catalogue::{Counterpart, match_positions};
 pub use find::{FluxPeak, Peak, PeakDistance, find_peaks, find_peaks_in_flux_map};
 pub use locate::{PeakLocation, PeakStatus, SkyEllipse};
+pub use models::peak_models;
 pub use regions::{Region, ds9_regions};
 pub use search::{FoundSource, SearchReport, SourceSearch};
 #[cfg(feature = "yaml")]

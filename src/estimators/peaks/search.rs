@@ -466,7 +466,7 @@ fn between(plane: ArrayView2<'_, f64>, (y, x): (usize, usize), (u, v): (f64, f64
 ///
 /// # Errors
 /// [`Error::Options`] for a spectrum without an amplitude.
-fn scaled(spectral: &Arc<dyn SpectralModel>, factor: f64) -> Result<Arc<dyn SpectralModel>> {
+pub(super) fn scaled(spectral: &Arc<dyn SpectralModel>, factor: f64) -> Result<Arc<dyn SpectralModel>> {
     let mut parameters: Vec<Parameter> = spectral.parameters().to_vec();
     let names = ["amplitude", "norm", "const"];
     let amplitude = names.iter().find_map(|n| parameters.iter().position(|p| p.name == *n));

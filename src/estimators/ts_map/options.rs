@@ -42,10 +42,8 @@ impl std::str::FromStr for Selection {
                 "stat_scan" => selection.stat_scan = true,
                 "sensitivity" => selection.sensitivity = true,
                 _ => {
-                    return Err(Error::options(
-                        "selection",
-                        format!("'{word}' is not one of errn-errp, ul, stat_scan, sensitivity, all"),
-                    ));
+                    let names = ["errn-errp", "ul", "stat_scan", "sensitivity", "all"];
+                    return Err(Error::not_one_of("selection", word, names));
                 }
             }
         }

@@ -70,6 +70,7 @@ impl TsMapEstimator {
         let image = check_datasets(datasets)?;
         let mut warnings = Vec::new();
         let groups = self.energy_edges.groups(datasets[0].energy_axis()?)?;
+        warnings.extend(groups.warning());
         let bins = bins_of_datasets(&groups, datasets)?;
 
         self.check_scan(&image, groups.bins.len())?;

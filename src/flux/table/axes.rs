@@ -24,8 +24,10 @@ fn energies(table: &Table, name: &str, outer: bool) -> Result<(Vec<f64>, Unit)> 
     if unit.is_known() && unit.factor_to_text("TeV").is_err() {
         let found =
             if unit.to_string().is_empty() { "the column has no unit".into() } else { format!("the unit is '{unit}'") };
-        return Err(Error::input(name, format!("{found}, one such as TeV is needed"))
-            .with_help(format!("'pevatron convert --column {name}={name}:TeV' gives the column a unit")));
+        return Err(Error::input(name, format!("{found}, one such as TeV is needed")).with_help_for(
+            "Table::set_unit gives the column a unit",
+            format!("'pevatron convert --column {name}={name}:TeV' gives the column a unit"),
+        ));
     }
     let values = column.to_floats(&if unit.is_known() { unit.to_string() } else { "TeV".to_string() })?;
     if let Some(row) = values.iter().position(|v| !v.is_finite()) {
@@ -61,7 +63,10 @@ pub(super) fn energy_axis(table: &Table, outer: bool, warnings: &mut Vec<String>
         (false, false) => {
             let names = table.names().join(", ");
             return Err(Error::input("e_ref", format!("there are neither e_ref nor e_min and e_max in [{names}]"))
-                .with_help("'pevatron convert --column e_ref=NAME:UNIT' says which column has the energies"));
+                .with_help_for(
+                    "Table::rename gives the column of the energies the name e_ref",
+                    "'pevatron convert --column e_ref=NAME:UNIT' says which column has the energies",
+                ));
         }
     };
     let bins = if has_bins { bins(table, outer) } else { Ok(None) };
@@ -208,8 +213,10 @@ fn times(table: &Table, name: &str, warnings: &mut Vec<String>) -> Result<(Vec<f
     }
     let unit = Unit::parse_or_keep(text);
     let factor = unit.factor_to_text("d").map_err(|e| {
-        Error::input(name, format!("'{text}' is not a unit of time: {e}"))
-            .with_help(format!("'pevatron convert --column {name}={name}:d' reads the numbers as days (MJD)"))
+        Error::input(name, format!("'{text}' is not a unit of time: {e}")).with_help_for(
+            "give the column the unit d by Table::set_unit to read its numbers as days (MJD)",
+            format!("'pevatron convert --column {name}={name}:d' reads the numbers as days (MJD)"),
+        )
     })?;
     let days: Vec<f64> = match own.is_empty() {
         true => values("")?.into_iter().map(|v| v * factor).collect(),

@@ -42,13 +42,9 @@ impl TableFormat {
 impl std::str::FromStr for TableFormat {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        [Self::GadfSed, Self::LightCurve, Self::Profile, Self::BinnedTimeSeries]
-            .into_iter()
-            .find(|f| f.name() == text)
-            .ok_or_else(|| {
-                let problem = format!("'{text}' is not one of gadf-sed, lightcurve, profile, binned-time-series");
-                Error::options("format", problem)
-            })
+        let all = [Self::GadfSed, Self::LightCurve, Self::Profile, Self::BinnedTimeSeries];
+        let found = all.into_iter().find(|f| f.name() == text);
+        found.ok_or_else(|| Error::not_one_of("format", text, all.map(Self::name)))
     }
 }
 

@@ -87,8 +87,7 @@ impl FromTable {
             table.rename(&column.column, &column.name)?;
             if let Some(unit) = &column.unit {
                 table.set_unit(&column.name, unit).map_err(|e| {
-                    let error = Error::options("column", format!("{}={}: {e}", column.name, column.column));
-                    e.help().map_or_else(|| Error::options("column", e.to_string()), |h| error.with_help(h))
+                    Error::options("column", format!("{}={}: {e}", column.name, column.column)).with_help_of(&e)
                 })?;
             }
         }

@@ -19,11 +19,11 @@ pub struct Catalogue {
 }
 
 /// Columns of names, in any case, the best first.
-const NAMES: [&str; 9] =
+pub(in crate::io) const NAMES: [&str; 9] =
     ["source_name", "name", "common_name", "src_name", "main_id", "source", "object", "designation", "id"];
 
 /// Pairs of columns of positions, in any case, the best first. J2000 is taken as ICRS.
-const POSITIONS: [(&str, &str, Frame); 6] = [
+pub(in crate::io) const POSITIONS: [(&str, &str, Frame); 6] = [
     ("ra", "dec", Frame::Icrs),
     ("raj2000", "dej2000", Frame::Icrs),
     ("_raj2000", "_dej2000", Frame::Icrs),

@@ -95,8 +95,10 @@ fn text(value: &str) -> String {
 fn file_name(name: &str) -> Result<String> {
     let stem = name.replace(' ', "_");
     if stem.is_empty() || stem.starts_with('.') || stem.contains(['/', '\\', '\0']) {
-        return Err(Error::input("datasets", format!("the name '{name}' makes no file name"))
-            .with_help("copy(name) gives a dataset another name"));
+        return Err(Error::input("datasets", format!("the name '{name}' makes no file name")).with_help_for(
+            "copy(name) gives a dataset another name",
+            "`pevatron stack ONE -o OUT.fits --name NAME` writes a dataset under another name",
+        ));
     }
     Ok(format!("{stem}.fits"))
 }

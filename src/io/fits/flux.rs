@@ -41,7 +41,7 @@ impl FluxMaps {
     /// Reads flux maps as Gammapy's `FluxMaps.write` or [`FluxMaps::write`] makes them, in any SED type.
     ///
     /// The reference model is the one inside the file, else the YAML that the keyword MODEL names (relative to the
-    /// file, then in its folder), else the one named like the file. A file that names none has a point source with an
+    /// file, in its folder, or from where the program runs), else the one named like the file. A file that names none has a point source with an
     /// E^-2 spectrum.
     ///
     /// # Errors
@@ -128,7 +128,8 @@ impl FluxMaps {
     }
 
     /// Writes the maps in a SED type (without one: in that which they came in), with the reference model inside and beside
-    /// the file ([`FluxMaps::model_path`]), where Gammapy finds it when it runs in that folder.
+    /// the file ([`FluxMaps::model_path`]). The file names it by its path as given here, so that Gammapy finds it from the
+    /// same folder; where both are moved, this crate finds it all the same.
     ///
     /// Maps and model are replaced as a pair: whatever fails, or ends the process, the file and the YAML that its keyword
     /// MODEL names are the old ones or the new ones. A process that is killed between two renames may leave the new pair
@@ -144,8 +145,8 @@ impl FluxMaps {
         self.write_with_model(path, model_path(path), sed, options)
     }
 
-    /// [`FluxMaps::write`] with another name for the file of the reference model (Gammapy's `filename_model`). The file
-    /// names it relative to its own folder where it lies in or below that, else by its whole path.
+    /// [`FluxMaps::write`] with another name for the file of the reference model (Gammapy's `filename_model`), which the
+    /// file names as it is given.
     ///
     /// # Errors
     /// As [`FluxMaps::write`], and where both files are one.
@@ -305,8 +306,10 @@ fn find_model(reader: &mut FitsReader, name: Option<&str>) -> Result<Option<Mode
     let whole = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let named = name.map(Path::new);
     let candidates = [
-        named.map(|n| folder.join(n)),
+        // A whole path comes behind the folder of the file, which may have been moved with its model.
+        named.filter(|n| n.is_relative()).map(|n| folder.join(n)),
         named.and_then(Path::file_name).map(|n| folder.join(n)),
+        named.map(Path::to_path_buf),
         Some(model_path(file)),
         // Gammapy's default name, which keeps the ending.
         Some(folder.join(format!("{whole}_model.yaml"))),
@@ -374,7 +377,7 @@ fn file(content: &Content<'_>, beside: Option<&str>, options: &WriteOptions) -> 
     out.image(8, &[]);
     out.text("SED_TYPE", content.sed.name(), "how fluxes are expressed");
     if let Some(name) = beside {
-        out.text("MODEL", name, "reference model, beside this file");
+        out.text("MODEL", name, "reference model");
     }
     let mut meta = content.meta.clone();
     for (key, field, comment) in NUMBERS {
@@ -416,15 +419,16 @@ fn file(content: &Content<'_>, beside: Option<&str>, options: &WriteOptions) -> 
     Ok(out)
 }
 
-/// Writes maps and their reference model as a pair. The file names the model relative to its own folder where it lies in
-/// or below that, else by its whole path.
+/// Writes maps and their reference model as a pair. The file names the model by the path that it is written to, as it was
+/// given: Gammapy looks for it from the folder that it runs in. FITS keywords hold ASCII only; a path with more is that
+/// of the file alone.
 fn write(path: &Path, model: &Path, content: &Content<'_>, options: &WriteOptions) -> Result<()> {
     let yaml = content.model.as_ref().map_or("", |source| source.yaml.as_str());
-    let folder = |file: &Path| file.parent().unwrap_or(Path::new("")).to_path_buf();
-    let elsewhere = || std::path::absolute(folder(model)).unwrap_or_else(|_| folder(model));
-    let place = folder(model).strip_prefix(folder(path)).map_or_else(|_| elsewhere(), Path::to_path_buf);
     write_pair(path, model, yaml.as_bytes(), options.overwrite, &|name, out| {
-        let beside = name.map(|name| place.join(name).to_string_lossy().into_owned());
+        let beside = name.map(|name| {
+            let whole = model.with_file_name(name).to_string_lossy().into_owned();
+            if whole.bytes().all(|b| (0x20..0x7f).contains(&b)) { whole } else { name.to_string() }
+        });
         let bytes = file(content, beside.as_deref(), options)?.finish().map_err(|e| e.at(&Place::file(path)))?;
         encode(&bytes, path, out).map_err(|e| Error::io(path, e))
     })
@@ -474,7 +478,7 @@ mod tests {
             assert_eq!(after.meta, before.meta);
             assert_eq!(after.gti, before.gti);
             assert_eq!(after.model.as_ref().unwrap().yaml, before.model.as_ref().unwrap().yaml);
-            assert_eq!(after.model_name.unwrap(), format!("flux_{n}_model.yaml"));
+            assert_eq!(after.model_name.unwrap(), model_path(&rewritten).to_str().unwrap());
             assert_eq!(after.maps.len(), before.maps.len());
             for ((a, x), (b, y)) in after.maps.iter().zip(&before.maps) {
                 assert_eq!(a, b);

@@ -355,8 +355,8 @@ impl LazyDataset {
     /// [`Error::Options`] for other parts, [`Error::Input`] for damaged axes or a file that was changed.
     pub fn geom_of(&self, part: &str) -> Result<Option<Arc<Geom>>> {
         if !PARTS.contains(&part) || ["gti", "meta_table"].contains(&part) {
-            let maps: Vec<&str> = PARTS.into_iter().filter(|p| !["gti", "meta_table"].contains(p)).collect();
-            return Err(Error::options("part", format!("'{part}' is not one of {}", maps.join(", "))));
+            let maps = PARTS.into_iter().filter(|p| !["gti", "meta_table"].contains(p));
+            return Err(Error::not_one_of("part", part, maps));
         }
         if !self.has(part) {
             return Ok(None);

@@ -40,6 +40,7 @@ mod wcs_linear;
 mod writer;
 
 pub use catalogue::Catalogue;
+pub(in crate::io) use catalogue::{NAMES, POSITIONS};
 pub use check::{Column, Hdu, HduKind, check_bytes};
 pub(in crate::io) use dataset::{OFF_PARTS, file_stem};
 pub use dataset::{Problem, Severity};

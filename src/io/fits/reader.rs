@@ -122,7 +122,10 @@ pub(super) fn read_stream(path: &Path, options: &ReadOptions) -> Result<Arc<[u8]
 /// The error of a file (`what`: as it lies there, or decompressed) beyond the limit.
 pub(super) fn too_large(path: &Path, what: &str, options: &ReadOptions) -> Error {
     let problem = format!("the {what} has more than the {} bytes that are allowed", options.max_bytes);
-    Error::input_at(Place::file(path), problem).with_help("raise ReadOptions::max_bytes if this is meant")
+    Error::input_at(Place::file(path), problem).with_help_for(
+        "raise ReadOptions::max_bytes if this is meant",
+        "that is more than is read at once: cut the data into several files with the program that made them",
+    )
 }
 
 /// The error of a file that cannot be decompressed.

@@ -182,8 +182,10 @@ impl Dataset {
         let file = match self {
             Self::Map(dataset) => dataset.file(options),
             Self::OnOff(dataset) => dataset.file(options),
-            Self::FluxPoints(_) => Err(Error::unsupported("flux points as the bytes of a dataset")
-                .with_help("FluxPoints::to_table makes a table of them")),
+            Self::FluxPoints(_) => Err(Error::unsupported("flux points as the bytes of a dataset").with_help_for(
+                "FluxPoints::to_table makes a table of them",
+                "`pevatron convert` writes them as a table",
+            )),
         };
         Ok(file?.finish()?.to_vec())
     }

@@ -1,5 +1,6 @@
 //! The text of DS9 regions: statements, their numbers, frames and shapes.
 
+use crate::maps::position::sexagesimal as angle;
 use crate::maps::wcs::System;
 use crate::maps::{Form, Frame, Length, RingForm, Shape, Sign, SkyPosition, Spot};
 
@@ -285,7 +286,7 @@ impl Numbers<'_> {
             _ => false,
         };
         // Right ascensions of several parts are hours, other longitudes degrees.
-        let lon_deg = if lon.contains(':') && equatorial { 15.0 * parts(lon)? } else { angle(lon)? };
+        let lon_deg = if lon.contains(':') && equatorial { 15.0 * angle(lon)? } else { angle(lon)? };
         let lat_deg = angle(lat)?;
         if !(-90.0..=90.0).contains(&lat_deg) {
             return Err(format!("({lon_deg}, {lat_deg}) deg is not a place on the sky"));
@@ -407,47 +408,4 @@ fn north(center: SkyPosition, beside: SkyPosition, sign: f64) -> f64 {
     let west = -(lat.cos() * dlon.sin());
     let up = lat0.cos() * lat.sin() - lat0.sin() * lat.cos() * dlon.cos();
     (sign * up).atan2(sign * west).to_degrees()
-}
-
-/// Degrees: a number, with `"` arcseconds, `'` arcminutes, `r` radians; `5h34m31.9s`, `-22d00m52s`, or with colons.
-fn angle(text: &str) -> Result<f64, Problem> {
-    let text = text.trim();
-    if text.contains(':') {
-        return parts(text);
-    }
-    if let Some(end) = text.find(['h', 'd']).filter(|end| end + 1 < text.len()) {
-        let scale = if text.as_bytes()[end] == b'h' { 15.0 } else { 1.0 };
-        let mut colons = format!("{}:{}", &text[..end], text[end + 1..].replacen('m', ":", 1));
-        colons = colons.trim_end_matches(['s', ':']).to_string();
-        return parts(&colons).map(|v| scale * v).map_err(|_| format!("'{text}' is not a number"));
-    }
-    let (number, scale) = match text.as_bytes().last() {
-        Some(b'"') => (&text[..text.len() - 1], 1.0 / 3600.0),
-        Some(b'\'') => (&text[..text.len() - 1], 1.0 / 60.0),
-        Some(b'd') => (&text[..text.len() - 1], 1.0),
-        Some(b'h') => (&text[..text.len() - 1], 15.0),
-        Some(b'r') => (&text[..text.len() - 1], 1f64.to_degrees()),
-        _ => (text, 1.0),
-    };
-    let value = number.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-    value.map(|v| v * scale).ok_or_else(|| format!("'{text}' is not a number"))
-}
-
-/// `5:34:31.9` or `-22:00:52`.
-fn parts(text: &str) -> Result<f64, Problem> {
-    let wrong = || format!("'{text}' is not a number of the form 5:34:31.9");
-    let negative = text.trim_start().starts_with('-');
-    let mut value = 0.0;
-    let mut scale = 1.0;
-    let mut parts = 0;
-    for part in text.trim().trim_start_matches(['-', '+']).split(':') {
-        let number: f64 = part.parse().map_err(|_| wrong())?;
-        value += number * scale;
-        scale /= 60.0;
-        parts += 1;
-    }
-    if parts > 3 || !f64::is_finite(value) {
-        return Err(wrong());
-    }
-    Ok(if negative { -value } else { value })
 }

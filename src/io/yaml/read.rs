@@ -56,7 +56,7 @@ pub(in crate::io) struct Readers<'a> {
 /// Where there is no reader for tables.
 fn no_tables<T>(name: &str) -> Result<T> {
     Err(Error::unsupported(format!("the table '{name}' of a model cannot be read here"))
-        .with_help("read the models with Models::read"))
+        .with_help_for("read the models with Models::read", "give the models as a file of their own"))
 }
 
 /// Parameters that share a link, by its label: the first one counts for all, as in Gammapy.

@@ -182,8 +182,10 @@ fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
     out.line(2, &format!("scale: {}", text(model.scale())));
     if let Some(light_curve) = model.as_light_curve() {
         let Some(filename) = light_curve.filename() else {
-            return Err(Error::input("temporal", "the table of the light curve has no file name")
-                .with_help("write the table and give its name by with_filename"));
+            return Err(Error::input("temporal", "the table of the light curve has no file name").with_help_for(
+                "write the table and give its name by with_filename",
+                "write the table to a file and name it as filename in the models",
+            ));
         };
         out.line(2, &format!("filename: {}", text(filename)));
         out.line(2, if light_curve.is_map() { "format: map" } else { "format: table" });
@@ -191,8 +193,10 @@ fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
     }
     if let Some(phase_curve) = model.as_phase_curve() {
         let Some(filename) = phase_curve.filename() else {
-            return Err(Error::input("temporal", "the table of the phase curve has no file name")
-                .with_help("write the table and give its name by with_filename"));
+            return Err(Error::input("temporal", "the table of the phase curve has no file name").with_help_for(
+                "write the table and give its name by with_filename",
+                "write the table to a file and name it as filename in the models",
+            ));
         };
         out.line(2, &format!("filename: {}", text(filename)));
         out.line(2, &format!("normalize: {}", phase_curve.is_normalized()));
@@ -202,10 +206,7 @@ fn temporal_model(out: &mut Writer, model: &dyn TemporalModel) -> Result<()> {
 
 fn named(error: Error, name: &str) -> Error {
     match error {
-        Error::Input { problem, help, .. } => {
-            let error = Error::input(format!("model '{name}'"), problem);
-            if let Some(help) = help { error.with_help(help) } else { error }
-        }
+        Error::Input { ref problem, .. } => Error::input(format!("model '{name}'"), problem).with_help_of(&error),
         other => other,
     }
 }
@@ -237,8 +238,10 @@ fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
     out.line(1, "spectral:");
     spectral_model(out, 2, model.spectral.as_ref()).map_err(|e| named(e, &model.name))?;
     let Some(filename) = model.filename() else {
-        return Err(Error::input(format!("model '{}'", model.name), "its map has no file name")
-            .with_help("give it one by with_filename: the map is written there with the models"));
+        return Err(Error::input(format!("model '{}'", model.name), "its map has no file name").with_help_for(
+            "give it one by with_filename: the map is written there with the models",
+            "name one as filename in the models: the map is written there with them",
+        ));
     };
     out.line(1, &format!("filename: {}", text(filename)));
     if let Some(names) = &model.datasets_names {
@@ -250,8 +253,10 @@ fn template_npred(out: &mut Writer, model: &TemplateNPredModel) -> Result<()> {
 /// The file and the unit of an n-d template's map.
 fn map_file(out: &mut Writer, level: usize, filename: Option<&str>, of: &Unit) -> Result<()> {
     let Some(filename) = filename else {
-        return Err(Error::input("template", "the map of the template has no file name")
-            .with_help("give it one by with_filename: the map is written there with the models"));
+        return Err(Error::input("template", "the map of the template has no file name").with_help_for(
+            "give it one by with_filename: the map is written there with the models",
+            "name one as filename in the models: the map is written there with them",
+        ));
     };
     out.line(level, &format!("filename: {}", text(filename)));
     out.line(level, &format!("unit: {}", unit(of)));
@@ -351,8 +356,10 @@ fn spatial_model(out: &mut Writer, model: &dyn SpatialModel) -> Result<()> {
     };
     parameters(out, 2, model.parameters(), &TemplateSpatialModel::default_parameters());
     let Some(filename) = template.filename() else {
-        return Err(Error::input("template", "the map of the template has no file name")
-            .with_help("write the map and give its name by with_filename"));
+        return Err(Error::input("template", "the map of the template has no file name").with_help_for(
+            "write the map and give its name by with_filename",
+            "write the map to a file and name it as filename in the models",
+        ));
     };
     out.line(2, &format!("filename: {}", text(filename)));
     out.line(2, &format!("normalize: {}", template.is_normalized()));

@@ -463,7 +463,7 @@ fn components_of(dataset: &MapDataset, scene: &Scene<'_>, wanted: Option<&str>) 
         if dataset.background.is_some() {
             there.push(&background);
         }
-        return Err(Error::options("component", format!("'{name}' is not one of [{}]", there.join(", "))));
+        return Err(Error::not_one_of("component", name, there));
     }
     Ok(components)
 }

@@ -8,7 +8,7 @@ use pevatron::maps::SmoothKernel;
 use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
-use super::parse::named;
+use super::parse::{named, quantities};
 use super::{CommonArgs, EngineArgs, PictureArgs, SpectrumArgs};
 
 pub const STACK_EXAMPLE: &str = "Example: pevatron stack run-1.fits.gz run-2.fits.gz -o stacked.fits\n\nThe sum has the \
@@ -53,9 +53,12 @@ pub struct CutoutArgs {
     /// Replace an existing output
     #[arg(long)]
     pub overwrite: bool,
-    /// Centre, e.g. 83.63deg,22.01deg
-    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true, required_unless_present = "region")]
+    /// Centre, e.g. 83.63deg,22.01deg, '05h34m31s +22d00m52s' or 'galactic 184.55,-5.78', or a name in --sources
+    #[arg(long, value_name = "LON,LAT|NAME", allow_hyphen_values = true, required_unless_present = "region")]
     pub position: Option<String>,
+    /// Models (YAML), table of peaks, or catalogue, with the source that --position names
+    #[arg(long, value_name = "FILE", requires = "position")]
+    pub sources: Option<PathBuf>,
     /// Width, or width and height, e.g. 2deg or 2deg,1deg
     #[arg(long, value_name = "ANGLE[,ANGLE]", allow_hyphen_values = true, required_unless_present = "region")]
     pub width: Option<String>,
@@ -65,7 +68,7 @@ pub struct CutoutArgs {
     /// Multiply the exposure with the part of the PSF that lies in the region, a circle
     #[arg(long)]
     pub containment_correction: bool,
-    /// Frame of the position or region: icrs or galactic [default: that of the dataset]
+    /// Frame of a position or region that names none: icrs or galactic [default: that of the dataset]
     #[arg(long, value_name = "FRAME")]
     pub frame: Option<String>,
     #[command(flatten)]
@@ -76,9 +79,7 @@ impl CutoutArgs {
     /// (x, y).
     pub fn width(&self) -> Result<(Angle, Angle)> {
         let text = self.width.as_deref().unwrap_or_default();
-        let parts = named("width", pevatron::units::parse_list(text))?;
-        let angles: Vec<f64> = named("width", parts.iter().map(|q| q.to("deg")).collect())?;
-        match angles.as_slice() {
+        match quantities("width", text, "deg")?.as_slice() {
             [one] => Ok((Angle::deg(*one), Angle::deg(*one))),
             [x, y] => Ok((Angle::deg(*x), Angle::deg(*y))),
             _ => Err(Error::options("width", format!("'{text}' is not one or two angles"))),
@@ -159,8 +160,8 @@ pub struct SimulateArgs {
     /// An event list (EVENTS and GTI), each event with its time, position and energy
     #[arg(long, conflicts_with = "asimov")]
     pub events: bool,
-    /// Events: where the telescopes pointed (ICRS), for DETX and DETY, e.g. 83.63deg,22.51deg
-    #[arg(long, requires = "events", value_name = "RA,DEC", allow_hyphen_values = true)]
+    /// Events: where the telescopes pointed (ICRS), for DETX and DETY, e.g. 83.63deg,22.51deg, or a name in --models
+    #[arg(long, requires = "events", value_name = "RA,DEC|NAME", allow_hyphen_values = true)]
     pub pointing: Option<String>,
     /// Events: of one component only, by the name of its model, or "background"
     #[arg(long, requires = "events", value_name = "NAME")]

@@ -52,8 +52,9 @@ pub struct PlotArgs {
     /// Width of the picture in pixels
     #[arg(long, default_value_t = 1200, value_name = "PX")]
     pub width: u32,
-    /// Models (YAML) whose positions are marked; in the spectrum of flux points the first one's line is drawn
-    #[arg(long, value_name = "MODELS.yaml")]
+    /// Sources that are marked: models (YAML), table of peaks, or catalogue; in the spectrum of flux points the line of the
+    /// first model is drawn
+    #[arg(long, value_name = "FILE")]
     pub sources: Option<PathBuf>,
     /// DS9 regions that are drawn over maps, as what they are: circles, annuli, ellipses, boxes, sectors, polygons, lines,
     /// points and texts, in frames of the sky or in pixels
@@ -91,13 +92,14 @@ pub struct PlotDatasetArgs {
     /// frame, that of the dataset [default: all pixels]
     #[arg(long, value_name = "REGION", conflicts_with_all = ["position", "radius"])]
     pub region: Option<String>,
-    /// Centre of the region, or where responses are looked at, e.g. 83.63deg,22.01deg [default: the centre of the map]
-    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
+    /// Centre of the region, or where responses are looked at, e.g. 83.63deg,22.01deg, or a name in --sources or --models
+    /// [default: the centre of the map]
+    #[arg(long, value_name = "LON,LAT|NAME", allow_hyphen_values = true)]
     pub position: Option<String>,
     /// Radius of the region around the position; of the disks of excess and significance in a peek
     #[arg(long, value_name = "ANGLE", allow_hyphen_values = true)]
     pub radius: Option<String>,
-    /// Frame of the position: icrs or galactic [default: that of the dataset]
+    /// Frame of a position that names none: icrs or galactic [default: that of the dataset]
     #[arg(long, value_name = "FRAME")]
     pub frame: Option<String>,
     /// Maps of counts and residuals are smoothed by a Gaussian of this sigma [default: residuals 0.1deg]
@@ -118,13 +120,15 @@ pub struct FluxPointsArgs {
     /// Flux maps
     #[arg(value_name = "FLUX.fits")]
     pub file: PathBuf,
-    /// Position, e.g. 83.63deg,22.01deg [default: the centre of the map]
-    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
+    /// Position, e.g. 83.63deg,22.01deg, '05h34m31s +22d00m52s' or 'galactic 184.55,-5.78', or a name in --positions
+    /// [default: the centre of the map]
+    #[arg(long, value_name = "LON,LAT|NAME", allow_hyphen_values = true)]
     pub position: Option<String>,
-    /// Table of positions (ECSV, FITS, CSV) with the columns name, lon, lat: a collection is written
-    #[arg(long, value_name = "FILE", conflicts_with = "position")]
+    /// Table of positions (ECSV, FITS, CSV) with the columns name, lon, lat, table of peaks, catalogue or models: a
+    /// collection is written
+    #[arg(long, value_name = "FILE")]
     pub positions: Option<PathBuf>,
-    /// Frame of positions: icrs or galactic [default: that of the maps]
+    /// Frame of positions that name none: icrs or galactic [default: that of the maps]
     #[arg(long, value_name = "FRAME")]
     pub frame: Option<String>,
     /// Table to write: .fits, .fits.gz or .ecsv

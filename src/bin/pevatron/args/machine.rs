@@ -103,7 +103,7 @@ impl BenchArgs {
             "cpu" => Ok(BackendChoice::Cpu),
             "gpu" => Ok(BackendChoice::Gpu),
             "reference" => Ok(BackendChoice::Reference),
-            _ => Err(Error::options("backend", format!("'{name}' is not one of all, cpu, gpu, reference"))),
+            _ => Err(Error::not_one_of("backend", name, ["all", "cpu", "gpu", "reference"])),
         };
         let mut repeat = base.repeat;
         match self.runs {

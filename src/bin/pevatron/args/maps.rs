@@ -9,7 +9,7 @@ use pevatron::maps::Frame;
 use pevatron::units::Angle;
 use pevatron::{Error, Result};
 
-use super::parse::{named, parse_edges, threads};
+use super::parse::{named, parse_edges, quantities, threads};
 use super::{CommonArgs, EngineArgs, PictureArgs};
 
 pub const TSMAP_EXAMPLE: &str = "Example: pevatron tsmap dataset.fits.gz -o flux.fits --png sqrt_ts.png --kernel-width 1deg \
@@ -257,8 +257,8 @@ pub struct PeaksArgs {
     /// With --iterative: most sources
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub max_sources: usize,
-    /// With --iterative: models to write, those of --models and the sources (YAML)
-    #[arg(long, value_name = "MODELS.yaml", requires = "iterative")]
+    /// Models to write (YAML): a source for each peak; with --iterative those of --models and the sources
+    #[arg(long, value_name = "MODELS.yaml")]
     pub models_out: Option<PathBuf>,
     /// With --iterative: flux maps to write, with all sources in the null hypothesis
     #[arg(long, value_name = "FLUX.fits", requires = "iterative")]
@@ -307,12 +307,7 @@ impl PeaksArgs {
     }
 
     pub fn frame(&self) -> Result<Option<Frame>> {
-        match self.frame.as_deref() {
-            None => Ok(None),
-            Some("icrs") => Ok(Some(Frame::Icrs)),
-            Some("galactic") => Ok(Some(Frame::Galactic)),
-            Some(other) => Err(Error::options("frame", format!("'{other}' is not one of icrs, galactic"))),
-        }
+        self.frame.as_deref().map(|text| named("frame", text.parse())).transpose()
     }
 
     /// The estimator of --iterative, without its kernel model, which is in a file.
@@ -402,9 +397,7 @@ impl AsmoothArgs {
     pub fn estimator(&self) -> Result<pevatron::estimators::AsmoothMapEstimator> {
         let mut estimator = pevatron::estimators::AsmoothMapEstimator::new();
         if let Some(scales) = &self.scales {
-            let scales = named("scales", pevatron::units::parse_list(scales))?;
-            let angles = scales.iter().map(|q| q.to("deg").map(Angle::deg)).collect::<Result<_>>();
-            estimator.scales = named("scales", angles)?;
+            estimator.scales = quantities("scales", scales, "deg")?.into_iter().map(Angle::deg).collect();
         }
         estimator.threshold = self.threshold;
         estimator.method = self.method.parse()?;

@@ -1,18 +1,22 @@
 //! Values of options.
 
+use std::path::Path;
+
+use pevatron::io::Catalogue;
 use pevatron::maps::{Frame, SkyPosition};
-use pevatron::units::{Angle, Energy};
+use pevatron::units::Energy;
 use pevatron::{Error, Result};
 
 /// Names the option in an error that a value's own parser made.
 pub fn named<T>(option: &str, value: Result<T>) -> Result<T> {
     value.map_err(|error| {
-        let help = error.help().map(str::to_string);
-        let named = Error::options(option, error.to_string());
-        match help {
-            Some(help) => named.with_help(help),
-            None => named,
-        }
+        let problem = match &error {
+            // The option says what the value is; a file is to be named all the same.
+            Error::Options { problem, .. } => problem.clone(),
+            Error::Input { place, problem, .. } if !place.has_file() => problem.clone(),
+            other => other.to_string(),
+        };
+        Error::options(option, problem).with_help_of(&error)
     })
 }
 
@@ -21,11 +25,18 @@ pub fn parse_edges(text: &str) -> Result<pevatron::estimators::EnergyEdges> {
     if text == "all" {
         return Ok(EnergyEdges::All);
     }
-    let edges = named("energy_edges", pevatron::units::parse_list(text))?
-        .iter()
-        .map(|q| q.to("TeV").map(Energy::tev))
-        .collect::<Result<_>>();
-    named("energy_edges", edges).map(EnergyEdges::Edges)
+    let edges = quantities("energy_edges", text, "TeV")?.into_iter().map(Energy::tev).collect();
+    Ok(EnergyEdges::Edges(edges))
+}
+
+/// Quantities by commas, in a unit that they can be converted to.
+pub fn quantities(option: &str, text: &str, unit: &str) -> Result<Vec<f64>> {
+    let list = named(option, pevatron::units::parse_list(text))?;
+    if list.iter().any(|q| q.unit.to_string().is_empty()) {
+        let problem = format!("'{text}' has no unit");
+        return Err(Error::options(option, problem).with_help(format!("add one, e.g. {}{unit}", text.trim())));
+    }
+    named(option, list.iter().map(|q| q.to(unit)).collect())
 }
 
 /// `2GB`, `500 MB`, `1GiB`, plain bytes.
@@ -49,22 +60,22 @@ fn parse_size(text: &str) -> Result<u64> {
     if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
-/// `83.63deg,22.01deg`; bare numbers are degrees.
-pub fn parse_position(text: &str, frame: Frame) -> Result<SkyPosition> {
-    let wrong = |problem: String| {
-        Error::options("position", problem).with_help("write longitude and latitude, e.g. 83.63deg,22.01deg")
+/// A position in any spelling ([`SkyPosition::parse`]), or the name of a source of the files that the command is given.
+pub fn parse_position(option: &str, text: &str, frame: Frame, files: &[&Path]) -> Result<SkyPosition> {
+    let error = match SkyPosition::parse(text, frame) {
+        Ok(position) => return Ok(position),
+        Err(error) => error,
     };
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let [lon, lat] = parts.as_slice() else { return Err(wrong(format!("'{text}' is not two angles"))) };
-    let degrees = |text: &str| match text.parse::<f64>() {
-        Ok(value) => Ok(value),
-        Err(_) => text.parse::<Angle>().map(Angle::to_deg).map_err(|e| wrong(e.to_string())),
-    };
-    let (lon_deg, lat_deg) = (degrees(lon)?, degrees(lat)?);
-    if !(lon_deg.is_finite() && (-90.0..=90.0).contains(&lat_deg)) {
-        return Err(wrong(format!("({lon_deg}, {lat_deg}) deg is not a place on the sky")));
+    // What cannot be a position at all is a name.
+    let is_name = text.chars().any(|c| c.is_alphabetic() && !"hmsd".contains(c));
+    let mut missing = None;
+    for file in files {
+        match Catalogue::of_file(file, frame).and_then(|sources| sources.find(text)) {
+            Ok(position) => return Ok(position),
+            Err(error) => missing = missing.or(Some(error)),
+        }
     }
-    Ok(SkyPosition { lon_deg, lat_deg, frame })
+    named(option, Err(missing.filter(|_| is_name).unwrap_or(error)))
 }
 
 /// The frame of an option, else the one of the data.

@@ -10,14 +10,14 @@ use super::picture::Look;
 use super::plot_maps::panels_figure;
 use super::{require_map, say_unused, write_options};
 use crate::args::AsmoothArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{FITS, Outputs};
 use crate::{progress, report};
 
 pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
     let mut estimator = args.estimator()?;
     Outputs::new(args.overwrite)
-        .file(&args.output)
-        .picture("png", args.png.as_ref())?
+        .file("output", &args.output, FITS)
+        .picture("png", args.png.as_ref())
         .reading([&args.dataset])
         .reading(&args.models)
         .reading(&args.kernel_model)
@@ -48,7 +48,10 @@ pub fn run(args: &AsmoothArgs, control: &Control) -> Result<()> {
         look.write_picture(&picture, path, args.overwrite)?;
     }
     for warning in &maps.warnings {
-        eprintln!("warning: {warning}");
+        report::warning(warning);
+    }
+    if args.common.verbose > 0 {
+        super::say_groups(maps.counts.geom())?;
     }
     let taken = maps.scale.data().iter().filter(|s| !s.is_nan()).count();
     let all = maps.scale.data().len();

@@ -14,7 +14,7 @@ use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
 
 use crate::args::BenchArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{CSV, Outputs};
 use crate::report;
 
 /// Lines of progress come this often where stderr is not a terminal.
@@ -23,7 +23,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// False where a result is wrong or slower than before; stderr says which.
 pub fn run(args: &BenchArgs, control: &Control) -> Result<bool> {
     let options = args.options()?;
-    Outputs::new(args.overwrite).maybe(args.csv.as_ref()).reading(&args.compare).check()?;
+    Outputs::new(args.overwrite).maybe("csv", args.csv.as_ref(), CSV).reading(&args.compare).check()?;
     let earlier = args.compare.as_deref().map(read).transpose()?;
 
     let tell = progress(args.common.quiet || args.common.json);

@@ -18,11 +18,11 @@ use crate::{progress, report};
 pub fn run(args: &CombineArgs, control: &Control) -> Result<()> {
     let sed_type = args.sed_type.parse::<SedType>()?;
     if !["auto", "profile", "errors"].contains(&args.method.as_str()) {
-        return Err(Error::options("method", format!("'{}' is not one of auto, profile, errors", args.method)));
+        return Err(Error::not_one_of("method", &args.method, ["auto", "profile", "errors"]));
     }
     Outputs::new(args.overwrite)
-        .flux_maps(&args.output)
-        .picture("png", args.png.as_ref())?
+        .flux_maps("output", &args.output)
+        .picture("png", args.png.as_ref())
         .reading_maps(&args.maps)
         .reading(args.picture.psf_file())
         .check()?;

@@ -8,13 +8,14 @@ use pevatron::flux::{ColumnAs, FluxMaps, FluxPoints, FluxPointsCollection, FromT
 use pevatron::io::{FileKind, ImageFile};
 use pevatron::maps::Map;
 use pevatron::models::Models;
+use pevatron::table::Table;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
 use super::spectra::{self, read_dataset};
 use super::{warn_of_unit, write_options};
 use crate::args::ConvertArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{Endings, FITS, OGIP, Outputs, TABLE, YAML};
 use crate::report;
 
 pub fn run(args: &ConvertArgs) -> Result<()> {
@@ -24,7 +25,7 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     };
     beside
         .iter()
-        .fold(Outputs::new(args.overwrite).file(&args.output), Outputs::file)
+        .fold(Outputs::new(args.overwrite).beside(&args.output), Outputs::beside)
         .reading_maps([&args.file])
         .reading(&args.models)
         .check()?;
@@ -35,11 +36,13 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
     let mut warnings = Vec::new();
     spectra::options(&[&args.file], &args.spectrum)?;
     let kind = if args.column.is_empty() { pevatron::io::file_kind(&args.file)? } else { FileKind::FluxPoints };
+    let ending = |endings: Endings| endings.check("output", &args.output);
     let what = match kind {
         FileKind::FluxMaps => {
+            ending(FITS)?;
             only(args, &["sed_type", "models"], "flux maps")?;
             Outputs::new(args.overwrite)
-                .flux_maps(&args.output)
+                .flux_maps("output", &args.output)
                 .reading_maps([&args.file])
                 .reading(&args.models)
                 .check()?;
@@ -55,11 +58,16 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             maps.write(&args.output, sed, &options)?;
             format!("flux maps, SED type {}", sed.name())
         }
-        FileKind::FluxPoints => points(args, sed, &options, &mut warnings)?,
+        FileKind::FluxPoints => {
+            ending(TABLE)?;
+            points(args, sed, &options, &mut warnings)?
+        }
         FileKind::MapDataset | FileKind::MapDatasetOnOff | FileKind::Spectrum => {
             only(args, &["format"], "a dataset")?;
             let as_it_came = if kind == FileKind::Spectrum { "ogip" } else { "gadf" };
-            match args.format.as_deref().unwrap_or(as_it_came) {
+            let format = args.format.as_deref().unwrap_or(as_it_came);
+            ending(if format == "ogip" { OGIP } else { FITS })?;
+            match format {
                 "gadf" => read_dataset(&args.file, &args.spectrum)?.write(&args.output, &options)?,
                 "ogip" => read_dataset(&args.file, &args.spectrum)?.write_ogip(&args.output, &options)?,
                 other => {
@@ -69,19 +77,28 @@ pub fn run(args: &ConvertArgs) -> Result<()> {
             "a dataset".to_string()
         }
         FileKind::Map => {
+            ending(FITS)?;
             only(args, &["quantity"], "maps")?;
             maps(args, &options)?
         }
         FileKind::EventList => {
+            ending(FITS)?;
             only(args, &[], "events")?;
             EventList::read(&args.file)?.write(&args.output, &options)?;
             "events".to_string()
         }
         FileKind::Models => {
+            ending(YAML)?;
             only(args, &[], "models")?;
             let yaml = Models::read(&args.file)?.to_yaml()?;
             pevatron::io::write_atomic(&args.output, args.overwrite, |out| out.write_all(yaml.as_bytes()))?;
             "models".to_string()
+        }
+        FileKind::Sources => {
+            ending(TABLE)?;
+            only(args, &[], "a table of sources")?;
+            Table::read(&args.file, None)?.write(&args.output, &options)?;
+            "a table of sources".to_string()
         }
         FileKind::Datasets => {
             return Err(Error::input_at(Place::file(&args.file), "a list of datasets is not converted")

@@ -1,16 +1,22 @@
 //! `pevatron cutout`: a part of a dataset, or the spectrum of a region of it.
 
+use std::path::{Path, PathBuf};
+
 use pevatron::datasets::Dataset;
 use pevatron::{Error, Place, Result};
 use serde_json::json;
 
 use super::{require_map, write_options};
 use crate::args::{CutoutArgs, parse_frame, parse_position};
-use crate::outputs::Outputs;
+use crate::outputs::{FITS, Outputs};
 use crate::report;
 
 pub fn run(args: &CutoutArgs) -> Result<()> {
-    Outputs::new(args.overwrite).file(&args.output).reading([&args.dataset]).check()?;
+    Outputs::new(args.overwrite)
+        .file("output", &args.output, FITS)
+        .reading([&args.dataset])
+        .reading(&args.sources)
+        .check()?;
     if args.containment_correction && args.region.is_none() {
         return Err(Error::options("containment_correction", "it is for the spectrum of a --region"));
     }
@@ -26,7 +32,9 @@ pub fn run(args: &CutoutArgs) -> Result<()> {
         }
         (None, position) => {
             let width = args.width()?;
-            dataset.cutout(parse_position(position.as_deref().unwrap_or_default(), frame)?, width)
+            let files: Vec<&Path> = args.sources.iter().map(PathBuf::as_path).collect();
+            let text = position.as_deref().unwrap_or_default();
+            dataset.cutout(parse_position("position", text, frame, &files)?, width)
         }
     }
     .map_err(|e| e.at(&place))?;

@@ -48,8 +48,8 @@ pub fn run(args: &DemoArgs, control: &Control) -> Result<()> {
     let folder = &args.output;
     let files = ["dataset.fits.gz", "models.yaml", "flux.fits", "sqrt_ts.png"].map(|name| folder.join(name));
     let outputs = || {
-        let all = Outputs::new(args.overwrite).flux_maps(&files[2]);
-        [&files[0], &files[1], &files[3]].into_iter().fold(all, Outputs::file)
+        let all = Outputs::new(args.overwrite).flux_maps("output", &files[2]);
+        [&files[0], &files[1], &files[3]].into_iter().fold(all, Outputs::beside)
     };
     if folder.exists() {
         outputs().check()?;

@@ -16,7 +16,7 @@ use super::plot_maps::MOST_PANELS;
 use super::spectra::each_of;
 use super::{backend, say_unused, write_options};
 use crate::args::FitArgs;
-use crate::outputs::{Outputs, picture_ending};
+use crate::outputs::{Outputs, PICTURE};
 use crate::{progress, report};
 
 /// No likelihood reaches farther.
@@ -41,8 +41,8 @@ pub fn run(args: &FitArgs, control: &Control) -> Result<bool> {
     let stat_type = args.stat_type.as_deref().map(str::parse::<PointsStatistic>).transpose()?;
     check_picture(args)?;
     Outputs::new(args.overwrite)
-        .models(&args.output)
-        .picture("png", args.png.as_ref())?
+        .models("output", &args.output)
+        .picture("png", args.png.as_ref())
         .reading(&args.datasets)
         .reading([&args.models])
         .check()?;
@@ -217,7 +217,7 @@ fn compare_points(datasets: &mut [Dataset], stat_type: PointsStatistic) -> Resul
 /// What can be known of the picture before the fit.
 fn check_picture(args: &FitArgs) -> Result<()> {
     let Some(png) = &args.png else { return Ok(()) };
-    picture_ending("png", png)?;
+    PICTURE.check("png", png)?;
     match args.profile.len() + args.contour.len() {
         0 => Err(Error::options("png", "there is nothing to draw").with_help("give --profile or --contour")),
         n if n > MOST_PANELS => Err(Error::options("png", format!("{n} are too many panels"))),

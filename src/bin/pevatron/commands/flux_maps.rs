@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::picture::Look;
 use super::plot_maps::sqrt_ts_figure;
-use super::{max_sqrt_ts, write_options};
+use super::{max_sqrt_ts, say_groups, write_options};
 use crate::args::{CommonArgs, FluxMapArgs};
 use crate::outputs::Outputs;
 use crate::report;
@@ -26,8 +26,8 @@ pub struct Target {
 pub fn check(args: &FluxMapArgs, inputs: &[&Path]) -> Result<Target> {
     let sed_type = args.sed_type.parse()?;
     Outputs::new(args.overwrite)
-        .flux_maps(&args.output)
-        .picture("png", args.png.as_ref())?
+        .flux_maps("output", &args.output)
+        .picture("png", args.png.as_ref())
         .reading(inputs)
         .reading(args.picture.psf_file())
         .check()?;
@@ -111,6 +111,7 @@ impl Summary<'_> {
             let null = self.maps.meta.entries.get("null_models").map_or("", String::as_str);
             report::remark(&format!("{}; null hypothesis: {null}", self.decided));
             report::remark(&format!("status: {:?}", self.status_counts));
+            say_groups(self.maps.geom())?;
         }
         if common.verbose > 1 {
             let Stages { read, prepare, estimate, write } = self.stages;

@@ -1,6 +1,9 @@
 //! `pevatron flux-points`.
 
+use std::path::{Path, PathBuf};
+
 use pevatron::flux::{FluxMaps, FluxPointsCollection, FluxPointsKey, SedType};
+use pevatron::io::{Catalogue, FileKind};
 use pevatron::maps::{Frame, Geom, SkyPosition};
 use pevatron::table::{MetaValue, Table};
 use pevatron::{Error, Place, Result};
@@ -10,13 +13,13 @@ use super::picture::Look;
 use super::plot_points::spectra_figure;
 use super::write_options;
 use crate::args::{FluxPointsArgs, parse_frame, parse_position};
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, TABLE};
 use crate::report;
 
 pub fn run(args: &FluxPointsArgs) -> Result<()> {
     Outputs::new(args.overwrite)
-        .file(&args.output)
-        .picture("png", args.png.as_ref())?
+        .file("output", &args.output, TABLE)
+        .picture("png", args.png.as_ref())
         .reading_maps([&args.file])
         .reading(&args.positions)
         .check()?;
@@ -33,11 +36,8 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
     let options = write_options(args.overwrite, &[&args.file]);
     let mut collection = FluxPointsCollection::new();
     match &args.positions {
-        Some(path) => {
-            let mut table = Table::read(path, None)?;
-            for (name, position) in
-                positions(&mut table, args.frame.as_deref(), geom.frame()).map_err(|e| e.at(&Place::file(path)))?
-            {
+        Some(path) if args.position.is_none() => {
+            for (name, position) in positions(path, args.frame.as_deref(), geom.frame())? {
                 let points = maps
                     .get_flux_points(Some(position))
                     .map_err(|e| Error::input_at(Place::file(path), format!("{name}: {e}")))?;
@@ -45,10 +45,14 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
             }
             collection.write(&args.output, sed, &options)?;
         }
-        None => {
+        list => {
             let frame = parse_frame(args.frame.as_deref(), geom.frame())?;
             let position = match &args.position {
-                Some(text) => parse_position(text, frame)?,
+                Some(text) => {
+                    let files: Vec<&Path> = list.iter().map(PathBuf::as_path).collect();
+                    // Tables and JSON have it in the frame of the option, else of the maps.
+                    parse_position("position", text, frame, &files)?.to_frame(frame)
+                }
                 None => geom.center()?,
             };
             let points = maps.get_flux_points(Some(position))?;
@@ -89,9 +93,29 @@ pub fn run(args: &FluxPointsArgs) -> Result<()> {
     Ok(())
 }
 
+/// Names and positions of a table with the columns lon and lat, or of another file of sources.
+fn positions(path: &Path, frame: Option<&str>, default: Frame) -> Result<Vec<(String, SkyPosition)>> {
+    let is_table = !matches!(pevatron::io::file_kind(path), Ok(FileKind::Models | FileKind::Datasets));
+    let table = if is_table { Some(Table::read(path, None)?) } else { None };
+    match table {
+        // Peaks have fitted positions, too.
+        Some(mut table) if table.has("lon") && table.has("lat") && !table.has("lon_fit") => {
+            positions_of_table(&mut table, frame, default).map_err(|e| e.at(&Place::file(path)))
+        }
+        _ => {
+            let sources = Catalogue::of_file(path, parse_frame(frame, default)?)?;
+            let all: Vec<_> = sources.names.into_iter().zip(sources.positions).collect();
+            if all.is_empty() {
+                return Err(Error::input_at(Place::file(path), "there are no sources in it"));
+            }
+            Ok(all)
+        }
+    }
+}
+
 /// Names and positions of a table with the columns name, lon, lat. Bare numbers are degrees; the frame is that of the
 /// option, else of the table's keyword FRAME, else of the maps.
-fn positions(table: &mut Table, frame: Option<&str>, default: Frame) -> Result<Vec<(String, SkyPosition)>> {
+fn positions_of_table(table: &mut Table, frame: Option<&str>, default: Frame) -> Result<Vec<(String, SkyPosition)>> {
     for name in ["lon", "lat"] {
         if table.column(name)?.unit().to_string().is_empty() {
             table.set_unit(name, "deg")?;

@@ -7,9 +7,10 @@ use pevatron::datasets::{Dataset, Datasets};
 use pevatron::error::warnings;
 use pevatron::flux::{FluxMaps, FromTable};
 use pevatron::io::fits::HduKind;
-use pevatron::io::{FileKind, ImageFile, OgipOptions, ReadOptions};
-use pevatron::maps::{Geom, Map, Mask, SkyRegion, WcsGeom};
+use pevatron::io::{Catalogue, FileKind, ImageFile, OgipOptions, ReadOptions};
+use pevatron::maps::{Frame, Geom, Map, Mask, SkyRegion, WcsGeom};
 use pevatron::models::Models;
+use pevatron::table::Table;
 use pevatron::{Error, Place, Result};
 use serde_json::{Value, json};
 
@@ -63,6 +64,7 @@ fn describe(path: &Path, options: Option<OgipOptions>) -> Result<Value> {
         FileKind::EventList => events(path),
         FileKind::Models => models(path),
         FileKind::Datasets => datasets(path),
+        FileKind::Sources => sources(path),
         FileKind::Other(what) => other(path, &what),
     }
 }
@@ -354,6 +356,21 @@ fn models(path: &Path) -> Result<Value> {
     Ok(json!({ "file": report::name(path), "kind": "Models", "models": list }))
 }
 
+/// A table of peaks or other sources.
+fn sources(path: &Path) -> Result<Value> {
+    let sources = Catalogue::of_file(path, Frame::Icrs)?;
+    let list: Vec<_> = sources
+        .names
+        .iter()
+        .zip(&sources.positions)
+        .map(|(name, p)| json!({ "name": name, "lon_deg": p.lon_deg, "lat_deg": p.lat_deg, "frame": p.frame.name() }))
+        .collect();
+    let table = Table::read(path, None)?;
+    Ok(json!({
+        "file": report::name(path), "kind": "Sources", "number": list.len(), "columns": table.names(), "sources": list,
+    }))
+}
+
 /// Keys and values, indented; short lists on one line.
 fn print_text(document: &Value) {
     let Value::Object(entries) = document else { return };
@@ -368,7 +385,7 @@ fn print_text(document: &Value) {
                 report::line(&format!("  {key}:"));
                 for item in list {
                     report::line(&match item.get("name").and_then(Value::as_str) {
-                        Some(name) if ["images", "hdus"].contains(&key.as_str()) => {
+                        Some(name) if ["images", "hdus", "sources"].contains(&key.as_str()) => {
                             format!("    {name}: {}", of_hdu(item))
                         }
                         _ => format!("    {item}"),

@@ -34,7 +34,7 @@ use pevatron::datasets::{Dataset, Datasets, MapDataset};
 use pevatron::error::warnings;
 use pevatron::flux::{FluxMaps, FluxQuantity};
 use pevatron::io::{Provenance, WriteOptions};
-use pevatron::maps::{Map, SkyPosition};
+use pevatron::maps::{Geom, Map, SkyPosition};
 use pevatron::models::Models;
 use pevatron::{Error, Place, Result};
 
@@ -70,6 +70,14 @@ pub fn say_unused(models: &Models, datasets: &[&str]) -> Result<()> {
     let there = datasets.join("', '");
     let text = format!("it is for the datasets '{wanted}', which are not among '{there}': it{more} is not used");
     warnings::warn(Error::input(first.name(), text).with_help("correct datasets_names if it is meant for them"))
+}
+
+/// Says where the energy groups of a result end.
+pub fn say_groups(geom: &Geom) -> Result<()> {
+    let edges = geom.axis("energy")?.edges_tev()?;
+    let list: Vec<String> = edges.iter().map(|e| energies::energy_text(*e)).collect();
+    report::remark(&format!("energy groups: {}", list.join(" – ")));
+    Ok(())
 }
 
 /// Says that the unit of a map is not one, where it is not.

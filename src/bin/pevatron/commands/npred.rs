@@ -9,11 +9,15 @@ use serde_json::json;
 use super::spectra::read_dataset;
 use super::{backend, say_unused, write_options};
 use crate::args::NpredArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{FITS, Outputs};
 use crate::{progress, report};
 
 pub fn run(args: &NpredArgs, control: &Control) -> Result<()> {
-    Outputs::new(args.overwrite).file(&args.output).reading([&args.dataset]).reading(&args.models).check()?;
+    Outputs::new(args.overwrite)
+        .file("output", &args.output, FITS)
+        .reading([&args.dataset])
+        .reading(&args.models)
+        .check()?;
     let backend = backend(&args.engine, &args.common)?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();

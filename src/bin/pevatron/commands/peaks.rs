@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pevatron::datasets::MapDataset;
 use pevatron::estimators::peaks::{
     PeakLocation, Region, SearchReport, add_counterparts, ds9_regions, find_peaks_in_flux_map, match_positions,
-    peaks_table, sources_table,
+    peak_models, peaks_table, sources_table,
 };
 use pevatron::estimators::{PeakDistance, SourceSearch};
 use pevatron::flux::{FluxMaps, SedType};
@@ -23,7 +23,7 @@ use super::picture::Look;
 use super::plot_maps::FluxPicture;
 use super::{backend, require_map, say_unused, write_options};
 use crate::args::{PeaksArgs, named};
-use crate::outputs::Outputs;
+use crate::outputs::{ECSV, Outputs, REGIONS, YAML};
 use crate::{progress, report};
 
 /// What either way of finding gives.
@@ -47,16 +47,13 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
     let min_distance = args.min_distance()?;
     let radius = named("match_radius", args.match_radius.parse::<Angle>())?;
     let frame = args.frame()?;
-    if args.output.extension().is_none_or(|e| !e.eq_ignore_ascii_case("ecsv")) {
-        return Err(Error::options("output", format!("'{}': tables end in .ecsv", args.output.display())));
-    }
     let outputs = Outputs::new(args.overwrite)
-        .file(&args.output)
-        .maybe(args.regions.as_ref())
-        .picture("png", args.png.as_ref())?
-        .maybe(args.models_out.as_ref());
+        .file("output", &args.output, ECSV)
+        .maybe("regions", args.regions.as_ref(), REGIONS)
+        .picture("png", args.png.as_ref())
+        .maybe("models_out", args.models_out.as_ref(), YAML);
     let outputs = match &args.residual {
-        Some(path) => outputs.flux_maps(path),
+        Some(path) => outputs.flux_maps("residual", path),
         None => outputs,
     };
     outputs
@@ -127,6 +124,13 @@ pub fn run(args: &PeaksArgs, control: &Control) -> Result<()> {
 fn peaks(args: &PeaksArgs, min_distance: PeakDistance) -> Result<Found> {
     let path = args.flux.as_deref().ok_or_else(|| Error::options("flux", "flux maps are needed"))?;
     let (maps, warnings) = FluxMaps::read_with_warnings(path)?;
+    let bins = maps.energy_axis()?.nbin();
+    if args.models_out.is_some() && args.energy.is_none() && bins > 1 {
+        let problem =
+            format!("a source belongs to all energies, and each of the {bins} energy bins has peaks of its own");
+        return Err(Error::options("models_out", problem)
+            .with_help("choose the bin whose peaks are to become sources with --energy, or take --iterative"));
+    }
     let bin = match args.energy.as_deref() {
         Some(text) => {
             let edges = maps.energy_axis()?.edges_tev()?;
@@ -138,6 +142,10 @@ fn peaks(args: &PeaksArgs, min_distance: PeakDistance) -> Result<Found> {
         .map_err(|e| e.at(&Place::file(path)))?;
     let geom = maps.geom().as_wcs()?.to_image();
     let names: Vec<String> = (1..=peaks.len()).map(|n| format!("P{n}")).collect();
+    if let Some(out) = &args.models_out {
+        let models = peak_models(&peaks, &names, maps.reference_model()).map_err(|e| e.at(&Place::file(path)))?;
+        models.write(out, &write_options(args.overwrite, &[path]))?;
+    }
     Ok(Found {
         table: peaks_table(&peaks, &names, &geom)?,
         names,

@@ -1,10 +1,11 @@
 //! `pevatron plot`: what is drawn of which file.
 
+use std::path::Path;
+
 use pevatron::datasets::Dataset;
 use pevatron::flux::FluxMaps;
-use pevatron::io::{FileKind, ImageFile};
-use pevatron::maps::Map;
-use pevatron::models::{Model, Models};
+use pevatron::io::{Catalogue, FileKind, ImageFile};
+use pevatron::maps::{Frame, Map};
 use pevatron::plot::{Figure, Marker};
 use pevatron::{Control, Error, Place, Result};
 use serde_json::json;
@@ -22,7 +23,7 @@ const PARTS: [&str; 7] = ["counts", "background", "exposure", "counts_off", "acc
 
 pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
     Outputs::new(args.overwrite)
-        .picture("output", Some(&args.output))?
+        .picture("output", Some(&args.output))
         .reading_maps([&args.file])
         .reading(args.sources.iter().chain(&args.regions).chain(&args.dataset.models).chain(&args.dataset.runs))
         .reading(args.picture.psf_file())
@@ -32,7 +33,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
     }
     let look = Look::new(&args.picture, "output", Some(&args.output))?.width_px(args.width);
     let mut markers = match &args.sources {
-        Some(path) => markers_of(&Models::read(path)?),
+        Some(path) => markers_of(path)?,
         None => Vec::new(),
     };
     if let Some(path) = &args.regions {
@@ -92,7 +93,7 @@ pub fn run(args: &PlotArgs, control: &Control) -> Result<()> {
             let problem = format!("{what}, in which there is nothing to draw");
             return Err(Error::input_at(Place::file(&args.file), problem));
         }
-        FileKind::EventList | FileKind::Datasets | FileKind::Models => {
+        FileKind::EventList | FileKind::Datasets | FileKind::Models | FileKind::Sources => {
             return Err(Error::input_at(Place::file(&args.file), "there is nothing to draw in it"));
         }
     };
@@ -156,16 +157,11 @@ fn part_of(dataset: Dataset, part: &str) -> Result<Option<Map>> {
     })
 }
 
-/// Positions of the sources of a list of models.
-fn markers_of(models: &Models) -> Vec<Marker> {
-    models
-        .components
-        .iter()
-        .filter_map(|m| match m {
-            Model::Sky(sky) => sky.spatial.as_ref()?.position().map(|p| Marker::new(p).label(&sky.name)),
-            _ => None,
-        })
-        .collect()
+/// The sources of models, of a table of peaks, or of a catalogue.
+fn markers_of(path: &Path) -> Result<Vec<Marker>> {
+    let sources = Catalogue::of_file(path, Frame::Icrs)?;
+    let all = sources.positions.iter().zip(&sources.names);
+    Ok(all.filter(|(p, _)| p.lon_deg.is_finite()).map(|(p, name)| Marker::new(*p).label(name.trim())).collect())
 }
 
 /// Levels of `--contours`.

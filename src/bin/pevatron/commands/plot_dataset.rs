@@ -1,5 +1,7 @@
 //! `pevatron plot` of datasets: what is in them, what models predict, how they respond.
 
+use std::path::{Path, PathBuf};
+
 use pevatron::compute::Backend;
 use pevatron::datasets::{Dataset, DatasetRef, Datasets, ResidualMethod};
 use pevatron::io::parse_region;
@@ -82,7 +84,9 @@ fn image(dataset: &Dataset) -> Option<WcsGeom> {
 fn position(dataset: &Dataset, args: &PlotArgs) -> Result<Option<SkyPosition>> {
     let Some(text) = &args.dataset.position else { return Ok(None) };
     let default = image(dataset).map_or(Frame::Icrs, |geom| geom.frame());
-    parse_position(text, parse_frame(args.dataset.frame.as_deref(), default)?).map(Some)
+    let frame = parse_frame(args.dataset.frame.as_deref(), default)?;
+    let files: Vec<&Path> = args.sources.iter().chain(&args.dataset.models).map(PathBuf::as_path).collect();
+    parse_position("position", text, frame, &files).map(Some)
 }
 
 /// The region of the options.

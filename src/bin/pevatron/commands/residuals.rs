@@ -16,14 +16,14 @@ use super::plot_points::points_fit_figure;
 use super::spectra::read_dataset;
 use super::{backend, say_unused, write_options};
 use crate::args::ResidualsArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, TABLE};
 use crate::{progress, report};
 
 pub fn run(args: &ResidualsArgs, control: &Control) -> Result<()> {
     let (method, smooth) = (args.method()?, args.smooth()?);
     Outputs::new(args.overwrite)
-        .file(&args.output)
-        .picture("png", args.png.as_ref())?
+        .file("output", &args.output, TABLE)
+        .picture("png", args.png.as_ref())
         .reading([&args.dataset])
         .reading(&args.models)
         .reading(args.picture.psf_file())

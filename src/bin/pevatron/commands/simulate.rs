@@ -1,5 +1,6 @@
 //! `pevatron simulate`.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pevatron::datasets::{Dataset, MapDataset};
@@ -12,12 +13,16 @@ use serde_json::json;
 
 use super::spectra::read_dataset;
 use super::{backend, say_unused, write_options};
-use crate::args::{SimulateArgs, named, parse_position};
-use crate::outputs::Outputs;
+use crate::args::{SimulateArgs, parse_position};
+use crate::outputs::{FITS, Outputs};
 use crate::{progress, report};
 
 pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
-    Outputs::new(args.overwrite).file(&args.output).reading([&args.dataset]).reading(&args.models).check()?;
+    Outputs::new(args.overwrite)
+        .file("output", &args.output, FITS)
+        .reading([&args.dataset])
+        .reading(&args.models)
+        .check()?;
     let backend = backend(&args.engine, &args.common)?;
     if args.events {
         // The engine has nothing to do there, but its threads are those that were asked for.
@@ -56,8 +61,9 @@ pub fn run(args: &SimulateArgs, control: &Control) -> Result<()> {
 
 /// An event list instead of counts.
 fn events(args: &SimulateArgs, control: &Control) -> Result<()> {
-    let pointing =
-        args.pointing.as_deref().map(|text| named("pointing", parse_position(text, Frame::Icrs))).transpose()?;
+    let files: Vec<&Path> = args.models.iter().map(PathBuf::as_path).collect();
+    let pointing = |text| parse_position("pointing", text, Frame::Icrs, &files).map(|p| p.to_frame(Frame::Icrs));
+    let pointing = args.pointing.as_deref().map(pointing).transpose()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
     let mut dataset: MapDataset = match read_dataset(&args.dataset, &args.spectrum)? {

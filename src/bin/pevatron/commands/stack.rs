@@ -12,7 +12,7 @@ use serde_json::json;
 use super::spectra::each_of;
 use super::write_options;
 use crate::args::StackArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{FITS, Outputs};
 use crate::{progress, report};
 
 /// Keywords that name an instrument.
@@ -46,7 +46,7 @@ impl Sum {
 }
 
 pub fn run(args: &StackArgs, control: &Control) -> Result<()> {
-    Outputs::new(args.overwrite).file(&args.output).reading(&args.datasets).check()?;
+    Outputs::new(args.overwrite).file("output", &args.output, FITS).reading(&args.datasets).check()?;
     let control = progress::observed(control, args.common.quiet || args.common.json);
     let start = Instant::now();
     let mut sum = Sum::default();

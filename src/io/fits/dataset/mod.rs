@@ -191,7 +191,8 @@ pub(super) fn require_off(reader: &FitsReader) -> Result<()> {
         return Ok(());
     }
     let problem = format!("this is not an on-off dataset: none of {OFF_PARTS:?} among the HDUs");
-    Err(Error::input_at(reader.place(), problem).with_help("read it with MapDataset::read"))
+    Err(Error::input_at(reader.place(), problem)
+        .with_help_for("read it with MapDataset::read", "give a dataset with off counts, a MapDatasetOnOff"))
 }
 
 /// The error of a file that holds no dataset with a background.
@@ -199,10 +200,11 @@ pub(super) fn refuse_off(reader: &FitsReader) -> Result<()> {
     refuse_others(reader)?;
     if is_on_off(reader) {
         let problem = "this is a MapDatasetOnOff: it has off counts in place of a background, for the W statistic";
-        return Err(Error::input_at(reader.place(), problem).with_help(
+        return Err(Error::input_at(reader.place(), problem).with_help_for(
+            "ExcessMapEstimator makes excess, significance and flux maps of it; where a background is needed, as for a TS \
+             map, MapDatasetOnOff::to_map_dataset takes alpha times the off counts as one",
             "`pevatron excess` makes excess, significance and flux maps of it; where a background is needed, as for a TS \
-             map, write alpha times the off counts as one: MapDatasetOnOff::to_map_dataset, in Gammapy \
-             dataset.to_map_dataset().write(...)",
+             map, write alpha times the off counts as one with Gammapy: dataset.to_map_dataset().write(...)",
         ));
     }
     Ok(())
@@ -212,11 +214,17 @@ pub(super) fn refuse_off(reader: &FitsReader) -> Result<()> {
 pub(super) fn refuse_others(reader: &FitsReader) -> Result<()> {
     if let Some(sed) = reader.primary().text("SED_TYPE") {
         return Err(Error::input_at(reader.place(), format!("these are flux maps ('{sed}'), a dataset is needed"))
-            .with_help("read them with FluxMaps::read"));
+            .with_help_for(
+                "read them with FluxMaps::read",
+                "`pevatron peaks`, `flux-points`, `combine`, `convert` and `plot` take flux maps",
+            ));
     }
     if is_ogip(reader) {
         let problem = "this is an OGIP spectrum, which is read with its off counts";
-        return Err(Error::input_at(reader.place(), problem).with_help("read it with MapDatasetOnOff::read"));
+        return Err(Error::input_at(reader.place(), problem).with_help_for(
+            "read it with MapDatasetOnOff::read",
+            "`pevatron fit`, `stack`, `simulate` and `residuals` take it",
+        ));
     }
     let parts = ["COUNTS", "EXPOSURE", "BACKGROUND", "COUNTS_OFF"];
     if let Some(error) = not_a_dataset(reader.path(), reader.hdus(), &[&parts[..], &OFF_PARTS[..]].concat()) {

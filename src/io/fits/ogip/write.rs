@@ -89,9 +89,11 @@ impl MapDatasetOnOff {
         let region = region_of(counts, "counts")?;
         let energy = counts.geom().axis("energy")?;
         let livetime_s = dataset.livetime_s.filter(|s| *s > 0.0 && s.is_finite()).ok_or_else(|| {
-            dataset.missing("livetime").with_help(
+            dataset.missing("livetime").with_help_for(
                 "OGIP files hold the exposure as effective area and livetime: set MapDataset::livetime_s; Gammapy's own FITS \
                  files of spectra lose it",
+                "OGIP files hold the exposure as effective area and livetime, which Gammapy's own FITS files of spectra lose: \
+                 take the OGIP files, or set the keyword LIVETIME",
             )
         })?;
         let area = area(dataset, livetime_s)?;
@@ -170,8 +172,10 @@ impl Dataset {
             }
             Self::Map(_) | Self::FluxPoints(_) => {
                 let what = format!("dataset '{}' has no off counts, which OGIP files need", self.name());
-                Err(Error::unsupported(what)
-                    .with_help("write it as gadf, which holds a known background, or give a dataset with off counts"))
+                Err(Error::unsupported(what).with_help_for(
+                    "write it as gadf, which holds a known background, or give a dataset with off counts",
+                    "write it with --format gadf, which holds a known background, or give a dataset with off counts",
+                ))
             }
         }
     }
@@ -191,8 +195,10 @@ fn unlike(part: &str, found: usize, channels: usize) -> Error {
 fn region_of<'a>(map: &'a Map, part: &str) -> Result<&'a RegionGeom> {
     match map.geom().as_ref() {
         Geom::Region(region) => Ok(region),
-        _ => Err(Error::input(part, "these are maps with pixels, an OGIP spectrum is of one region")
-            .with_help("write maps as gadf; a spectrum is what to_spectrum_dataset makes of them")),
+        _ => Err(Error::input(part, "these are maps with pixels, an OGIP spectrum is of one region").with_help_for(
+            "write maps as gadf; a spectrum is what to_spectrum_dataset makes of them",
+            "write maps with --format gadf; `pevatron cutout --region` makes a spectrum of them",
+        )),
     }
 }
 
