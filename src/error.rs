@@ -169,7 +169,7 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
         /// The next step, if there is one.
-        help: Option<Help>,
+        help: Option<Box<Help>>,
     },
     /// An input file or array holds something that cannot be used.
     #[error("{place}: {problem}")]
@@ -179,7 +179,7 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
         /// The next step, if there is one.
-        help: Option<Help>,
+        help: Option<Box<Help>>,
     },
     /// A valid wish that this build or this data cannot fulfil.
     #[error("{what}")]
@@ -187,7 +187,7 @@ pub enum Error {
         /// What is not supported.
         what: String,
         /// The next step, if there is one.
-        help: Option<Help>,
+        help: Option<Box<Help>>,
     },
     /// Reading or writing failed.
     #[error("{}: {source}", path.display())]
@@ -280,7 +280,7 @@ impl Error {
 
     /// Adds the next step to an options, input or unsupported error.
     pub fn with_help(self, text: impl Into<String>) -> Self {
-        self.put_help(Some(Help { library: text.into(), program: None }))
+        self.put_help(Some(Box::new(Help { library: text.into(), program: None })))
     }
 
     /// The same where the command line has another way than the library.
@@ -291,18 +291,18 @@ impl Error {
     /// assert_eq!((error.help(), error.program_help()), (Some("set overwrite"), Some("add --overwrite")));
     /// ```
     pub fn with_help_for(self, library: impl Into<String>, program: impl Into<String>) -> Self {
-        self.put_help(Some(Help { library: library.into(), program: Some(program.into()) }))
+        self.put_help(Some(Box::new(Help { library: library.into(), program: Some(program.into()) })))
     }
 
     /// The next step of another error, which this one takes the place of.
     pub fn with_help_of(self, other: &Error) -> Self {
         match other.next_step() {
-            Some(step) => self.put_help(Some(step.clone())),
+            Some(step) => self.put_help(Some(Box::new(step.clone()))),
             None => self,
         }
     }
 
-    fn put_help(mut self, step: Option<Help>) -> Self {
+    fn put_help(mut self, step: Option<Box<Help>>) -> Self {
         if let Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } = &mut self {
             *help = step;
         }
@@ -329,7 +329,7 @@ impl Error {
 
     fn next_step(&self) -> Option<&Help> {
         match self {
-            Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } => help.as_ref(),
+            Self::Options { help, .. } | Self::Input { help, .. } | Self::Unsupported { help, .. } => help.as_deref(),
             _ => None,
         }
     }

@@ -28,9 +28,12 @@ const KNOWN_ERRORS: f64 = 3.0;
 const LEAST_SHARE: f64 = 0.1;
 /// What a step did of what it promised, at which the second derivatives are good.
 const GOOD: std::ops::Range<f64> = 0.7..1.4;
-/// What norms are made smaller by where nothing finite is predicted, and how often: down to 1e-300.
+/// What norms are made smaller by where nothing finite is predicted, and how often.
 const SHRINK: f64 = 1e-15;
 const MOST_SHRINKS: usize = 20;
+/// −2 ln L per bin beyond which a start is out of sight of the counts, and what it is brought to.
+const IN_SIGHT: f64 = 1e9;
+const NEAR: f64 = 1e6;
 /// −2 ln L is expected to sink by this from a start that is far off.
 const FAR: f64 = 100.0;
 /// Steps after which second derivatives of the predicted counts are taken in any case.
@@ -211,8 +214,8 @@ impl Search<'_, '_> {
     }
 }
 
-/// The start, or where norms are made smaller until what is predicted there is not beyond all numbers (an exponential that
-/// rises in place of falling).
+/// The start, or where the sources' norms are made smaller until what is predicted there is in sight of the counts (an
+/// exponential that rises in place of falling is beyond all numbers).
 fn predictable(
     problem: &mut Problem<'_>,
     start: &[f64],
@@ -221,15 +224,19 @@ fn predictable(
     control: &Control,
 ) -> Result<(Vec<f64>, Local)> {
     let mut theta = start.to_vec();
-    let norms: Vec<usize> = (0..theta.len()).filter(|k| problem.is_norm(*k) && !fixed.contains(k)).collect();
+    let bins = problem.bins() as f64;
+    let norms: Vec<usize> = (0..theta.len()).filter(|k| problem.is_source_norm(*k) && !fixed.contains(k)).collect();
     for _ in 0..MOST_SHRINKS {
         let local = problem.local(&theta, order, fixed, control)?;
-        if local.gauss.iter().chain(&local.gradient).all(|v| v.is_finite()) {
+        let is_finite = local.gauss.iter().chain(&local.gradient).all(|v| v.is_finite());
+        if is_finite && local.value.stat < IN_SIGHT * bins || norms.is_empty() {
             return Ok((theta, local));
         }
+        // −2 ln L is twice the prediction where that is far above the counts.
+        let factor = if is_finite { NEAR * bins / local.value.stat } else { SHRINK };
         for k in &norms {
             let (min, max) = problem.parameter(*k).bounds();
-            theta[*k] = (SHRINK * theta[*k]).clamp(min, max);
+            theta[*k] = (factor * theta[*k]).clamp(min, max);
         }
     }
     Ok((start.to_vec(), problem.local(start, order, fixed, control)?))

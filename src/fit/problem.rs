@@ -19,8 +19,9 @@ use crate::models::{FreeParameter, Model, Models, Parameter, SkyModel};
 const STEP_SPECTRAL: f64 = 0.01;
 /// Steps of a shape's derivatives: wider, as a shape has small kinks where pixels are divided.
 const STEP_SHAPE: f64 = 0.05;
-/// Longest step of a spectrum's exponent.
+/// Longest step of a spectrum's exponent, and of a cutoff that is about 0, in its unit.
 const LONGEST_EXPONENT: f64 = 1.0;
+const LEAST_CUTOFF_STEP: f64 = 0.2;
 /// Widest step of a position, in pixels.
 const STEP_PIXELS: f64 = 0.5;
 
@@ -298,6 +299,12 @@ impl<'a> Problem<'a> {
         ["amplitude", "norm", "const"].contains(&name)
     }
 
+    /// True for a norm of sources.
+    pub fn is_source_norm(&self, free: usize) -> bool {
+        let of_source = |p: &Place| matches!(self.models.components[p.component], Model::Sky(_));
+        self.is_norm(free) && self.places.iter().filter(|p| p.free == free).all(of_source)
+    }
+
     /// True for a parameter of models whose norms are all 0 at `theta`, so that it has no effect.
     pub fn is_of_nothing(&self, free: usize, theta: &[f64]) -> bool {
         let all = self.parameters_at(theta);
@@ -332,12 +339,15 @@ impl<'a> Problem<'a> {
         self.is_exponent(free) && self.places.iter().any(|p| p.free == free && of_both(p))
     }
 
-    /// The longest step that a minimisation may take: exponents, which any number of counts depends on, by 1, energies to a
-    /// third or the threefold, others as they like.
+    /// The longest step that a minimisation may take: exponents, which any number of counts depends on, by 1, cutoffs by half
+    /// of their value, energies to a third, others as they like.
     pub fn longest_step(&self, free: usize, value: f64) -> f64 {
         let parameter = self.parameter(free);
         if self.is_exponent(free) {
             LONGEST_EXPONENT
+        } else if parameter.unit.factor_to_text("TeV-1").is_ok() {
+            // The exponent of a cutoff, λ E.
+            0.5 * value.abs() + LEAST_CUTOFF_STEP
         } else if parameter.unit.factor_to_text("TeV").is_ok() && value != 0.0 {
             if value > 0.0 { 2.0 * value / 3.0 } else { f64::INFINITY }
         } else {

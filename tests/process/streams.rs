@@ -1,6 +1,6 @@
 //! Input that is not a file: pipes, the standard input, devices without an end.
 #![cfg(all(feature = "cli", feature = "fits-system", feature = "plot", unix))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 use std::io::Write;
 use std::path::Path;

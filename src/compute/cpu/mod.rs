@@ -54,6 +54,10 @@ pub struct CpuEngine {
     profiles: Shelf<ProfileScratch>,
 }
 
+/// What threads have as a rule; without optimisation each step of the vector code keeps its values on the stack, and needs
+/// more. What is not touched costs nothing.
+const STACK_BYTES: usize = if cfg!(debug_assertions) { 256 << 20 } else { 2 << 20 };
+
 /// The largest number of threads that makes sense on this machine; more than that only wait for each other, and some
 /// systems end a process that asks for too many.
 fn most_threads() -> usize {
@@ -78,6 +82,7 @@ impl CpuEngine {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads.unwrap_or(0))
             .thread_name(|number| format!("pevatron-cpu-{number}"))
+            .stack_size(STACK_BYTES)
             .build()
             .map_err(|error| Error::options("threads", format!("no thread pool: {error}")))?;
         let instructions = InstructionSet::detect();

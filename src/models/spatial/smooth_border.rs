@@ -100,16 +100,19 @@ impl Models {
     /// The models with smooth borders ([`SmoothBorder`]) for pixels of a size, and how many have one.
     ///
     /// ```
-    /// use pevatron::prelude::*;
-    /// let text = "components: [{name: disk, type: SkyModel, spectral: {type: PowerLawSpectralModel}, spatial: \
-    ///             {type: DiskSpatialModel, frame: icrs, parameters: [{name: r_0, value: 0.3, unit: deg}]}}]";
-    /// let (smooth, number) = Models::from_yaml(text)?.with_smooth_borders(0.02);
+    /// use std::sync::Arc;
+    /// use pevatron::maps::Frame;
+    /// use pevatron::models::{Model, Models, SkyModel};
+    /// use pevatron::models::{spatial::DiskSpatialModel, spectral::PowerLawSpectralModel};
+    /// let disk = DiskSpatialModel::new(0.0, 0.0, 0.3, 0.0, 0.0, 0.001, Frame::Icrs);
+    /// let source = SkyModel::new("disk", Arc::new(PowerLawSpectralModel::new(2.0, 1e-12, 1.0)), Some(Arc::new(disk)));
+    /// let models = Models { components: vec![Model::Sky(source)] };
+    /// let (smooth, number) = models.with_smooth_borders(0.02);
     /// assert_eq!(number, 1);
     /// let Model::Sky(disk) = &smooth.components[0] else { panic!() };
     /// let at = |lon| disk.spatial.as_ref().unwrap().evaluate(lon, 0.0, 1.0);
     /// // Half of the brightness at the border, and all of it two parts of a pixel inside.
     /// assert!((at(0.3) / at(0.0) - 0.5).abs() < 1e-6 && (at(0.296) / at(0.0) - 1.0).abs() < 0.01);
-    /// # Ok::<(), pevatron::Error>(())
     /// ```
     pub fn with_smooth_borders(&self, pixel_deg: f64) -> (Self, usize) {
         let mut models = self.clone();

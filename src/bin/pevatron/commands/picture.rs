@@ -21,7 +21,7 @@ const CONTAINMENT: f64 = 0.68;
 /// Where the size of the PSF comes from.
 enum Psf {
     Angle(f64),
-    Of(PsfMap),
+    Of(Box<PsfMap>),
 }
 
 /// How a picture looks.
@@ -76,7 +76,7 @@ impl Look {
         }
         look.style = style;
         look.psf = match (args.psf_file(), &args.psf_circle) {
-            (Some(path), _) => Some(Psf::Of(psf_of(&path)?)),
+            (Some(path), _) => Some(Psf::Of(Box::new(psf_of(&path)?))),
             (None, Some(text)) => Some(Psf::Angle(above_zero("psf_circle", text)?)),
             (None, None) => None,
         };
