@@ -70,7 +70,7 @@ fn names_of_colours_stretches_and_scales_are_told() {
     };
     fails(&["--cmap", "jet"], &["cmap", "'jet'", "viridis", "plasma", "afmhot", "RdBu_r"]);
     fails(&["--stretch", "power"], &["stretch", "'power'", "linear, sqrt, log, asinh"]);
-    fails(&["--panel-scale", "two"], &["panel_scale", "one, each"]);
+    fails(&["--panel-scale", "two"], &["panel-scale", "one, each"]);
 }
 
 #[test]
@@ -153,12 +153,12 @@ fn titles_coordinates_circles_and_bars() {
     let fails = |file: &str, more: &[&str], words: &[&str]| {
         place.fails(&[&["plot", file, "-o", "x.png", "--quiet"], more].concat(), 2, words);
     };
-    fails("flux.fits", &["--psf-circle", "2deg"], &["psf_circle", "too large"]);
-    fails("flux.fits", &["--psf-circle", "-1deg"], &["psf_circle", "not above 0"]);
-    fails("flux.fits", &["--psf-circle", "nowhere.fits"], &["psf_circle", "nowhere.fits"]);
-    fails("flux.fits", &["--psf-circle", "0.1"], &["psf_circle", "no unit"]);
-    fails("flux.fits", &["--scale-bar", "5deg"], &["scale_bar", "too long"]);
-    fails("flux.fits", &["--scale-bar", "3"], &["scale_bar"]);
+    fails("flux.fits", &["--psf-circle", "2deg"], &["psf-circle", "too large"]);
+    fails("flux.fits", &["--psf-circle", "-1deg"], &["psf-circle", "not above 0"]);
+    fails("flux.fits", &["--psf-circle", "nowhere.fits"], &["psf-circle", "nowhere.fits"]);
+    fails("flux.fits", &["--psf-circle", "0.1"], &["psf-circle", "no unit"]);
+    fails("flux.fits", &["--scale-bar", "5deg"], &["scale-bar", "too long"]);
+    fails("flux.fits", &["--scale-bar", "3"], &["scale-bar"]);
     // What there is nothing for is said.
     fails("flux.fits", &["--kind", "histogram", "--vmin", "3"], &["vmin", "none in this picture"]);
     fails("in.fits", &["--kind", "edisp", "--sexagesimal"], &["sexagesimal", "none in this picture"]);
@@ -218,7 +218,7 @@ fn other_commands_take_the_same_options() {
     place.fails(&[&tsmap[..], &["--vmin", "3"]].concat(), 2, &["vmin", "none is made"]);
     place.fails(&[&tsmap[..], &["--png", "x.png", "--vmin", "1e9"]].concat(), 2, &["vmin", "largest"]);
     place.fails(&[&tsmap[..], &["--png", "x.png", "--cmap", "jet"]].concat(), 2, &["cmap", "'jet'"]);
-    place.fails(&[&tsmap[..], &["--png", "x.png", "--scale-bar", "9deg"]].concat(), 2, &["scale_bar", "too long"]);
+    place.fails(&[&tsmap[..], &["--png", "x.png", "--scale-bar", "9deg"]].concat(), 2, &["scale-bar", "too long"]);
 }
 
 /// Light curves are in flux, spectra in the type that they came in, with powers of ten.

@@ -15,7 +15,8 @@ from gammapy.datasets import Datasets, MapDataset, MapDatasetOnOff
 from gammapy.maps import Map, MapAxis
 from gammapy.modeling.models import FoVBackgroundModel, Models
 
-from gammapy_roundtrip import check, failures
+sys.path.append(str(Path(__file__).resolve().parent.parent / "io"))
+from gammapy_roundtrip import check, failures  # noqa: E402
 
 folder = Path(sys.argv[1])
 numbers = json.loads((folder / "numbers.json").read_text())

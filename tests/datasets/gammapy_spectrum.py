@@ -15,7 +15,8 @@ from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 from regions import CircleSkyRegion
 
-from gammapy_roundtrip import check, failures
+sys.path.append(str(Path(__file__).resolve().parent.parent / "io"))
+from gammapy_roundtrip import check, failures  # noqa: E402
 
 folder = Path(sys.argv[1])
 numbers = json.loads((folder / "numbers.json").read_text())

@@ -190,7 +190,8 @@ fn on_off_datasets_are_rewritten_for_gammapy() {
     let error = MapDatasetOnOff::read(&path).unwrap_err();
     assert!(error.to_string().contains("not an on-off dataset"), "{error}");
     let error = MapDataset::read(&arguments[0]).unwrap_err();
-    assert!(error.to_string().contains("MapDatasetOnOff") && error.help().unwrap().contains("pevatron excess"));
+    assert!(error.to_string().contains("MapDatasetOnOff") && error.help().unwrap().contains("ExcessMapEstimator"));
+    assert!(error.program_help().unwrap().contains("pevatron excess"));
 
     let Some(python) = support::python_with("gammapy") else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/estimators/gammapy_onoff.py");

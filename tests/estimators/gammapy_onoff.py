@@ -4,10 +4,12 @@ Usage: python gammapy_onoff.py ORIGINAL REWRITTEN [ORIGINAL REWRITTEN …]. Exit
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 from gammapy.datasets import MapDatasetOnOff
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "io"))
 from gammapy_roundtrip import check, checksums, failures, same_gti, same_map
 
 arguments = iter(sys.argv[1:])

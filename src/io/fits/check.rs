@@ -608,7 +608,7 @@ mod tests {
         file.resize(file.len() + 400, 0);
         assert_eq!(check_bytes(&file).unwrap()[0].values(), 100);
         assert!(check_bytes(&image(-32, &[9_999_999_999, 9_999_999_999, 9_999_999_999])).is_err());
-        assert!(check_bytes(b"hello").unwrap_err().to_string().contains("no FITS file"));
+        assert!(check_bytes(b"hello").unwrap_err().to_string().contains("not a FITS file"));
         assert!(check_bytes(b"").is_err());
     }
 
