@@ -81,7 +81,7 @@ def yaml(position, dataset, index, amplitude):
         type: PowerLawSpectralModel
         parameters:
         - {{name: index, value: {index}}}
-        - {{name: amplitude, value: {amplitude}, unit: TeV-1 s-1 cm-2}}
+        - {{name: amplitude, value: {amplitude:.3e}, unit: TeV-1 s-1 cm-2}}
         - {{name: reference, value: 1.0, unit: TeV, frozen: true}}{spatial}{background}
 """
 

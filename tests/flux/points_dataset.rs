@@ -457,11 +457,11 @@ fn the_command_line() {
 
     let fails = |more: &[&str], words: &[&str]| place.fails(more, 2, words);
     let fit = |file: &'static str| ["fit", file, "--models", "m.yaml", "-o", "x.yaml"];
-    fails(&[&fit("a.fits")[..], &["--stat-type", "cash"]].concat(), &["stat_type", "'cash'"]);
+    fails(&[&fit("a.fits")[..], &["--stat-type", "cash"]].concat(), &["--stat-type", "'cash'"]);
     fails(&[&fit("a.fits")[..], &["--stat-type", "profile"]].concat(), &["stat_scan"]);
     fails(&["fit", "a.fits", "a.fits", "--models", "m.yaml", "-o", "x.yaml"], &["two datasets", "'a'"]);
     fs::copy(data("sim-tan-1.fits.gz"), place.path("counts.fits.gz")).unwrap();
-    fails(&[&fit("counts.fits.gz")[..], &["--stat-type", "chi2"]].concat(), &["stat_type", "flux points"]);
+    fails(&[&fit("counts.fits.gz")[..], &["--stat-type", "chi2"]].concat(), &["--stat-type", "flux points"]);
     let broken: [(&str, Table, &[&str]); 3] = [
         ("bare.ecsv", table(&[("dnde", &[1e-12, 1e-13])]), &["dnde_err", "no error"]),
         ("negative.ecsv", table(&[("dnde", &[1e-12, 1e-13]), ("dnde_err", &[1e-13, -1e-14])]), &["1 of 2"]),

@@ -198,7 +198,7 @@ fn units_that_are_none_matter_where_they_are_used() {
         let error = folder.error(&ecsv(&["e_ref TeV", column], &["SED_TYPE: dnde"], "1 1e-11\n2 1e-12\n"));
         let text = error.to_string();
         assert!(text.contains(words) && text.contains("points.ecsv") && text.contains("dnde"), "{text}");
-        assert!(error.help().unwrap().contains("--column dnde=dnde:UNIT"), "{:?}", error.help());
+        assert!(error.program_help().unwrap().contains("--column dnde=dnde:UNIT"), "{:?}", error.help());
     }
     // Units that are replaced, known or not, in files of all kinds.
     let how = |columns: &[&str]| FromTable {
@@ -345,7 +345,7 @@ fn times_of_light_curves_in_all_spellings() {
     assert!(error.to_string().contains("'yesterday'"), "{error}");
     let columns: Vec<&str> = ["time_min parsec", "time_max parsec"].into_iter().chain(energy).collect();
     let error = folder.error(&ecsv(&columns, &[], "1 2 1 10 1e-12\n"));
-    assert!(error.help().unwrap().contains("--column time_min=time_min:d"), "{error}");
+    assert!(error.program_help().unwrap().contains("--column time_min=time_min:d"), "{error}");
     // Rows of other energies are not a light curve.
     let columns: Vec<&str> = ["time_min MJD", "time_max MJD"].into_iter().chain(energy).collect();
     assert!(

@@ -99,17 +99,15 @@ impl SpatialModel for DiskSpatialModel {
         let offset = center.offset(lon_deg, lat_deg);
         let radius = ellipse.radius(offset.angle);
         let beyond = offset.separation - radius;
-        if beyond == 0.0 {
-            // Also without an edge, where the quotient is 0/0.
-            return 0.5 * norm;
-        }
+        // On the border half of it, also without an edge, where the quotient is 0/0.
+        let share = |quotient: f64| if beyond == 0.0 { 0.5 } else { 0.5 * libm::erfc(quotient) };
         if width_deg == 0.0 {
-            return norm * 0.5 * libm::erfc(beyond / (radius * edge_width) * EDGE_WIDTH_95);
+            return norm * share(beyond / (radius * edge_width) * EDGE_WIDTH_95);
         }
         let (own, added) = (radius * edge_width / EDGE_WIDTH_95, width_deg.to_radians());
         // A wider edge lets a little more out than it takes from the inside: the area grows by half the square of its width.
         let area = ellipse.major * ellipse.minor + 0.5 * own * own;
-        norm * area / (area + 0.5 * added * added) * 0.5 * libm::erfc(beyond / own.hypot(added))
+        norm * area / (area + 0.5 * added * added) * share(beyond / own.hypot(added))
     }
 
     /// 1.1 r_0 (1 + edge_width).
