@@ -114,7 +114,7 @@ pub(super) fn lowest_notch<'a>(
     control: &Control,
 ) -> Result<(Minimum, Jagged)> {
     let mut jagged = Jagged::default();
-    if problem.value(&minimum.theta, control)?.negative > 0 {
+    if minimum.negative > 0 {
         for k in (0..minimum.theta.len()).filter(|k| problem.is_norm(*k)).collect::<Vec<_>>() {
             if let Some(curvature) = across_bends(problem, &minimum, k, control)? {
                 jagged.norms.push((k, curvature));

@@ -44,6 +44,8 @@ const LONG: usize = 15;
 pub(super) struct Minimum {
     pub theta: Vec<f64>,
     pub stat: f64,
+    /// Bins without counts whose prediction is below 0.
+    pub negative: usize,
     pub iterations: usize,
     /// Parameters that ended at a kink: −2 ln L rises to either side of them, though its slope is not 0.
     pub at_kinks: Vec<usize>,
@@ -251,8 +253,20 @@ pub(super) fn minimize(
     order: Order,
     control: &Control,
 ) -> Result<Minimum> {
+    let begin = predictable(problem, start, fixed, order, control)?;
+    minimize_from(fit, problem, begin, fixed, order, control)
+}
+
+/// Minimises from a place whose likelihood is known.
+fn minimize_from(
+    fit: &Fit,
+    problem: &mut Problem<'_>,
+    (start, local): (Vec<f64>, Local),
+    fixed: &[usize],
+    order: Order,
+    control: &Control,
+) -> Result<Minimum> {
     let evaluations = problem.nfev.saturating_add(fit.max_iterations.saturating_mul(EVALUATIONS_PER_STEP));
-    let (start, local) = predictable(problem, start, fixed, order, control)?;
     let mut search = Search {
         problem,
         fixed,
@@ -272,7 +286,8 @@ pub(super) fn minimize(
         let left = if moving.is_empty() { 0.0 } else { distance(&search.local, &moving) };
         let ended = |search: Search<'_, '_>, problem: Option<String>| {
             let Search { theta, local, at_kinks, .. } = search;
-            Ok(Minimum { theta, stat: local.value.stat, iterations, at_kinks, problem })
+            let Value { stat, negative, .. } = local.value;
+            Ok(Minimum { theta, stat, negative, iterations, at_kinks, problem })
         };
         // Differences below the rounding of the sum cannot be seen.
         if left < fit.tolerance.max(1e-13 * search.local.value.stat.abs()) {
@@ -342,21 +357,25 @@ pub(super) fn minimize(
     }
 }
 
-/// Where a minimisation that is far off begins: at the spectra that fit best in the places where the sources are, since a
-/// source that is a hundred times too bright would rather go where it is not seen.
-fn near(fit: &Fit, problem: &mut Problem<'_>, start: &[f64], control: &Control) -> Result<Vec<f64>> {
+/// Minimises, first over the spectra alone where it begins far off: a source that is a hundred times too bright would rather
+/// go where it is not seen.
+fn minimize_in_turn(
+    fit: &Fit,
+    problem: &mut Problem<'_>,
+    start: &[f64],
+    order: Order,
+    control: &Control,
+) -> Result<Minimum> {
+    let (theta, local) = predictable(problem, start, &[], order, control)?;
     let shapes = problem.shapes();
-    if shapes.is_empty() || shapes.len() == start.len() {
-        return Ok(start.to_vec());
-    }
-    let (_, local) = predictable(problem, start, &shapes, Order::Expected, control)?;
-    let moving: Vec<usize> = (0..start.len())
-        .filter(|k| is_free(problem, &shapes, *k, start[*k], local.gradient[*k]) && local.gauss[[*k, *k]] > 0.0)
+    let spectra: Vec<usize> = (0..theta.len())
+        .filter(|k| is_free(problem, &shapes, *k, theta[*k], local.gradient[*k]) && local.gauss[[*k, *k]] > 0.0)
         .collect();
-    if moving.is_empty() || distance(&local, &moving) < FAR {
-        return Ok(start.to_vec());
+    if shapes.is_empty() || spectra.is_empty() || distance(&local, &spectra) < FAR {
+        return minimize_from(fit, problem, (theta, local), &[], order, control);
     }
-    Ok(minimize(fit, problem, start, &shapes, Order::Expected, control)?.theta)
+    let near = minimize(fit, problem, &theta, &shapes, Order::Expected, control)?;
+    minimize(fit, problem, &near.theta, &[], order, control)
 }
 
 /// Follows sources that leave the place which responses were taken for, until none does. Once, responses are taken where
@@ -369,8 +388,7 @@ pub(super) fn minimize_following(
     order: Order,
     control: &Control,
 ) -> Result<Minimum> {
-    let begin = near(fit, problem, start, control)?;
-    let mut minimum = minimize(fit, problem, &begin, &[], order, control)?;
+    let mut minimum = minimize_in_turn(fit, problem, start, order, control)?;
     for round in 0..MOST_MOVES {
         if !problem.follow(&minimum.theta, round == 0)? {
             return Ok(minimum);
