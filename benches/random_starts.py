@@ -6,7 +6,7 @@
 On ten datasets of every kind a power law is fitted from places at random: amplitudes within a factor of 1000 of the best
 one, indices within 2 of it (uniform in the logarithm and in the index, the same for both). A fit arrives where it says that
 it did and its statistic is within 0.02 of the lowest that any fit found; one that says so more than 0.1 above it claims a
-minimum that is not one. --gammapy limits the starts that Gammapy gets (it takes seconds for a fit of a map).
+minimum that is not one. --gammapy limits the starts that Gammapy gets (it takes seconds to minutes for a fit).
 
 Needs Python 3.9 or newer and the network once: Gammapy 2.1 is installed into target/gammapy-venv. A Python that has it
 already is taken from --python or PEVATRON_PYTHON.
@@ -43,7 +43,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=str(ROOT.parent / "shared/data"), help="folder of the datasets")
     parser.add_argument("--starts", type=int, default=200, help="default 200")
-    parser.add_argument("--gammapy", type=int, default=200, help="starts of Gammapy on maps, 0: none (default 200)")
+    parser.add_argument("--gammapy", type=int, default=200, help="starts of Gammapy, 0: none (default 200)")
     parser.add_argument("--only", help="cases whose name holds this")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--python", default=os.environ.get("PEVATRON_PYTHON"), help="a Python that has Gammapy 2.1")
@@ -95,10 +95,7 @@ def read(path):
     if name.startswith("pha_") or name == "few.fits":
         return SpectrumDatasetOnOff.read(path)
     if name.startswith("crab_hess_fp"):
-        from astropy.table import Table
-
-        points = FluxPoints.from_table(Table.read(path), sed_type="dnde", format="gadf-sed")
-        return FluxPointsDataset(data=points, name="points")
+        return FluxPointsDataset(data=FluxPoints.read(path), name="points")
     if name == "cash.fits":
         return SpectrumDataset.read(path)
     if "onoff" in name:
@@ -210,7 +207,7 @@ def main():
             if run.returncode:
                 sys.exit(run.stderr)
             ours = [json.loads(line) for line in run.stdout.splitlines()]
-            number = min(a.starts, a.gammapy) if position else a.starts
+            number = min(a.starts, a.gammapy)
             job = {"do": "fit", "files": paths, "models": models, "starts": starts[:number]}
             theirs = with_gammapy(python, job) if a.gammapy else []
             best = min(f["stat"] for f in ours + theirs if f.get("stat") is not None)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array3, Axis, Zip};
 
-use super::problem::{Curve, Place, bends, moved, pair, scalar};
+use super::derivatives::{Curve, Place, bends, moved, pair, scalar};
 use super::source::{Block, difference};
 use crate::error::{Error, Result};
 use crate::maps::Geom;

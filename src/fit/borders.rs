@@ -5,8 +5,9 @@
 
 use super::Fit;
 use super::linear::Cholesky;
+use super::local::{Local, Order};
 use super::minimize::{Minimum, minimize};
-use super::problem::{Local, Order, Problem};
+use super::problem::Problem;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::DatasetRef;

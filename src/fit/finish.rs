@@ -4,8 +4,9 @@ use ndarray::Array2;
 
 use super::borders::{self, Jagged};
 use super::linear::{Cholesky, submatrix};
+use super::local::{Local, Order};
 use super::minimize::{Minimum, distance, is_free, minimize, minimize_following};
-use super::problem::{Local, Order, Problem};
+use super::problem::Problem;
 use super::{Fit, FitResult};
 use crate::compute::Backend;
 use crate::control::Control;

@@ -6,7 +6,8 @@
 
 use super::Fit;
 use super::linear::{Cholesky, submatrix};
-use super::problem::{Local, Order, Problem};
+use super::local::{Local, Order};
+use super::problem::Problem;
 use super::term::Value;
 use crate::control::Control;
 use crate::error::{Error, Result};

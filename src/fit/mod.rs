@@ -7,8 +7,10 @@
 mod background;
 mod bins;
 mod borders;
+mod derivatives;
 mod finish;
 mod linear;
+mod local;
 mod minimize;
 mod points;
 mod problem;

@@ -2,7 +2,8 @@
 
 use ndarray::Array2;
 
-use super::problem::{Curve, Local, Place, curve, sky};
+use super::derivatives::{Curve, Place, curve, sky};
+use super::local::Local;
 use super::source::add_symmetric;
 use crate::datasets::{FluxPointsDataset, PointsLikelihood, PointsSource};
 use crate::error::words::counted;

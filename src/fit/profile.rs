@@ -3,8 +3,9 @@
 use super::Fit;
 use super::borders;
 use super::finish::{confirmed, errors};
+use super::local::Order;
 use super::minimize::{Minimum, minimize};
-use super::problem::{Order, Problem};
+use super::problem::Problem;
 use crate::compute::Backend;
 use crate::control::Control;
 use crate::datasets::DatasetRef;
