@@ -210,7 +210,8 @@ def main():
             number = min(a.starts, a.gammapy)
             job = {"do": "fit", "files": paths, "models": models, "starts": starts[:number]}
             theirs = with_gammapy(python, job) if a.gammapy else []
-            best = min(f["stat"] for f in ours + theirs if f.get("stat") is not None)
+            # A fit that went astray may end at a statistic of 0 that is none.
+            best = min(f["stat"] for f in ours + theirs if f["success"])
             everything[name] = {"best": best, "pevatron": ours, "gammapy": theirs, "starts": starts}
             cells = [judged(fits, best) if fits else None for fits in (theirs, ours)]
             share = lambda cell, at, fits: f"{cell[at]} of {len(fits)}" if cell else "–"  # noqa: E731

@@ -6,7 +6,6 @@ mod all_sky;
 mod cylindrical;
 mod projection;
 pub(super) mod rotation;
-#[cfg(feature = "yaml")]
 mod systems;
 #[cfg(feature = "fits-system")]
 mod turned;
@@ -14,7 +13,6 @@ mod zenithal;
 
 use self::projection::Projection;
 use self::rotation::Rotation;
-#[cfg(feature = "yaml")]
 pub(crate) use self::systems::System;
 #[cfg(feature = "fits-system")]
 pub(crate) use self::turned::Fiducial;

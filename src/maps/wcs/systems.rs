@@ -66,6 +66,7 @@ impl System {
         }
     }
 
+    #[cfg(feature = "yaml")]
     /// The rotation to [`System::target`] that is exact around a direction: everywhere for systems that are rotated, and
     /// for FK4 with its E-terms, which shift positions by up to 0.34″, to 0.006″ per degree of distance.
     pub(crate) fn rotation_around(self, center: Vector) -> Matrix {
