@@ -202,8 +202,12 @@ fn disks_on_pixels_have_honest_errors() {
         assert_eq!(smooth.message, "a minimum was reached");
         let (a, b) = (error(&jagged, "ext.spatial.r_0"), error(&smooth, "ext.spatial.r_0"));
         assert!(a > 0.4 * b && a < 2.5 * b, "errors {a} and {b}");
-        let pull = (value(&jagged, "ext.spatial.r_0") - value(&smooth, "ext.spatial.r_0")) / b;
-        assert!(pull.abs() < 1.5, "{pull}");
+        // A deep notch may lie some errors away, but never higher than the place where the smooth border fits best.
+        let mut plain = jagged.models.clone();
+        for free in smooth.models.free_parameters() {
+            plain.set_value(&free.name, value(&smooth, &free.name)).unwrap();
+        }
+        assert!(jagged.stat < stat(&[&dataset], &plain) + 1e-3);
         // Notches are as narrow as they like: of those within an error hardly any is much lower.
         for step in -20..=20 {
             let mut beside = jagged.models.clone();
