@@ -39,7 +39,8 @@ pub(super) fn confirmed(
     if let Some(smooth) = &jagged.smooth {
         return Ok((minimum, smooth.clone()));
     }
-    for round in 0.. {
+    let mut round = 0;
+    loop {
         for k in &minimum.at_kinks {
             problem.widen(*k);
         }
@@ -70,8 +71,8 @@ pub(super) fn confirmed(
             return Ok((minimum, local));
         }
         minimum = Minimum { iterations, ..next };
+        round += 1;
     }
-    unreachable!("the last round returns")
 }
 
 /// Tries again with other exponents where a source vanished on the way: at a norm of 0 its spectrum has no effect, and a

@@ -183,7 +183,7 @@ impl MapImage {
         self
     }
 
-    /// Whether coordinates are in hours, minutes and seconds (longitudes that are no right ascensions: degrees, minutes
+    /// Whether coordinates are in hours, minutes and seconds (longitudes that are not right ascensions: degrees, minutes
     /// and seconds of arc); false by default.
     pub fn sexagesimal(mut self, on: bool) -> Self {
         self.sexagesimal = on;

@@ -93,7 +93,7 @@ impl MapStyle {
         self
     }
 
-    /// Coordinates in hours, minutes and seconds (longitudes that are no right ascensions: degrees).
+    /// Coordinates in hours, minutes and seconds (longitudes that are not right ascensions: degrees).
     pub fn sexagesimal(mut self, sexagesimal: bool) -> Self {
         self.sexagesimal = sexagesimal;
         self

@@ -19,7 +19,7 @@ const MOST_ROUNDS: usize = 1000;
 /// Width of the bracket, in sigmas, at which a distance is known.
 const WIDTH: f64 = 1e-4;
 /// What predicted counts fall by from the norm down, bin by bin: as they are truncated one after the other, the sum is a
-/// small part of the model at any distance, so it is no difference of larger ones.
+/// small part of the model at any distance, so it is not a difference of larger ones.
 #[derive(Default)]
 pub struct Fall {
     /// m and mu at the norm of each bin with model, in units of the patch.

@@ -53,10 +53,10 @@ pub struct PictureArgs {
 }
 
 impl PictureArgs {
-    /// The file that the PSF is read from, where it is no angle.
+    /// The file that the PSF is read from, where it is not an angle.
     pub fn psf_file(&self) -> Option<PathBuf> {
         let text = self.psf_circle.as_deref()?;
-        // A number without a unit is no file, but an angle that is not yet one.
+        // A number without a unit is not a file, but an angle whose unit is missing.
         text.parse::<pevatron::units::Quantity>().is_err().then(|| PathBuf::from(text))
     }
 
