@@ -187,7 +187,7 @@ def main():
     a = arguments()
     python = gammapy_python(a.python)
     print(f"{cpu()}, {os.cpu_count()} cores, commit {commit()}; {a.starts} starts, seed {a.seed}\n")
-    print("| dataset | arrive: Gammapy | arrive: Pevatron | claim a minimum that is none: Gammapy | Pevatron "
+    print("| dataset | arrive: Gammapy | arrive: Pevatron | claim a minimum that is not one: Gammapy | Pevatron "
           "| median and longest fit: Gammapy | Pevatron |")
     print("|---|---|---|---|---|---|---|")
     everything = {}
